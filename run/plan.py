@@ -1,0 +1,98 @@
+"""Which parts a `make run` has, wired to each other by their addresses."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from run import parts
+from run.parts import Part, StoreServer
+from run.settings import Ports, Settings, gateway_hosts, store_keys
+from shared.settings import SettingsError
+
+Addresses = dict[str, str]
+
+
+def make(settings: Settings, data_dir: Path, port: Ports) -> tuple[list[Part], Addresses]:
+    """Return the parts in the order in which they start, and where each listens."""
+    plan: list[Part] = []
+    redis_url, redis = _redis(settings, data_dir, port)
+    server, store = _store(settings, data_dir, port)
+    plan += redis + store
+    servers = tuple(part.name for part in plan)
+    ports = {"logs": settings.logs_port, "models": port("models"), "evaluations": port("evaluations")}
+    urls = {name: f"http://127.0.0.1:{number}" for name, number in ports.items()}
+    gateway = f"http://localhost:{settings.port}"
+    kernel_port = port("kernel")
+    environ = {
+        "REDIS_URL": redis_url,
+        "S3_ENDPOINT": server.endpoint,
+        "S3_REGION": settings.s3_region,
+        "S3_ACCESS_KEY": server.access_key,
+        "S3_SECRET_KEY": server.secret_key,
+        "S3_PARTS_ACCESS_KEY": server.parts_access_key,
+        "S3_PARTS_SECRET_KEY": server.parts_secret_key,
+        "GATEWAY_URL": gateway,
+        "INFERENCE_URL": settings.inference_url or f"http://127.0.0.1:{kernel_port}/v1",
+        "LOGS_URL": urls["logs"],
+        "MODELS_URL": urls["models"],
+        "EVALUATIONS_URL": urls["evaluations"],
+        "API_URL": f"http://{_authority(gateway_hosts(settings.host)[0])}:{settings.port}",
+        "DATA_DIR": str(data_dir),
+    }
+    for service in parts.SERVICES:
+        database = getattr(settings, f"{service}_database_url") or f"sqlite:///{data_dir / service}.db"
+        own = environ | {"DATABASE_URL": database}
+        plan.append(parts.setup(service, own, servers))
+        plan.append(parts.gunicorn(service, own, ports[service], (f"{service} setup",)))
+        plan += _companions(service, own, settings)
+    upstreams = {f"{name.upper()}_UPSTREAM": f"127.0.0.1:{number}" for name, number in ports.items()}
+    upstreams["S3_UPSTREAM"] = server.endpoint
+    upstreams["CORS_ORIGINS"] = settings.cors_origins or ""
+    hosts = gateway_hosts(settings.host)
+    plan.append(parts.caddy(settings.caddy_bin, data_dir / "gateway", hosts, settings.port, upstreams, parts.SERVICES))
+    if settings.example_kernel and "models" in parts.SERVICES:
+        plan.append(_kernel(environ | {"KERNEL_PORT": str(kernel_port)}, kernel_port))
+    addresses = {"gateway": gateway, **urls, "redis": redis_url, "store": server.endpoint}
+    return plan, addresses | {"inference": environ["INFERENCE_URL"]}
+
+
+def _redis(settings: Settings, data_dir: Path, port: Ports) -> tuple[str, list[Part]]:
+    if settings.redis_url is not None:
+        return settings.redis_url, []
+    number = port("redis")
+    return f"redis://127.0.0.1:{number}/0", [parts.valkey(settings.valkey_bin, data_dir / "redis", number)]
+
+
+def _store(settings: Settings, data_dir: Path, port: Ports) -> tuple[StoreServer, list[Part]]:
+    if settings.s3_endpoint is None:
+        folder = data_dir / "store"
+        folder.mkdir(parents=True, exist_ok=True)
+        server = StoreServer(f"http://127.0.0.1:{port('store')}", **store_keys(data_dir / "store-keys.json"))
+        return server, [parts.seaweed(settings.weed_bin, folder, server, port)]
+    if settings.s3_access_key is None or settings.s3_secret_key is None:
+        raise SettingsError("S3_ENDPOINT needs S3_ACCESS_KEY and S3_SECRET_KEY")
+    access, secret = settings.s3_access_key, settings.s3_secret_key
+    parts_keys = (settings.s3_parts_access_key or access, settings.s3_parts_secret_key or secret)
+    return StoreServer(settings.s3_endpoint, access, secret, *parts_keys), []
+
+
+def _companions(service: str, environ: dict[str, str], settings: Settings) -> list[Part]:
+    """The processes that work beside a service, on its tables."""
+    if service == "models":
+        return [Part("checksums", [sys.executable, "-m", "services.models.checksums"], environ, ("models",), "alive:")]
+    if service == "evaluations" and settings.evaluation_worker:
+        worker = [sys.executable, "-m", "services.evaluations.worker"]
+        return [Part("evaluation worker", worker, environ, ("evaluations",), "alive:")]
+    return []
+
+
+def _kernel(environ: dict[str, str], port: int) -> Part:
+    # Its matrices are small: BLAS threads would only spin beside the services.
+    environ |= {"PYTHONPATH": str(parts.ROOT / "client"), "OPENBLAS_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "examples.kernel"]
+    return Part("kernel", command, environ, ("gateway", "logs"), f"http://127.0.0.1:{port}/healthz")
+
+
+def _authority(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

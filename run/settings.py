@@ -1,0 +1,108 @@
+"""The settings of `make run`: what to start, where its state lies, which ports it listens on."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from shared.settings import SettingsError
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A variable that names a part of somebody else's (REDIS_URL, S3_ENDPOINT, …) leaves our own one out."""
+
+    data_dir: str = ".data"
+    port: int = 8080
+    host: str | None = None
+    """Where the gateway listens; by default on 127.0.0.1 and, where the machine has it, on ::1."""
+    logs_port: int = 8001
+    """Where kernels push their lines."""
+    logs_database_url: str | None = None
+    models_database_url: str | None = None
+    evaluations_database_url: str | None = None
+    redis_url: str | None = None
+    s3_endpoint: str | None = None
+    s3_region: str = "us-east-1"
+    s3_access_key: str | None = None
+    s3_secret_key: str | None = None
+    s3_parts_access_key: str | None = None
+    s3_parts_secret_key: str | None = None
+    inference_url: str | None = None
+    public_url: str | None = None
+    cors_origins: str | None = None
+    example_kernel: bool = True
+    evaluation_worker: bool = True
+    caddy_bin: str | None = None
+    weed_bin: str | None = None
+    valkey_bin: str | None = None
+
+
+class Ports:
+    """Gives each part its port: ``<PART>_PORT`` if that is set, else that of the last run, else any free one.
+
+    SeaweedFS knows its own pieces by their ports, so that a second run must find the same ones.
+    """
+
+    def __init__(self, file: Path, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self._last: dict[str, int] = json.loads(file.read_text())["ports"] if file.exists() else {}
+        self.given: dict[str, int] = {}
+
+    def __call__(self, name: str) -> int:
+        variable = f"{name.upper()}_PORT"
+        set_to = self._environ.get(variable, "")
+        if set_to:
+            port = int(set_to) if set_to.isdigit() else 0
+            if not 0 < port < 65536:
+                raise SettingsError(f"{variable}={set_to!r}: must be a port, 1 to 65535")
+            if not is_free("127.0.0.1", port):
+                raise SettingsError(f"{variable}={port} is taken by another program")
+        else:
+            port = self._last.get(name, 0)
+            if not port or port in self.given.values() or not is_free("127.0.0.1", port):
+                port = free_port()
+        self.given[name] = port
+        return port
+
+
+def free_port() -> int:
+    """Return a port of 127.0.0.1 that nothing listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def gateway_hosts(host: str | None) -> list[str]:
+    """Return the addresses for the gateway to listen on: ``localhost`` is either of two on most machines."""
+    if host:
+        return [host]
+    return ["127.0.0.1", "::1"] if _can_bind(socket.AF_INET6, "::1", 0) else ["127.0.0.1"]
+
+
+def is_free(host: str, port: int) -> bool:
+    return _can_bind(socket.AF_INET6 if ":" in host else socket.AF_INET, host, port)
+
+
+def _can_bind(family: socket.AddressFamily, host: str, port: int) -> bool:
+    try:
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+    except OSError:
+        return False
+    return True
+
+
+def store_keys(path: Path) -> dict[str, str]:
+    """Return the keys of our own S3 server, made at the first start and kept in ``path``, readable by us alone."""
+    if not path.exists():
+        names = ("access_key", "secret_key", "parts_access_key", "parts_secret_key")
+        path.touch(mode=0o600)
+        path.write_text(json.dumps({name: secrets.token_hex(16) for name in names}))
+    keys: dict[str, str] = json.loads(path.read_text())
+    return keys

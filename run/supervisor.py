@@ -1,0 +1,194 @@
+"""Starts parts in the order of their needs, starts again what dies, and stops them all."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import signal
+import socket
+import sys
+import time
+import urllib.request
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO
+from urllib.error import URLError
+from urllib.parse import urlsplit
+
+from run.parts import ROOT, Part
+
+READY_WITHIN_S = 30.0
+STOP_WITHIN_S = 8.0
+MAX_FAILED_STARTS = 5
+_BACKOFF_S = (0.0, 1.0, 2.0, 5.0)
+_PROBE_EVERY_S = 0.1
+_PR_SET_PDEATHSIG = 1
+
+
+class PartFailed(Exception):
+    """A part never became ready; the message names it and says where its log lies."""
+
+
+class Supervisor:
+    """Runs a list of parts until it is told to stop, or until one of them cannot be started."""
+
+    def __init__(self, parts: Sequence[Part], log_dir: Path) -> None:
+        self._parts = parts
+        self._log_dir = log_dir
+        self._ready = {part.name: asyncio.Event() for part in parts}
+        self._running: dict[str, asyncio.subprocess.Process] = {}
+        self._stopping = asyncio.Event()
+
+    async def run(self, greeting: str) -> None:
+        """Print a line for each part that is ready, then ``greeting``; return when stopped, raise PartFailed."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, self._stopping.set)
+        keepers: list[asyncio.Task[None]] = [asyncio.create_task(self._keep(part)) for part in self._parts]
+        greeter = asyncio.create_task(self._greet(greeting))
+        stopper = asyncio.create_task(self._stopping.wait())
+        try:
+            while not stopper.done():
+                await asyncio.wait({stopper, *keepers}, return_when=asyncio.FIRST_COMPLETED)
+                for keeper in [keeper for keeper in keepers if keeper.done()]:
+                    keeper.result()  # raises PartFailed; a step that has ended well returns
+                    keepers.remove(keeper)
+        finally:
+            self._stopping.set()
+            for task in (greeter, stopper, *keepers):
+                task.cancel()
+            await asyncio.gather(greeter, stopper, *keepers, return_exceptions=True)
+            await self._stop_all()
+
+    async def _greet(self, greeting: str) -> None:
+        for ready in self._ready.values():
+            await ready.wait()
+        _say(greeting)
+
+    async def _keep(self, part: Part) -> None:
+        """Start the part, and again whenever it dies."""
+        for name in part.needs:
+            await self._ready[name].wait()
+        failed_starts = deaths = 0
+        while True:
+            process = await self._start(part)
+            if await self._becomes_ready(part, process):
+                if part.ready_url is None:
+                    self._ready[part.name].set()
+                    return
+                _say(f"{part.name} is ready{'  ' + part.shows if part.shows else ''}")
+                self._ready[part.name].set()
+                ready_at = time.monotonic()
+                code = await process.wait()
+                _say(f"{part.name} died ({_ending(code)}), starting it again")
+                # One that ran for a while dies for a new reason: its next start is immediate again.
+                deaths = deaths + 1 if time.monotonic() - ready_at < 60 else 0
+                failed_starts = 0
+            else:
+                failed_starts += 1
+                code = await self._stop(process)
+                _say(f"{part.name} did not become ready ({_ending(code)}), see {self._log_path(part)}")
+                if failed_starts >= MAX_FAILED_STARTS:
+                    raise PartFailed(f"{part.name} failed to start {failed_starts} times: {self._last_words(part)}")
+            await asyncio.sleep(_BACKOFF_S[min(max(failed_starts, deaths), len(_BACKOFF_S) - 1)])
+
+    async def _start(self, part: Part) -> asyncio.subprocess.Process:
+        process = await asyncio.create_subprocess_exec(
+            *part.command,
+            cwd=ROOT,
+            env=os.environ | part.environ,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=self._log_file(part),
+            stderr=asyncio.subprocess.STDOUT,
+            # A group of its own: Ctrl-C reaches us alone, and we reach all that the part has started.
+            start_new_session=True,
+            preexec_fn=_die_with_parent,
+        )
+        self._running[part.name] = process
+        return process
+
+    async def _becomes_ready(self, part: Part, process: asyncio.subprocess.Process) -> bool:
+        started = time.monotonic()
+        while time.monotonic() < started + READY_WITHIN_S:
+            if process.returncode is not None:
+                return part.ready_url is None and process.returncode == 0
+            if part.ready_url is not None and await self._has_become_ready(part.ready_url, time.monotonic() - started):
+                return True
+            await asyncio.sleep(_PROBE_EVERY_S)
+        return False
+
+    @staticmethod
+    async def _has_become_ready(url: str, age_s: float) -> bool:
+        if url == "alive:":
+            return age_s >= 1
+        return await asyncio.to_thread(answers, url)
+
+    async def _stop_all(self) -> None:
+        # The gateway first, so that no client sees the services behind it go.
+        order = sorted(self._running.items(), key=lambda item: item[0] != "gateway")
+        await asyncio.gather(*(self._stop(process) for _, process in order))
+
+    async def _stop(self, process: asyncio.subprocess.Process) -> int:
+        """End a process and all of its group; what is left after eight seconds is killed."""
+        if process.returncode is None:
+            _signal_group(process.pid, signal.SIGTERM)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(process.wait(), STOP_WITHIN_S)
+        _signal_group(process.pid, signal.SIGKILL)
+        return await process.wait()
+
+    def _log_path(self, part: Part) -> Path:
+        return self._log_dir / f"{part.name.replace(' ', '-')}.log"
+
+    def _log_file(self, part: Part) -> IO[bytes]:
+        return self._log_path(part).open("ab")
+
+    def _last_words(self, part: Part) -> str:
+        lines = self._log_path(part).read_text(errors="replace").strip().splitlines()
+        return lines[-1] if lines else "it said nothing"
+
+
+def answers(url: str) -> bool:
+    """Whether a ready URL answers 200, or its ``tcp:`` address takes a connection."""
+    parts = urlsplit(url)
+    if parts.scheme == "tcp":
+        return _takes_connections(parts.hostname or "", parts.port or 0)
+    try:
+        with urllib.request.urlopen(url, timeout=2) as response:
+            return bool(response.status == 200)
+    except (URLError, OSError):
+        return False
+
+
+def _takes_connections(host: str, port: int) -> bool:
+    try:
+        socket.create_connection((host, port), timeout=2).close()
+        return True
+    except OSError:
+        return False
+
+
+def _signal_group(pid: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, number)
+
+
+def _die_with_parent() -> None:
+    """Runs in the child: even when the supervisor is killed outright, Linux ends the part with it."""
+    if sys.platform == "linux":
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+_libc = ctypes.CDLL(None)
+
+
+def _ending(code: int | None) -> str:
+    if code is None:
+        return "still running"
+    return signal.Signals(-code).name if code < 0 else f"exit code {code}"
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)

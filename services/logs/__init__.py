@@ -1,0 +1,1 @@
+"""Jobs and their log lines: kernels push, users page and stream."""

@@ -1,0 +1,156 @@
+"""The endpoints of jobs and log lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from flask import Response, current_app, jsonify, request, url_for
+from werkzeug.datastructures import MIMEAccept
+
+from services.logs import jobs, paging
+from services.logs.feed import View
+from services.logs.ingest import Stored
+from services.logs.lines import MAX_BATCH_BYTES, NewBatch, idempotency_key, read_batch
+from services.logs.paging import Filter
+from services.logs.schemas import (
+    JobPageSchema,
+    JobSchema,
+    JobsQuery,
+    JobUpdateSchema,
+    LinePageSchema,
+    LogQuery,
+    NewJobSchema,
+    StoredLineSchema,
+    line_record,
+)
+from services.logs.stream import apology, find_start, nothing_left
+from services.logs.tables import Job
+from shared.errors import Unavailable
+from shared.fields import only_changes
+from shared.pagination import Page
+from shared.service import Blueprint, read_body
+
+blp = Blueprint("jobs", __name__, url_prefix="/api/v1")
+
+_PAGING = frozenset({"limit", "after", "before", "order"})
+
+_STREAM_HEADERS = {
+    "Content-Type": "text/event-stream; charset=utf-8",
+    "Cache-Control": "no-cache, no-transform",
+    "X-Accel-Buffering": "no",
+    "Vary": "Accept",
+}
+
+
+@blp.post("/jobs")
+@blp.arguments(NewJobSchema)
+@blp.response(201, JobSchema)
+def create_job(new: dict[str, Any]) -> Any:
+    """Create a pending job, for a kernel to claim."""
+    job = jobs.create_job(**new)
+    return job, {"Location": url_for("jobs.get_job", job_id=job.id)}
+
+
+@blp.get("/jobs")
+@blp.arguments(JobsQuery, location="query")
+@blp.response(200, JobPageSchema)
+def list_jobs(query: dict[str, Any]) -> Page:
+    """List jobs, newest first."""
+    return jobs.list_jobs(**query)
+
+
+@blp.get("/jobs/<id:job_id>")
+@blp.response(200, JobSchema)
+def get_job(job_id: int) -> Job:
+    """Show one job."""
+    return jobs.find_job(job_id)
+
+
+@blp.put("/jobs/<id:job_id>")
+@blp.arguments(JobUpdateSchema)
+@blp.response(200, JobSchema)
+def update_job(update: dict[str, Any], job_id: int) -> Job:
+    """Claim a job for a kernel, or end it."""
+    present = JobSchema().dump(jobs.find_job(job_id))
+    job = jobs.move_job(job_id, **only_changes(update, JobUpdateSchema, present))
+    current_app.extensions["feeds"].announce(job_id)
+    return job
+
+
+@blp.post("/jobs/<id:job_id>/logs")
+@blp.response(201, StoredLineSchema)
+def create_lines(job_id: int) -> Response:
+    """Store one line, or many (`{"logs": [...]}` or NDJSON): all on disk when the answer comes, or none."""
+    key = idempotency_key(request.headers.get("Idempotency-Key"))
+    raw = read_body(MAX_BATCH_BYTES)
+    batch = read_batch(raw, request.mimetype, request.headers.get("Content-Encoding", ""))
+    stored = current_app.extensions["ingest"].store(job_id, batch, key)
+    return _stored_answer(job_id, batch, stored)
+
+
+@blp.get("/jobs/<id:job_id>/logs")
+@blp.arguments(LogQuery, location="query")
+@blp.response(200, LinePageSchema)
+def get_lines(query: dict[str, Any], job_id: int) -> Response:
+    """Page through a job's lines, or stream them: `Accept` decides, then whether a paging parameter is there."""
+    if _wants_stream(request.accept_mimetypes, request.args.keys()):
+        return _stream_answer(job_id, query)
+    return _page_answer(job_id, query)
+
+
+def _stored_answer(job_id: int, batch: NewBatch, stored: Stored) -> Response:
+    after, limit = stored.first_id - 1, min(stored.count, 1000)
+    headers = {"Location": url_for("jobs.get_lines", job_id=job_id, after=after, limit=limit)}
+    if stored.replayed:
+        headers["Idempotent-Replayed"] = "true"
+    if not batch.single:
+        counts = {"count": stored.count, "first_id": stored.first_id, "last_id": stored.last_id}
+        return _json_answer(counts, 201, headers)
+    # From the table, for a replay shows the line as it was stored then.
+    line = paging.read_lines(job_id, stored.first_id - 1, stored.first_id, 1)[0]
+    return _json_answer(line_record(job_id, *line), 201, headers)
+
+
+def _wants_stream(accept: MIMEAccept, parameters: Iterable[str]) -> bool:
+    as_stream, as_json = accept["text/event-stream"], accept["application/json"]
+    if as_stream != as_json:
+        return bool(as_stream > as_json)
+    return not _PAGING.intersection(parameters)
+
+
+def _page_answer(job_id: int, query: dict[str, Any]) -> Response:
+    job = jobs.find_job(job_id)
+    descending = query["order"] == "desc"
+    first, last = query["after"] + 1, min(job.last_line, query["before"] - 1)
+    wanted = Filter(query["level"], query["source"])
+    page = paging.read_page(job_id, first, last, query["limit"], wanted, descending=descending)
+    answer = {
+        "job_id": job_id,
+        "logs": [line_record(job_id, *line) for line in page.lines],
+        "count": len(page.lines),
+        "has_more": page.has_more,
+        "next_before" if descending else "next_after": page.cursor,
+    }
+    return _json_answer(answer, 200, {"Vary": "Accept"})
+
+
+def _json_answer(answer: dict[str, Any], status: int, headers: dict[str, str]) -> Response:
+    """Answer a record as it is: marshmallow would take longer over a page than the database."""
+    response = jsonify(answer)
+    response.status_code = status
+    response.headers.update(headers)
+    return response
+
+
+def _stream_answer(job_id: int, query: dict[str, Any]) -> Response:
+    try:
+        job = jobs.find_job(job_id)
+    except Unavailable:  # a browser's EventSource gives up for good on an error status
+        return Response(apology(), headers=_STREAM_HEADERS)
+    start = find_start(job.last_line, request.headers.get("Last-Event-ID", query["last_event_id"]), query["tail"])
+    if nothing_left(job, start):
+        return Response(status=204, headers={"Vary": "Accept"})
+    view = View(as_json=query["format"] == "json", wanted=Filter(query["level"], query["source"]))
+    client = request.environ.get("gunicorn.socket")
+    return Response(current_app.extensions["streams"].run(job, start, view, client), headers=_STREAM_HEADERS)

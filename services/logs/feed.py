@@ -1,0 +1,285 @@
+"""What this process knows of the jobs that it streams: a ring of each one's newest events, filled on a doorbell.
+
+The tables are the truth. A doorbell (this process's own commits, or Redis) only says when to read them, and a
+tick every two seconds finds whatever a lost doorbell left unread.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import gevent
+from gevent.event import Event
+
+from services.logs import events, jobs, paging
+from services.logs.paging import Filter, StoredLine
+from services.logs.tables import Job
+from shared.doorbell import Doorbell
+from shared.errors import ServiceError
+
+CHANNEL = "logs"
+RING_LINES = 2_000
+RING_BYTES = 2**20
+CHUNK_LINES = 500
+"""A stream's write holds at most this many lines."""
+
+TICK_S = 2.0
+LAST_WORDS_S = 2.0
+"""How long a finished job's stream stays open for lines that come late."""
+
+_GATHER_S = 0.005
+"""Lines that come faster than this wait for each other, so that many of them make one write to each viewer."""
+
+_SHUTDOWN_CHECK_S = 0.5
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class View:
+    """What a stream wants of a feed: which lines, and in which form."""
+
+    as_json: bool = False
+    wanted: Filter = Filter()
+
+
+def end_of_stream(job: Job) -> float | None:
+    """Return when (on the monotonic clock) the job's streams end, or None while it goes on."""
+    if job.status not in jobs.TERMINAL:
+        return None
+    since: float = (datetime.now(UTC) - job.completed_at).total_seconds()
+    # The clocks of two machines differ; the wait is never longer than it should be.
+    return time.monotonic() + max(0.0, min(LAST_WORDS_S, LAST_WORDS_S - since))
+
+
+class _Entry:
+    """A line in the ring, encoded once for all of its viewers."""
+
+    __slots__ = ("json", "line", "text")
+
+    def __init__(self, line: StoredLine) -> None:
+        self.line = line
+        self.text = events.text_event(line)
+        self.json: bytes | None = None
+
+
+class Feed:
+    """One watched job. Streams read it by their own cursor and wait on it together."""
+
+    def __init__(self, job: Job) -> None:
+        self.job_id: int = job.id
+        self.last: int = job.last_line
+        self.epoch: datetime = job.created_at
+        self.generation = 0
+        """Counts how often the log turned out to be another one; a stream that sees it change begins again."""
+        self.watchers = 0
+        self.status = ""
+        self.ends_at: float | None = None
+        self.wanted = Event()
+        self.look_at_job = False
+        self._ring: deque[_Entry] = deque()
+        self._ring_bytes = 0
+        self._changed = Event()
+        self._chunks: dict[tuple[int, bool], tuple[bytes, int]] = {}
+        self.note_job(job)
+
+    def note_job(self, job: Job, known_last: int = 0) -> None:
+        """Take in the job's row: its status, and whether it still is the job that the ring is of.
+
+        ``known_last`` is what ``last`` was before the row was read: a row that has less is of another log, while
+        one that only has less than ``last`` now is merely older than what came since.
+        """
+        if job.created_at != self.epoch or job.last_line < known_last:
+            # The tables were restored or made anew under us: nothing that we hold is true any more.
+            self._ring.clear()
+            self._ring_bytes = 0
+            self._chunks.clear()
+            self.epoch, self.last = job.created_at, 0
+            self.generation += 1
+            self.wake()
+        if job.status != self.status:
+            self.status = job.status
+            self.ends_at = end_of_stream(job)
+            self.wake()
+        if job.last_line > self.last:
+            self.wanted.set()
+
+    def append(self, lines: list[StoredLine]) -> None:
+        """Add the lines that follow the last one, and wake the streams."""
+        for line in lines:
+            if line.id != self.last + 1:
+                raise AssertionError(f"job {self.job_id}: line {line.id} came after {self.last}")
+            entry = _Entry(line)
+            self._ring.append(entry)
+            self._ring_bytes += len(entry.text)
+            self.last = line.id
+        while self._ring and (len(self._ring) > RING_LINES or self._ring_bytes > RING_BYTES):
+            self._ring_bytes -= len(self._ring.popleft().text)
+        self._chunks.clear()
+        self.wake()
+
+    def wake(self) -> None:
+        changed, self._changed = self._changed, Event()
+        changed.set()
+
+    def wait(self, timeout: float) -> None:
+        """Return when something changed, or after ``timeout`` seconds."""
+        self._changed.wait(timeout)
+
+    def chunk(self, after: int, view: View) -> tuple[bytes, int]:
+        """Return the bytes of the next lines behind ``after``, and the cursor behind them; both in one piece."""
+        if after >= self.last:
+            return b"", after
+        first = self._ring[0].line.id if self._ring else self.last + 1
+        if after + 1 < first:
+            return self._read_chunk(after, view)
+        if view.wanted:
+            return self._ring_chunk(after, first, view)
+        key = (after, view.as_json)
+        found = self._chunks.get(key)
+        if found is None:
+            found = self._chunks[key] = self._ring_chunk(after, first, view)
+        return found
+
+    def _ring_chunk(self, after: int, first: int, view: View) -> tuple[bytes, int]:
+        start = after + 1 - first
+        entries = [self._ring[index] for index in range(start, min(len(self._ring), start + CHUNK_LINES))]
+        parts = [
+            self._encoded(entry, view) for entry in entries if view.wanted.admits(entry.line.level, entry.line.source)
+        ]
+        return b"".join(parts), entries[-1].line.id
+
+    def _encoded(self, entry: _Entry, view: View) -> bytes:
+        if not view.as_json:
+            return entry.text
+        if entry.json is None:
+            entry.json = events.json_event(self.job_id, entry.line)
+        return entry.json
+
+    def _read_chunk(self, after: int, view: View) -> tuple[bytes, int]:
+        """Serve a stream that lags behind the ring: from the tables, in a short read of its own."""
+        page = paging.read_page(self.job_id, after + 1, self.last, CHUNK_LINES, view.wanted, descending=False)
+        if view.as_json:
+            parts = [events.json_event(self.job_id, line) for line in page.lines]
+        else:
+            parts = [events.text_event(line) for line in page.lines]
+        return b"".join(parts), page.cursor
+
+
+class Feeds:
+    """The feeds of one process, and the greenlets that keep them true."""
+
+    def __init__(self, doorbell: Doorbell, alive: Callable[[], bool]) -> None:
+        self._doorbell = doorbell
+        self._alive = alive
+        self._feeds: dict[int, Feed] = {}
+        self._started = False
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process goes on; streams end when it does not."""
+        return self._alive()
+
+    @contextmanager
+    def watch(self, job: Job) -> Iterator[Feed]:
+        """Give the job's feed while a stream needs it."""
+        if not self._started:
+            self._started = True
+            gevent.spawn(self._listen)
+            gevent.spawn(self._tick)
+        feed = self._feeds.get(job.id)
+        if feed is None:
+            feed = self._feeds[job.id] = Feed(job)
+            gevent.spawn(self._follow, feed)
+        feed.note_job(job)
+        feed.watchers += 1
+        try:
+            yield feed
+        finally:
+            feed.watchers -= 1
+
+    def committed(self, job_id: int, last_id: int) -> None:
+        """Tell every process that the job has lines up to ``last_id``."""
+        feed = self._feeds.get(job_id)
+        if feed is not None:
+            feed.wanted.set()
+        self._doorbell.ring(CHANNEL, str(job_id), str(last_id))
+
+    def announce(self, job_id: int) -> None:
+        """Tell every process that the job's row changed."""
+        self._mark(job_id)
+        self._doorbell.ring(CHANNEL, str(job_id))
+
+    def _mark(self, job_id: int) -> None:
+        feed = self._feeds.get(job_id)
+        if feed is not None:
+            feed.look_at_job = True
+            feed.wanted.set()
+
+    def _listen(self) -> None:
+        for ring in self._doorbell.listen(CHANNEL):
+            if ring is None:
+                for job_id in list(self._feeds):
+                    self._mark(job_id)
+                continue
+            key, last = ring
+            feed = self._feeds.get(int(key)) if key.isdigit() else None
+            if feed is None:
+                continue
+            if not last:
+                feed.look_at_job = True
+                feed.wanted.set()
+            elif last.isdigit() and int(last) > feed.last:
+                feed.wanted.set()
+
+    def _tick(self) -> None:
+        looked = time.monotonic()
+        while self._alive():
+            gevent.sleep(_SHUTDOWN_CHECK_S)
+            if time.monotonic() - looked < TICK_S:
+                continue
+            looked = time.monotonic()
+            for unwatched in [feed for feed in self._feeds.values() if not feed.watchers]:
+                del self._feeds[unwatched.job_id]
+                unwatched.wanted.set()
+            known = {job_id: feed.last for job_id, feed in self._feeds.items()}
+            try:
+                found = jobs.find_jobs(list(known))
+            except ServiceError as error:
+                log.warning("the tick could not look: %s", error.message)
+                continue
+            for job in found:
+                if (watched := self._feeds.get(job.id)) is not None:
+                    watched.note_job(job, known[job.id])
+        for feed in self._feeds.values():
+            feed.wake()
+
+    def _follow(self, feed: Feed) -> None:
+        """Read what is new whenever it is wanted, as long as the feed is watched."""
+        read_at = 0.0
+        while self._feeds.get(feed.job_id) is feed:
+            feed.wanted.wait()
+            gevent.sleep(max(0.0, read_at + _GATHER_S - time.monotonic()))
+            feed.wanted.clear()
+            try:
+                self._refresh(feed)
+            except ServiceError as error:
+                log.warning("job %s could not be read: %s", feed.job_id, error.message)
+            read_at = time.monotonic()
+
+    def _refresh(self, feed: Feed) -> None:
+        if feed.look_at_job:
+            feed.look_at_job = False
+            feed.note_job(jobs.find_job(feed.job_id))
+        while True:
+            lines = paging.read_lines(feed.job_id, feed.last, feed.last + RING_LINES, RING_LINES)
+            if lines:
+                feed.append(lines)
+            if len(lines) < RING_LINES:
+                return

@@ -1,0 +1,83 @@
+"""The life of a job: pending, claimed by a kernel, ended once."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from services.logs.tables import Job, connected, database
+from shared.errors import Conflict, NotFound
+from shared.pagination import Page, paginate
+
+STATUSES = ("pending", "running", "completed", "failed", "cancelled")
+TERMINAL = frozenset({"completed", "failed", "cancelled"})
+
+_MAY_BECOME = {"pending": {"running", "failed", "cancelled"}, "running": TERMINAL}
+
+
+@connected
+def create_job(dataset_id: int, configuration: dict[str, Any]) -> Job:
+    """Store a pending job."""
+    with database.atomic():
+        return Job.create(
+            dataset_id=dataset_id, configuration=configuration, status="pending", created_at=datetime.now(UTC)
+        )
+
+
+@connected
+def find_job(job_id: int) -> Job:
+    """Return the job, or raise NotFound."""
+    job = Job.get_or_none(Job.id == job_id)
+    if job is None:
+        raise NotFound(f"There is no job {job_id}.")
+    return job
+
+
+@connected
+def find_jobs(job_ids: list[int]) -> list[Job]:
+    """Return those of the jobs that exist, in one query."""
+    return list(Job.select().where(Job.id.in_(job_ids))) if job_ids else []
+
+
+@connected
+def list_jobs(*, page: int, limit: int, order: str, **filters: Any) -> Page:
+    """Return a page of the jobs whose columns equal ``filters``, newest first unless ``order`` is ``asc``."""
+    query = Job.select()
+    for name, value in filters.items():
+        query = query.where(getattr(Job, name) == value)
+    keys = (Job.created_at, Job.id)
+    ordered = query.order_by(*keys) if order == "asc" else query.order_by(*(key.desc() for key in keys))
+    return paginate(ordered, page, limit)
+
+
+@connected
+def move_job(job_id: int, status: str, kernel: str | None) -> Job:
+    """Set a job's status for ``kernel`` and return it; Conflict where the job's life does not allow it.
+
+    ``running`` with a kernel's name is a claim: repeated by the same kernel it stands, and it stops all others.
+    """
+    with database.atomic():
+        job: Job | None = database.lock_rows(Job.select().where(Job.id == job_id)).get_or_none()
+        if job is None:
+            raise NotFound(f"There is no job {job_id}.")
+        if kernel is not None and job.kernel not in (None, kernel):
+            raise Conflict(f"Job {job_id} is the kernel {job.kernel!r}'s.")
+        if job.status == status:
+            if status == "running" and (kernel is None or job.kernel is None):
+                raise Conflict(f"Job {job_id} is running already.")
+            return job
+        if status not in _MAY_BECOME.get(job.status, ()):
+            raise Conflict(f"Job {job_id} is {job.status} and cannot become {status}.")
+        _enter(job, status, kernel)
+        return job
+
+
+def _enter(job: Job, status: str, kernel: str | None) -> None:
+    now = datetime.now(UTC)
+    if status == "running":
+        job.started_at = now
+    else:
+        job.completed_at = now
+    job.status = status
+    job.kernel = job.kernel or kernel
+    job.save()

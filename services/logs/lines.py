@@ -1,0 +1,135 @@
+"""Log lines as they come in: one object, a batch or NDJSON, checked and turned into rows."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import zlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import marshmallow as ma
+
+from services.logs.schemas import LEVEL_NUMBERS, MAX_MESSAGE_BYTES, MAX_SOURCE, NewLineSchema
+from shared import strict_json
+from shared.database import to_micros
+from shared.errors import BadRequest, TooLarge, Unprocessable, UnsupportedMediaType
+from shared.fields import unprocessable
+
+MAX_BATCH_LINES = 10_000
+MAX_BATCH_BYTES = 8 * 2**20
+MAX_SINGLE_BYTES = 2**20
+
+
+class NewLine(NamedTuple):
+    """A checked line without its number; ``level`` indexes LEVELS, ``timestamp`` is microseconds since 1970."""
+
+    level: int
+    source: str
+    message: str
+    timestamp: int
+
+
+@dataclass(frozen=True)
+class NewBatch:
+    """What one POST brought; ``single`` where it was one bare object, which is answered with the stored line."""
+
+    lines: list[NewLine]
+    single: bool
+    digest: str
+
+
+def read_batch(raw: bytes, media_type: str, encoding: str) -> NewBatch:
+    """Return the lines of a POST's body; BadRequest, TooLarge, UnsupportedMediaType or Unprocessable says why not."""
+    body = _decoded(raw, encoding)
+    if media_type == "application/x-ndjson":
+        items, single = strict_json.loads_lines(body), False
+    elif media_type == "application/json":
+        value = strict_json.loads(body)
+        single = not (isinstance(value, dict) and "logs" in value)
+        items = [value] if single else _logs_of(value)
+    else:
+        raise UnsupportedMediaType("The body must be application/json or application/x-ndjson.")
+    if single and len(body) > MAX_SINGLE_BYTES:
+        raise TooLarge(f"One line's body is at most {MAX_SINGLE_BYTES} bytes.")
+    if not items:
+        raise Unprocessable.field("logs", "Must have at least one line.")
+    if len(items) > MAX_BATCH_LINES:
+        raise TooLarge(f"A batch has at most {MAX_BATCH_LINES} lines.")
+    lines = check_lines(items, path="" if single else "logs.{}")
+    return NewBatch(lines, single, hashlib.sha256(body).hexdigest())
+
+
+def check_lines(items: list[Any], *, path: str = "logs.{}") -> list[NewLine]:
+    """Return rows for decoded objects, all or none; ``path`` names a line in an error.
+
+    A line that is plainly right costs a few comparisons; all others are the schema's to judge. One timestamp
+    serves every line that brings none.
+    """
+    now = to_micros(datetime.now(UTC))
+    return [_plain_line(item, now) or _judged_line(item, now, path.format(index)) for index, item in enumerate(items)]
+
+
+def _plain_line(item: Any, now: int) -> NewLine | None:
+    """Return the row of a line without a doubt about it, or None; never a row that the schema would refuse."""
+    if type(item) is not dict:
+        return None
+    message = item.get("message")
+    source = item.get("source", "kernel")
+    level = LEVEL_NUMBERS.get(item.get("level", "info")) if type(item.get("level", "")) is str else None
+    if type(message) is not str or type(source) is not str or level is None:
+        return None
+    known = 1 + ("source" in item) + ("level" in item)
+    # A character is at most four bytes, so the longest messages are counted exactly by the schema.
+    if len(item) != known or not 0 < len(source) <= MAX_SOURCE or len(message) > MAX_MESSAGE_BYTES // 4:
+        return None
+    return NewLine(level, source, message, now)
+
+
+def _judged_line(item: Any, now: int, path: str) -> NewLine:
+    try:
+        line = _SCHEMA.load(item)
+    except ma.ValidationError as error:
+        raise unprocessable({path: error.messages} if path else error.messages) from error
+    sent = line["timestamp"]
+    return NewLine(line["level"], line["source"], line["message"], now if sent is None else to_micros(sent))
+
+
+_SCHEMA = NewLineSchema()
+
+
+def idempotency_key(sent: str | None) -> str | None:
+    """Return the checked ``Idempotency-Key`` of a request, or None where it has none."""
+    if sent is not None and not re.fullmatch(r"[!-~]{1,255}", sent):
+        raise Unprocessable.field("Idempotency-Key", "Must be 1 to 255 visible ASCII characters.")
+    return sent
+
+
+def _logs_of(value: dict[str, Any]) -> list[Any]:
+    extra = value.keys() - {"logs"}
+    if extra:
+        raise Unprocessable.field(min(extra), "Unknown field.")
+    if not isinstance(value["logs"], list):
+        raise Unprocessable.field("logs", "Must be a list of lines.")
+    return list(value["logs"])
+
+
+def _decoded(raw: bytes, encoding: str) -> bytes:
+    if encoding in ("", "identity"):
+        return raw
+    if encoding != "gzip":
+        raise UnsupportedMediaType("Content-Encoding must be gzip, or absent.")
+    out = b""
+    while raw:
+        member = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+        try:
+            out += member.decompress(raw, MAX_BATCH_BYTES + 1 - len(out))
+        except zlib.error as error:
+            raise BadRequest("The body is not gzip.") from error
+        if len(out) > MAX_BATCH_BYTES:
+            raise TooLarge(f"The body is larger than {MAX_BATCH_BYTES} bytes when unpacked.")
+        if not member.eof:
+            raise BadRequest("The gzip body breaks off.")
+        raw = member.unused_data
+    return out

@@ -1,0 +1,136 @@
+"""The JSON of jobs and log lines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import marshmallow as ma
+from marshmallow import validate
+
+from services.logs.jobs import STATUSES
+from shared.database import from_micros
+from shared.errors import TooLarge
+from shared.fields import MAX_ID, BodySchema, Integer, QueryInteger, QuerySchema, QueryText, Time, UpdateSchema
+from shared.pagination import PageQuery, page_schema
+
+LEVELS = ("debug", "info", "warn", "error")
+LEVEL_NUMBERS = {name: number for number, name in enumerate(LEVELS)} | {
+    "warning": 2,
+    "critical": 3,
+    "fatal": 3,
+}
+MAX_MESSAGE_BYTES = 256 * 1024
+MAX_SOURCE = 255
+
+_ORDER = validate.OneOf(("asc", "desc"))
+
+
+class JobSchema(ma.Schema):
+    id = ma.fields.Integer(data_key="ID")
+    dataset_id = ma.fields.Integer()
+    status = ma.fields.String()
+    configuration = ma.fields.Dict()
+    created_at = Time()
+    started_at = Time(allow_none=True)
+    completed_at = Time(allow_none=True)
+
+
+JobPageSchema = page_schema(JobSchema, "JobPage")
+
+
+class NewJobSchema(BodySchema):
+    dataset_id = Integer(minimum=1, required=True)
+    configuration = ma.fields.Dict(keys=ma.fields.String(), load_default=dict)
+
+
+class JobUpdateSchema(UpdateSchema):
+    status = ma.fields.String(required=True, validate=validate.OneOf(STATUSES))
+    kernel = ma.fields.String(load_default=None, allow_none=True, validate=validate.Length(1, 255))
+
+
+class JobsQuery(PageQuery):
+    status = QueryText(validate=validate.OneOf(STATUSES))
+    dataset_id = QueryInteger(minimum=1)
+    order = QueryText(load_default="desc", validate=_ORDER)
+
+
+class Level(ma.fields.Field[int]):
+    """A level's name in any case and with its usual aliases, as its index in LEVELS."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> int:
+        number = LEVEL_NUMBERS.get(value.lower()) if isinstance(value, str) else None
+        if number is None:
+            raise ma.ValidationError(f"Must be one of: {', '.join(LEVEL_NUMBERS)}.")
+        return number
+
+
+class _Message(ma.fields.String):
+    """Every character counts, none is cut: one that is too long is refused."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+        text = str(super()._deserialize(value, attr, data, **kwargs))
+        if len(text.encode()) > MAX_MESSAGE_BYTES:
+            raise TooLarge(f"A message is at most {MAX_MESSAGE_BYTES} bytes in UTF-8.")
+        return text
+
+
+class NewLineSchema(BodySchema):
+    level = Level(load_default=1)
+    message = _Message(required=True)
+    source = ma.fields.String(load_default="kernel", validate=validate.Length(1, MAX_SOURCE))
+    timestamp = Time(load_default=None)
+
+
+class LogQuery(QuerySchema):
+    """What to show of a job's log: a page (``after`` and ``before`` are line numbers, exclusive), or a stream."""
+
+    limit = QueryInteger(minimum=1, maximum=1000, load_default=100)
+    after = QueryInteger(load_default=0)
+    before = QueryInteger(minimum=1, load_default=MAX_ID)
+    order = QueryText(load_default="asc", validate=_ORDER)
+    last_event_id = ma.fields.String(load_default=None)
+    tail = QueryInteger(load_default=None)
+    format = QueryText(load_default="text", validate=validate.OneOf(("text", "json")))
+    level = Level(load_default=0)
+    source = QueryText(load_default=None, validate=validate.Length(1, MAX_SOURCE))
+
+
+class LineSchema(ma.Schema):
+    """A line as the OpenAPI document describes it; ``line_record`` makes it."""
+
+    id = ma.fields.Integer(data_key="ID")
+    job_id = ma.fields.Integer()
+    level = ma.fields.String(validate=validate.OneOf(LEVELS))
+    message = ma.fields.String()
+    source = ma.fields.String()
+    timestamp = ma.fields.String()
+
+
+class StoredLineSchema(LineSchema):
+    """What a POST answers: the line, or of many their count and the first and last number."""
+
+    count = ma.fields.Integer()
+    first_id = ma.fields.Integer()
+    last_id = ma.fields.Integer()
+
+
+class LinePageSchema(ma.Schema):
+    job_id = ma.fields.Integer()
+    logs = ma.fields.List(ma.fields.Nested(LineSchema))
+    count = ma.fields.Integer()
+    has_more = ma.fields.Boolean()
+    next_after = ma.fields.Integer()
+    next_before = ma.fields.Integer()
+
+
+def line_record(job_id: int, line_id: int, level: int, source: str, message: str, timestamp: int) -> dict[str, Any]:
+    """Return a line as the API shows it; by hand, for a page has a thousand of them."""
+    return {
+        "ID": line_id,
+        "job_id": job_id,
+        "level": LEVELS[level],
+        "message": message,
+        "source": source,
+        "timestamp": from_micros(timestamp).replace(tzinfo=None).isoformat() + "Z",
+    }

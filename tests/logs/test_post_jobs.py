@@ -1,0 +1,79 @@
+"""POST /api/v1/jobs"""
+
+import pytest
+
+
+def test_it_works(logs):
+    answer = logs.post("/api/v1/jobs", json={"dataset_id": 1, "configuration": {"epochs": 3, "a": {"b": [1.5]}}})
+
+    assert answer.status_code == 201
+    job = answer.json()
+    assert answer.headers["Location"] == f"/api/v1/jobs/{job['ID']}"
+    assert list(job) == ["ID", "dataset_id", "status", "configuration", "created_at", "started_at", "completed_at"]
+    assert (job["status"], job["started_at"], job["completed_at"]) == ("pending", None, None)
+    assert job["configuration"] == {"epochs": 3, "a": {"b": [1.5]}}
+    assert logs.get(answer.headers["Location"]).json() == job
+
+
+def test_it_defaults_to_an_empty_configuration(logs):
+    assert logs.post("/api/v1/jobs", json={"dataset_id": 1}).json()["configuration"] == {}
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({}, "dataset_id"),
+        ({"dataset_id": 0}, "dataset_id"),
+        ({"dataset_id": 2**63}, "dataset_id"),
+        ({"dataset_id": 1.0}, "dataset_id"),
+        ({"dataset_id": "1"}, "dataset_id"),
+        ({"dataset_id": True}, "dataset_id"),
+        ({"dataset_id": 1, "configuration": []}, "configuration"),
+        ({"dataset_id": 1, "configuration": None}, "configuration"),
+        ({"dataset_id": 1, "configuration": {"a": "\0"}}, "configuration.a"),
+        ({"dataset_id": 1, "configuration": {"a": ["\ud800"]}}, "configuration.a.0"),
+        ({"dataset_id": 1, "ID": 7}, "ID"),
+        ([], "body"),
+    ],
+)
+def test_it_rejects_a_bad_field(logs, body, field):
+    answer = logs.post("/api/v1/jobs", json=body)
+
+    assert answer.status_code == 422
+    error = answer.json()
+    assert error["code"] == 422
+    assert error["status"] == "Unprocessable Entity"
+    assert list(error["errors"]) == [field]
+    assert field in error["message"]
+    assert answer.headers["X-Request-ID"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b'{"dataset_id": NaN}', b'{"dataset_id": 1e999}', b"\xff", b"[" * 100_000, b'{"dataset_id": 1} 2'],
+)
+def test_it_rejects_what_is_no_json(logs, body):
+    answer = logs.post("/api/v1/jobs", data=body, headers={"Content-Type": "application/json"})
+
+    assert answer.status_code == 400
+    assert answer.json()["message"]
+
+
+def test_it_rejects_another_media_type(logs):
+    assert logs.post("/api/v1/jobs", data='{"dataset_id": 1}').status_code == 415
+
+
+def test_it_rejects_a_body_above_1_mib(logs):
+    fits = logs.post("/api/v1/jobs", json={"dataset_id": 1, "configuration": {"a": "x" * (2**20 - 50)}})
+    answer = logs.post("/api/v1/jobs", json={"dataset_id": 1, "configuration": {"a": "x" * 2**20}})
+    chunked = logs.post("/api/v1/jobs", data=iter([b" " * 2**20, b" "]), headers={"Content-Type": "application/json"})
+
+    assert (fits.status_code, answer.status_code, chunked.status_code) == (201, 413, 413)
+
+
+def test_it_rejects_other_methods(logs):
+    answer = logs.request("PATCH", "/api/v1/jobs", json={})
+
+    assert answer.status_code == 405
+    assert set(answer.headers["Allow"].split(", ")) >= {"GET", "HEAD", "POST"}
+    assert answer.json()["code"] == 405
