@@ -1,0 +1,131 @@
+"""The supervisor of `make run`, with small parts that behave badly."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+from run.settings import free_port
+
+SERVER = """
+import http.server, sys
+http.server.HTTPServer(('127.0.0.1', int(sys.argv[1])), http.server.SimpleHTTPRequestHandler).serve_forever()
+"""
+
+
+class Supervised:
+    """A Python process that runs a Supervisor over parts written as source text."""
+
+    def __init__(self, folder: Path, parts: str) -> None:
+        self.folder = folder
+        source = textwrap.dedent(f"""
+            import asyncio, sys
+            from pathlib import Path
+            from run.parts import Part
+            from run.supervisor import PartFailed, Supervisor
+            PY, SERVER = sys.executable, {SERVER!r}
+            def server(name, port, *needs):
+                return Part(name, [PY, '-c', SERVER, str(port)], {{}}, needs, f'http://127.0.0.1:{{port}}/')
+            try:
+                asyncio.run(Supervisor({parts}, Path({str(folder)!r})).run('all ready'))
+            except PartFailed as error:
+                sys.exit(f'error: {{error}}')
+        """)
+        self.out = folder / "out.txt"
+        with self.out.open("wb") as out:
+            self.process = subprocess.Popen([sys.executable, "-c", source], stdout=out, stderr=subprocess.STDOUT)
+
+    def wait_for(self, text: str, seconds: float = 20) -> None:
+        deadline = time.monotonic() + seconds
+        while text not in self.out.read_text():
+            assert time.monotonic() < deadline, self.out.read_text()
+            time.sleep(0.05)
+
+    def children(self) -> list[int]:
+        path = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return [int(pid) for pid in path.read_text().split()]
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return "Z" not in Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1][:3]
+
+
+def test_it_starts_parts_in_the_order_of_their_needs_and_stops_them_all(tmp_path):
+    one, two = free_port(), free_port()
+    parts = f"[server('second', {two}, 'step'), server('first', {one}), Part('step', [PY, '-c', ''], {{}}, ('first',))]"
+    system = Supervised(tmp_path, parts)
+    system.wait_for("all ready")
+    children = system.children()
+
+    system.process.send_signal(signal.SIGTERM)
+
+    assert system.process.wait(10) == 0
+    assert system.out.read_text().splitlines() == ["first is ready", "second is ready", "all ready"]
+    assert len(children) == 2
+    assert not any(is_alive(pid) for pid in children)
+
+
+def test_it_names_and_restarts_a_part_that_dies(tmp_path):
+    system = Supervised(tmp_path, f"[server('web', {free_port()})]")
+    system.wait_for("all ready")
+    (first,) = system.children()
+
+    os.kill(first, signal.SIGKILL)
+    system.wait_for("web died (SIGKILL), starting it again\nweb is ready")
+    (second,) = system.children()
+
+    assert second != first
+    system.process.send_signal(signal.SIGINT)
+    assert system.process.wait(10) == 0
+
+
+def test_it_gives_up_on_a_part_that_never_becomes_ready(tmp_path):
+    parts = f"[server('good', {free_port()}), Part('bad', [PY, '-c', 'raise SystemExit(\"no luck\")'], {{}})]"
+    system = Supervised(tmp_path, parts)
+
+    assert system.process.wait(30) == 1
+    text = system.out.read_text()
+    assert text.count("bad did not become ready (exit code 1)") == 5
+    assert "error: bad failed to start 5 times: no luck" in text
+    assert system.process.poll() == 1
+
+
+def test_it_kills_a_part_that_ignores_sigterm_and_what_it_started(tmp_path):
+    stubborn = (
+        "import signal,subprocess,sys,time; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']); "
+        "print(child.pid, flush=True); time.sleep(60)"
+    )
+    system = Supervised(tmp_path, f"[Part('stubborn', [PY, '-c', {stubborn!r}], {{}}, (), 'alive:')]")
+    system.wait_for("all ready")
+    (child,) = system.children()
+    grandchild = int((tmp_path / "stubborn.log").read_text())
+
+    system.process.send_signal(signal.SIGTERM)
+
+    assert system.process.wait(12) == 0
+    assert not is_alive(child)
+    assert not is_alive(grandchild)
+
+
+def test_its_parts_die_with_it_even_when_it_is_killed(tmp_path):
+    system = Supervised(tmp_path, f"[server('web', {free_port()})]")
+    system.wait_for("all ready")
+    (child,) = system.children()
+
+    system.process.kill()
+    system.process.wait()
+
+    deadline = time.monotonic() + 5
+    while is_alive(child) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not is_alive(child)
