@@ -1,0 +1,8 @@
+"""`python -m tunedeck_client` is `tunedeck-log`."""
+
+import sys
+
+from tunedeck_client.pipe import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,66 @@
+"""Some encoded lines under one idempotency key, in a file named for the key, or in memory."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+
+from tunedeck_client.text import Loss, is_line
+
+SUFFIX = ".ndjson"
+
+
+class Batch:
+    """Grows while `open`. What was handed out once is never changed, so that a repeat has the same bytes."""
+
+    def __init__(self, key: str, path: str | None, loss: Loss | None = None) -> None:
+        self.key = key
+        self.path = path
+        self.loss = loss
+        self.size = 0
+        self.lines = 0
+        self.open = True
+        self.found = False
+        self.damaged = 0
+        self._memory: list[bytes] = []
+
+    @classmethod
+    def from_file(cls, path: str) -> Batch:
+        """A batch that a dead process left."""
+        batch = cls(os.path.basename(path)[: -len(SUFFIX)], path)
+        batch.open = False
+        batch.found = True
+        with contextlib.suppress(OSError):
+            batch.size = os.path.getsize(path)
+        return batch
+
+    def append(self, lines: list[bytes]) -> None:
+        """Add lines, all or, with an OSError, none."""
+        data = b"".join(lines)
+        if self.path is None:
+            self._memory += lines
+        else:
+            with open(self.path, "ab", buffering=0) as file:
+                if file.write(data) != len(data):
+                    raise OSError(errno.ENOSPC, "the disk took only a part", self.path)
+        self.size += len(data)
+        self.lines += len(lines)
+
+    def read(self) -> list[bytes]:
+        """The encoded lines; of a dead process's file only the whole ones, `damaged` counts the others."""
+        if self.path is None:
+            return self._memory
+        with open(self.path, "rb") as file:
+            lines = [line + b"\n" for line in file.read(self.size).split(b"\n") if line]
+        if not self.found:
+            return lines
+        whole = [line for line in lines if is_line(line)]
+        self.damaged = len(lines) - len(whole)
+        return whole
+
+    def delete(self) -> None:
+        """Remove the file; it may be gone already."""
+        if self.path is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(self.path)

@@ -1,0 +1,90 @@
+"""One POST of one batch to the logs service, and what came of it; never an exception, never a log record."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import time
+import zlib
+from email.utils import parsedate_to_datetime
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+MAX_RETRY_AFTER = 300.0  # seconds; a server that asks for more is asked again after this
+
+
+class Answer(NamedTuple):
+    """`status` 0: none came. `retry_after` in seconds, where the service named it."""
+
+    status: int
+    retry_after: float | None
+    reason: str
+
+
+class Post:
+    """Posts batches to one job's log. ValueError for a url or a token that no request can be made of."""
+
+    def __init__(self, url: str, job_id: int, token: str | None, timeout: float) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(f"url must be like http://127.0.0.1:8001, not {url!r}")
+        self._connection_class = (
+            http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        )
+        self._host, self._port, self._timeout = parts.hostname, parts.port, timeout
+        self._path = f"{parts.path.rstrip('/')}/api/v1/jobs/{job_id}/logs"
+        self._headers = {
+            "Content-Type": "application/x-ndjson",
+            "Content-Encoding": "gzip",
+            "Connection": "close",
+        }
+        if token:
+            if not (token.isascii() and token.isprintable()):
+                raise ValueError("token must be printable ASCII")
+            self._headers["Authorization"] = f"Bearer {token}"
+
+    def __call__(self, key: str, lines: bytes) -> Answer:
+        """Send encoded lines, each batch on a new connection: no stale one looks like a dead service."""
+        connection = self._connection_class(self._host, self._port, timeout=self._timeout)
+        try:
+            # A server that refuses early stops reading; its answer is there to be read all the same.
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                headers = {**self._headers, "Idempotency-Key": key}
+                connection.request("POST", self._path, _gzip(lines), headers)
+            response = connection.getresponse()
+            return Answer(
+                response.status, _seconds(response.getheader("Retry-After")), _reason(response.read(65536))
+            )
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            return Answer(0, None, f"{type(error).__name__}: {error}")
+        finally:
+            connection.close()
+
+
+def _gzip(data: bytes) -> bytes:
+    # Not the gzip module: its header has the time, and a repeat must have the same bytes.
+    packer = zlib.compressobj(6, zlib.DEFLATED, 31)
+    return packer.compress(data) + packer.flush()
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    if not retry_after:
+        return None
+    try:
+        seconds = float(retry_after)
+    except ValueError:
+        try:
+            seconds = parsedate_to_datetime(retry_after).timestamp() - time.time()
+        except (TypeError, ValueError, IndexError):
+            return None
+    return max(0.0, min(seconds, MAX_RETRY_AFTER))
+
+
+def _reason(body: bytes) -> str:
+    try:
+        error = json.loads(body)
+        said = f"{error['message']} {error.get('errors') or ''}"
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        said = body.decode("utf-8", "replace")
+    return " ".join(said.split())[:300]

@@ -1,0 +1,252 @@
+"""A logs service as the contract has it, in this process, that misbehaves when told to."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import logging
+import os
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from tunedeck_client import JobLogHandler
+
+CLIENT = Path(__file__).resolve().parents[2] / "client"
+
+
+class Service:
+    """`lines` of job 7 as stored; `requests` as (key, body, status, arrival in monotonic seconds).
+
+    `plan` is used up request by request: "lose" stores and drops the connection without an answer, "reset" drops it
+    before storing, "hang" never answers, a status (or a status and headers) is answered without storing. `always`
+    does the same for every request. `refuse(line)` may name a status for a bad line.
+    """
+
+    def __init__(self, port=0):
+        self.lines, self.requests, self.keys, self.plan = [], [], {}, []
+        self.headers = []
+        self.always = None
+        self.refuse = lambda line: None
+        self._lock = threading.Lock()
+        self._released = threading.Event()
+        service = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                service._answer(self)
+
+            def log_message(self, *args):
+                pass
+
+        class Server(ThreadingHTTPServer):
+            daemon_threads = True
+            request_queue_size = 64
+
+            def handle_error(self, request, client_address):
+                pass  # connections that this fake breaks itself
+
+        self._server = Server(("127.0.0.1", port), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+        self._thread.start()
+
+    def close(self):
+        self._released.set()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    @property
+    def messages(self):
+        return [line["message"] for line in self.lines]
+
+    def wait_for(self, condition, timeout=8.0):
+        end = time.monotonic() + timeout
+        while time.monotonic() < end:
+            if condition(self):
+                return True
+            time.sleep(0.01)
+        return False
+
+    def _answer(self, request):
+        body = gzip.decompress(request.rfile.read(int(request.headers["Content-Length"])))
+        key = request.headers["Idempotency-Key"]
+        with self._lock:
+            order = self.always or (self.plan.pop(0) if self.plan else None)
+            status, headers, answer = self._judge(order, request, key, body)
+            self.requests.append((key, body, status, time.monotonic()))
+            self.headers.append(dict(request.headers))
+        if order == "hang":
+            self._released.wait(30)
+        if order in ("lose", "reset", "hang"):
+            request.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            request.close_connection = True
+            request.connection.close()
+            return
+        data = json.dumps(answer).encode()
+        request.send_response(status)
+        for name, value in {"Content-Length": str(len(data)), **headers}.items():
+            request.send_header(name, value)
+        request.end_headers()
+        request.wfile.write(data)
+
+    def _judge(self, order, request, key, body):
+        if order in ("reset", "hang"):
+            return 0, {}, None
+        if isinstance(order, int):
+            return order, {}, {"code": order, "message": f"told to say {order}"}
+        if isinstance(order, tuple):
+            return order[0], order[1], {"code": order[0], "message": "told to"}
+        if request.path != "/api/v1/jobs/7/logs":
+            return 404, {}, {"code": 404, "message": "no such job"}
+        if not 1 <= len(key) <= 255 or request.headers["Content-Type"] != "application/x-ndjson":
+            return 415, {}, {"code": 415, "message": "bad request of the test's client"}
+        digest = hashlib.sha256(body).hexdigest()
+        if key in self.keys:
+            same = self.keys[key] == digest
+            return (201, {"Idempotent-Replayed": "true"}, {}) if same else (422, {}, {"message": "key reused"})
+        lines = [json.loads(line) for line in body.splitlines()]
+        for line in lines:
+            if self.refuse(line):
+                return self.refuse(line), {}, {"message": "a bad line", "errors": {"message": ["bad"]}}
+            if len(line["message"].encode()) > 256 * 1024:  # raises for a lone surrogate
+                return 413, {}, {"message": "too long"}
+            if "\0" in line["message"] or line["level"] not in ("debug", "info", "warn", "error"):
+                return 422, {}, {"message": "NUL or level"}
+        self.keys[key] = digest
+        self.lines += lines
+        return 201, {}, {"count": len(lines)}
+
+
+@pytest.fixture
+def service():
+    service = Service()
+    yield service
+    service.close()
+
+
+@pytest.fixture
+def start_service():
+    """Start a service on a port, later than its client."""
+    started = []
+
+    def start(port):
+        started.append(Service(port))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.close()
+
+
+@pytest.fixture
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture
+def make_log(tmp_path):
+    """A logger with a handler for job 7; patient settings are cut short."""
+    handlers = []
+
+    def make(url, **options):
+        settings = {"spool_dir": tmp_path / "spool", "backoff": 0.02, "timeout": 0.5, **options}
+        handler = JobLogHandler(7, url=url, **settings)
+        log = logging.Logger(f"training-{len(handlers)}")
+        log.addHandler(handler)
+        handlers.append(handler)
+        return log, handler
+
+    yield make
+    for handler in handlers:
+        handler._channel.close(0.05)
+        handler.close()
+
+
+def _environment():
+    return {**os.environ, "PYTHONPATH": str(CLIENT), "PYTHONWARNINGS": "default"}
+
+
+@pytest.fixture
+def run_python(tmp_path):
+    """Run a program that logs to job 7 by `log`, with `handler`; the finished process."""
+
+    def run(program, url, *, spool=None, check=True, **options):
+        done = subprocess.run(
+            [sys.executable, "-c", PREFACE + program, url, str(spool or tmp_path / "spool")],
+            env=_environment(),
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+            **options,
+        )
+        assert not check or done.returncode == 0, done.stderr
+        return done
+
+    return run
+
+
+@pytest.fixture
+def start_python(tmp_path):
+    """Start such a program; the running process, killed at the end."""
+    running = []
+
+    def start(program, url, *, spool=None):
+        process = subprocess.Popen(
+            [sys.executable, "-c", PREFACE + program, url, str(spool or tmp_path / "spool")],
+            env=_environment(),
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        running.append(process)
+        return process
+
+    yield start
+    for process in running:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+@pytest.fixture
+def start_pipe(tmp_path):
+    """Start `tunedeck-log`; the running process with binary pipes."""
+    running = []
+
+    def start(url, *arguments, command=("-m", "tunedeck_client")):
+        process = subprocess.Popen(
+            [sys.executable, *command, "--job", "7", "--spool-dir", str(tmp_path / "spool")] + list(arguments),
+            env={**_environment(), "LOGS_URL": url},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        running.append(process)
+        return process
+
+    yield start
+    for process in running:
+        process.kill()
+        process.communicate()
+
+
+PREFACE = """
+import logging, os, sys, time
+from tunedeck_client import JobLogHandler
+url, spool = sys.argv[1:]
+handler = JobLogHandler(7, url=url, spool_dir=spool, backoff=0.02)
+log = logging.getLogger("training")
+log.setLevel(logging.DEBUG)
+log.addHandler(handler)
+"""

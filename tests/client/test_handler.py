@@ -1,0 +1,222 @@
+"""The handler and a service in good health."""
+
+import io
+import json
+import logging
+import re
+import time
+
+import pytest
+from tunedeck_client import JobLogHandler
+
+
+def test_it_works(service, make_log):
+    log, handler = make_log(service.url, source="trainer", token="secret")
+    before = time.time()
+    log.warning("loss is %s", float("nan"))
+    assert handler.flush() is True
+    (line,) = service.lines
+    assert set(line) == {"level", "message", "source", "timestamp"}
+    assert (line["level"], line["message"], line["source"]) == ("warn", "loss is nan", "trainer")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", line["timestamp"])
+    assert line["timestamp"][:10] == time.strftime("%Y-%m-%d", time.gmtime(before))
+    assert service.headers[0]["Authorization"] == "Bearer secret"
+    assert service.headers[0]["Content-Encoding"] == "gzip"
+
+
+def test_it_sends_a_lone_line_at_once(service, make_log):
+    log, _ = make_log(service.url)
+    start = time.monotonic()
+    log.info("alone")
+    assert service.wait_for(lambda s: s.lines)
+    assert time.monotonic() - start < 0.2
+
+
+def test_it_gathers_lines_and_keeps_their_order(service, make_log):
+    log, handler = make_log(service.url)
+    for number in range(3_500):
+        log.info("%d", number)
+    assert handler.flush()
+    assert service.messages == [str(number) for number in range(3_500)]
+    assert len(service.requests) <= 6
+    assert max(body.count(b"\n") for _, body, _, _ in service.requests) <= 1_000
+    assert [line["timestamp"] for line in service.lines] == sorted(line["timestamp"] for line in service.lines)
+
+
+def test_a_steady_trickle_makes_few_requests(service, make_log):
+    log, _ = make_log(service.url)
+    for number in range(30):
+        log.info("%d", number)
+        time.sleep(0.01)
+    assert service.wait_for(lambda s: len(s.lines) == 30, timeout=0.5)
+    assert len(service.requests) <= 6
+
+
+def test_a_request_holds_about_one_mebibyte(service, make_log):
+    log, handler = make_log(service.url)
+    for _ in range(50):
+        log.info("x" * 100_000)
+    assert handler.flush()
+    assert max(len(body) for _, body, _, _ in service.requests) <= 1024 * 1024
+    assert len(service.lines) == 50
+
+
+def test_a_time_is_that_of_the_record(service, make_log):
+    service.plan = [503, 503]
+    log, handler = make_log(service.url, backoff=0.1)
+    before = time.time()
+    log.info("early")
+    after = time.time()
+    assert handler.flush()
+    seconds = float("0." + service.lines[0]["timestamp"].split(".")[1].rstrip("Z"))
+    assert before - 0.01 <= int(before) + seconds <= after + 0.01 or before // 1 != after // 1
+
+
+def test_a_traceback_belongs_to_its_line(service, make_log):
+    log, handler = make_log(service.url)
+    try:
+        raise RuntimeError("out of memory")
+    except RuntimeError:
+        log.exception("epoch failed")
+    assert handler.flush()
+    (message,) = service.messages
+    assert message.startswith("epoch failed\nTraceback (most recent call last):\n")
+    assert message.endswith("RuntimeError: out of memory")
+
+
+def test_hard_text_arrives(service, make_log):
+    log, handler = make_log(service.url)
+    for message in ("a\0b", "\ud800", "", "\r\n id: 9\r", "\u2028é\U0001f600", "x" * 600_000):
+        log.info("%s", message)
+    assert handler.flush()
+    assert service.messages[:5] == ["a\ufffdb", "\ufffd", "", "\r\n id: 9\r", "\u2028é\U0001f600"]
+    assert "".join(part[6:] for part in service.messages[5:]) == "x" * 600_000
+    assert {status for _, _, status, _ in service.requests} == {201}
+
+
+def test_no_exception_leaves_emit(service, make_log, capsys):
+    log, handler = make_log(service.url)
+
+    class Bad:
+        def __str__(self):
+            raise RuntimeError("no text")
+
+    log.info("%d lines", "three")
+    log.info("%s", Bad())
+    record = logging.LogRecord("x", 20, __file__, 1, "bad time", (), None)
+    record.created = float("inf")
+    handler.emit(record)
+    log.info("good")
+    assert handler.flush()
+    assert service.messages == ["bad time", "good"]
+    assert capsys.readouterr().err.count("--- Logging error ---") == 2
+
+
+def test_trouble_makes_no_log_records_of_its_own(service, make_log):
+    service.plan = ["reset", 503, "lose"]
+    log, handler = make_log(service.url)
+    root = logging.getLogger()
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
+    try:
+        log.info("once")
+        assert handler.flush()
+    finally:
+        root.removeHandler(handler)
+        root.setLevel(level)
+    assert service.messages == ["once"]
+
+
+def test_emit_is_quick_though_the_service_is_dead(free_port, make_log):
+    def cost(handler):
+        log = logging.Logger("timed")
+        log.addHandler(handler)
+        start = time.perf_counter()
+        for number in range(5_000):
+            log.info("step %d", number)
+        return time.perf_counter() - start
+
+    _, handler = make_log(f"http://127.0.0.1:{free_port}")
+    plain = min(cost(logging.StreamHandler(io.StringIO())) for _ in range(3))
+    assert min(cost(handler) for _ in range(3)) < 15 * plain
+
+
+def test_emit_is_quick_though_the_service_hangs(service, make_log):
+    service.always = "hang"
+    log, _ = make_log(service.url, timeout=5.0)
+    log.info("first")
+    assert service.wait_for(lambda s: s.requests)
+    start = time.monotonic()
+    for _ in range(1_000):
+        log.info("next")
+    assert time.monotonic() - start < 0.5
+
+
+def test_a_flood_beyond_the_queue_loses_nothing(service, make_log, monkeypatch):
+    monkeypatch.setattr("tunedeck_client.backlog.MAX_BYTES", 20_000)
+    log, handler = make_log(service.url)
+    for number in range(3_000):
+        log.info("%d", number)
+    assert handler.flush()
+    assert service.messages == [str(number) for number in range(3_000)]
+
+
+def test_a_disk_that_hangs_costs_lines_and_not_time(service, make_log, monkeypatch):
+    monkeypatch.setattr("tunedeck_client.backlog.MAX_BYTES", 20_000)
+    log, handler = make_log(service.url)
+    with handler._channel._spool.changed:  # as long as this is held, nothing gets into the spool
+        start = time.monotonic()
+        for number in range(1_000):
+            log.info("%d", number)
+        assert time.monotonic() - start < 1.0
+    assert handler.flush() is False
+    (told,) = (message for message in service.messages if "lost" in message)
+    lost = int(re.search(r": (\d+) lines lost, from \S+Z to \S+Z: they came faster", told).group(1))
+    assert lost + len(service.messages) - 1 == 1_000
+
+
+def test_flush_says_whether_all_is_stored(service, make_log):
+    service.always = 503
+    log, handler = make_log(service.url)
+    assert handler.flush() is True
+    log.info("late")
+    start = time.monotonic()
+    assert handler.flush(0.2) is False
+    assert time.monotonic() - start < 1.0
+    service.always = None
+    assert handler.flush() is True
+    assert service.messages == ["late"]
+
+
+def test_close_sends_what_there_is_and_ends_quietly(service, make_log):
+    log, handler = make_log(service.url)
+    log.info("last")
+    handler.close()
+    assert service.messages == ["last"]
+    log.info("too late")
+    assert handler.flush(0.1) is True
+    handler.close()
+
+
+@pytest.mark.parametrize("job_id", [0, -1, True, "7", 1.0, None])
+def test_it_rejects_a_job_that_cannot_be(job_id, tmp_path):
+    with pytest.raises(ValueError, match="job_id"):
+        JobLogHandler(job_id, url="http://127.0.0.1:1", spool_dir=tmp_path)
+
+
+@pytest.mark.parametrize("url", ["", "127.0.0.1:8001", "ftp://x", "http://"])
+def test_it_rejects_a_url_that_cannot_be(url, tmp_path):
+    with pytest.raises(ValueError, match="url"):
+        JobLogHandler(7, url=url, spool_dir=tmp_path)
+
+
+def test_the_folder_without_spool_dir_is_the_users(service, make_log, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    log, _ = make_log(service.url, spool_dir=None)
+    service.always = 503
+    log.info("kept")
+    assert service.wait_for(lambda s: s.requests)
+    (file,) = (tmp_path / "state" / "tunedeck").glob("*/job-7/*/*.ndjson")
+    assert json.loads(file.read_text())["message"] == "kept"
+    assert file.parent.stat().st_mode & 0o077 == 0

@@ -1,0 +1,145 @@
+"""Exit, fork and the end of the interpreter."""
+
+import time
+
+
+def test_lines_before_the_exit_are_sent(service, run_python):
+    done = run_python('log.info("last words")', service.url)
+    assert service.messages == ["last words"]
+    assert done.stderr == ""
+
+
+def test_lines_before_an_uncaught_exception_are_sent(service, run_python):
+    done = run_python('log.info("last words")\nraise SystemExit(3)', service.url, check=False)
+    assert done.returncode == 3
+    assert service.messages == ["last words"]
+
+
+IMPATIENT = "import tunedeck_client.channel; tunedeck_client.channel.EXIT_TIMEOUT = 1.0\n"
+IMPATIENT_PIPE = IMPATIENT + "from tunedeck_client.pipe import main; raise SystemExit(main())"
+
+
+def test_the_exit_beside_a_dead_service_is_bounded_and_silent(run_python, start_pipe, service, make_log):
+    start = time.monotonic()
+    pipe = start_pipe("http://127.0.0.1:1", command=("-c", IMPATIENT_PIPE))
+    pipe.stdin.write(b"printed\n" * 5_000)
+    pipe.stdin.close()
+    done = run_python(IMPATIENT + 'log.info("logged")', "http://127.0.0.1:1")
+    assert (done.stdout, done.stderr) == ("", "")
+    assert (pipe.wait(10), pipe.stdout.read(), pipe.stderr.read()) == (0, b"printed\n" * 5_000, b"")
+    pipe.stdin = None
+    assert 1.0 < time.monotonic() - start < 4.0
+    _, handler = make_log(service.url)
+    assert handler.flush() is True
+    assert sorted(service.messages) == ["logged"] + ["printed"] * 5_000
+
+
+def test_a_log_from_an_exit_handler_does_no_harm(service, run_python):
+    done = run_python('import atexit\natexit.register(log.info, "bye")\nlog.info("x")', service.url)
+    assert service.messages == ["x", "bye"]
+    assert done.stderr == ""
+
+
+FORK = """
+log.info("parent 1")
+handler.flush()
+child = os.fork()
+if child == 0:
+    for n in range(50): log.info("child %d", n)
+    os._exit(0 if handler.flush() else 1)
+log.info("parent 2")
+assert os.waitpid(child, 0)[1] == 0
+assert handler.flush()
+"""
+
+
+def test_a_forked_child_logs_for_itself(service, run_python):
+    run_python(FORK, service.url)
+    assert [m for m in service.messages if m.startswith("parent")] == ["parent 1", "parent 2"]
+    assert [m for m in service.messages if m.startswith("child")] == [f"child {n}" for n in range(50)]
+    assert len(service.lines) == 52
+
+
+BUSY_FORK = """
+import threading
+def chat():
+    n = 0
+    while not done: log.info("p %d", n); n += 1
+done = False
+threads = [threading.Thread(target=chat) for _ in range(2)]
+[t.start() for t in threads]
+children = []
+for c in range(8):
+    pid = os.fork()
+    if pid == 0:
+        log.info("c %d", c)
+        os._exit(0 if handler.flush(8) else 1)
+    children.append(pid)
+    time.sleep(0.01)
+states = [os.waitpid(pid, 0)[1] for pid in children]
+done = True
+[t.join() for t in threads]
+assert states == [0] * 8, states
+assert handler.flush(20)
+"""
+
+
+def test_a_fork_amid_heavy_logging_hangs_nobody(service, run_python):
+    run_python(BUSY_FORK, service.url)
+    assert sorted(m for m in service.messages if m.startswith("c")) == [f"c {n}" for n in range(8)]
+    sent = [int(m.split()[1]) for m in service.messages if m.startswith("p")]
+    assert len(sent) == 2 * len(set(sent)) or len(sent) >= max(sent)
+
+
+WORKERS = """
+import multiprocessing
+def work(n):
+    log.info("worker %d", n)
+if __name__ == "__main__":
+    context = multiprocessing.get_context("fork")
+    workers = [context.Process(target=work, args=(n,)) for n in range(3)]
+    [w.start() for w in workers]
+    [w.join() for w in workers]
+    assert [w.exitcode for w in workers] == [0, 0, 0]
+    log.info("all done")
+"""
+
+
+def test_a_multiprocessing_worker_sends_its_last_words(service, run_python):
+    run_python(WORKERS, service.url)
+    assert sorted(service.messages) == ["all done", "worker 0", "worker 1", "worker 2"]
+
+
+ORPHANS = """
+child = os.fork()
+if child == 0:
+    log.info("from the child")
+    handler.flush(0.2)
+    os.kill(os.getpid(), 9)
+os.waitpid(child, 0)
+"""
+
+
+def test_the_parent_sends_what_a_dead_child_left(run_python, service):
+    service.plan = [503] * 3
+    run_python(ORPHANS.replace("handler.flush(0.2)", "time.sleep(0.05)"), service.url)
+    assert service.messages == ["from the child"]
+
+
+def test_the_parent_of_a_fork_keeps_its_lock(start_python, service, make_log, tmp_path):
+    # The child closes its copy of the lock: with the parent killed and the child alive, the file is free.
+    program = """
+if os.fork() == 0:
+    time.sleep(20)
+    os._exit(0)
+log.info("left")
+handler.flush(0.2)
+print("ready", flush=True)
+os.kill(os.getpid(), 9)
+"""
+    process = start_python(program, "http://127.0.0.1:1")
+    process.stdout.readline()
+    process.wait()
+    _, handler = make_log(service.url)
+    assert handler.flush() is True
+    assert service.messages == ["left"]
