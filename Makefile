@@ -26,6 +26,7 @@ run: $(VENV)/run.stamp
 test: lint
 	$(BIN)/python -m pytest -q
 
+lint: export PYTHONPATH := .:client
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

@@ -1,0 +1,1 @@
+"""Programs that use Tunedeck from outside, as anybody could write them."""

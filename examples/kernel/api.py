@@ -1,0 +1,102 @@
+"""The few calls that a kernel makes to Tunedeck, over plain HTTP."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import quote
+
+import urllib3
+
+_TIMEOUT = urllib3.Timeout(connect=1, read=5)
+_UPLOAD_TIMEOUT = urllib3.Timeout(connect=1, read=60)
+_AWAY = {429, 502, 503, 504}
+
+Record = dict[str, Any]
+
+
+class ApiError(Exception):
+    """A call that did not succeed; `status` is None where there was no answer, or none in JSON."""
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+    @property
+    def away(self) -> bool:
+        """True where the same call may well succeed later."""
+        return self.status is None or self.status in _AWAY
+
+
+class Api:
+    """Jobs go to the logs service directly, everything else through the gateway. All raise ApiError."""
+
+    def __init__(self, logs_url: str, api_url: str, token: str | None = None) -> None:
+        self._jobs = f"{logs_url}/api/v1/jobs"
+        self._models = f"{api_url}/api/v1/models"
+        self._datasets = f"{api_url}/api/v1/datasets"
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._http = urllib3.PoolManager(headers=headers, timeout=_TIMEOUT, retries=False)
+
+    def jobs(self, status: str) -> list[Record]:
+        """All jobs of that status, the oldest first."""
+        return list(self._pages(self._jobs, status=status, order="asc"))
+
+    def job(self, job_id: int) -> Record:
+        return self._call("GET", f"{self._jobs}/{job_id}")
+
+    def claim(self, job_id: int, kernel: str) -> bool:
+        """False if the job is another kernel's, or has ended."""
+        return self._change_status(job_id, {"status": "running", "kernel": kernel})
+
+    def finish(self, job_id: int, status: str) -> bool:
+        """False if the job has ended otherwise, say because somebody cancelled it."""
+        return self._change_status(job_id, {"status": status})
+
+    def models(self, job_id: int) -> list[Record]:
+        """The models that were registered for the job, the newest first."""
+        return list(self._pages(self._models, job_id=job_id))
+
+    def create_model(self, record: Record) -> Record:
+        return self._call("POST", self._models, json=record)
+
+    def change_model(self, model_id: int, changes: Record) -> Record:
+        return self._call("PUT", f"{self._models}/{model_id}", json=changes)
+
+    def upload(self, model_id: int, path: str, content: bytes) -> None:
+        url = f"{self._models}/{model_id}/files/{quote(path)}"
+        self._call("PUT", url, body=content, timeout=_UPLOAD_TIMEOUT)
+
+    def dataset_names(self) -> list[str]:
+        return [record["name"] for record in self._pages(self._datasets)]
+
+    def put_dataset(self, name: str, content: bytes) -> None:
+        self._call("PUT", f"{self._datasets}/{quote(name)}", body=content, timeout=_UPLOAD_TIMEOUT)
+
+    def _change_status(self, job_id: int, change: Mapping[str, str]) -> bool:
+        try:
+            self._call("PUT", f"{self._jobs}/{job_id}", json=change)
+        except ApiError as error:
+            if error.status == 409:
+                return False
+            raise
+        return True
+
+    def _pages(self, url: str, **fields: str | int) -> Iterator[Record]:
+        seen, page = 0, 1
+        while True:
+            answer = self._call("GET", url, fields={**fields, "page": str(page), "limit": "100"})
+            yield from answer["data"]
+            seen, page = seen + len(answer["data"]), page + 1
+            if not answer["data"] or seen >= answer["total"]:
+                return
+
+    def _call(self, method: str, url: str, **request: Any) -> Record:
+        try:
+            response = self._http.request(method, url, **request)
+            answer = json.loads(response.data)
+        except (urllib3.exceptions.HTTPError, ValueError) as error:
+            raise ApiError(f"{method} {url}: {error}") from error
+        if response.status >= 400 or not isinstance(answer, dict):
+            detail = f"{method} {url}: {response.status} {response.data[:500].decode(errors='replace')}"
+            raise ApiError(detail, response.status)
+        return answer

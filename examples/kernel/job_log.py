@@ -1,0 +1,23 @@
+"""The log of one job: an ordinary `logging.Logger` whose lines go to Tunedeck, and to our own log too."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tunedeck_client import JobLogHandler
+
+from examples.kernel.settings import Settings
+
+
+@contextmanager
+def job_log(settings: Settings, job_id: int) -> Iterator[tuple[logging.Logger, JobLogHandler]]:
+    """The handler comes too, because who ends the job flushes it first."""
+    log = logging.getLogger(f"{__name__}.{job_id}")
+    log.setLevel(logging.INFO)
+    handler = JobLogHandler(job_id, url=settings.logs_url, spool_dir=settings.folder / "spool")
+    log.addHandler(handler)
+    try:
+        yield log, handler
+    finally:
+        log.removeHandler(handler)
+        handler.close()

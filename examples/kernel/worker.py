@@ -1,0 +1,215 @@
+"""The kernel's day: look for jobs, claim one, train, publish, and never mind a service that is away."""
+
+import logging
+import math
+import threading
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
+
+from tunedeck_client import JobLogHandler
+
+from examples.kernel import data, formats, trainer
+from examples.kernel.api import Api, ApiError, Record
+from examples.kernel.configuration import Configuration
+from examples.kernel.failure import JobFailed
+from examples.kernel.job_log import job_log
+from examples.kernel.model import BASE_NAME, Classifier
+from examples.kernel.settings import Settings
+from examples.kernel.shelf import Shelf
+
+LOG = logging.getLogger(__name__)
+
+POLL = 1.0  # seconds between two looks for jobs
+MAX_DELAY = 5.0  # seconds between two attempts while a service is away
+
+_Answer = TypeVar("_Answer")
+
+
+class Ended(Exception):
+    """The job ended elsewhere while it was in work here; the text is its status."""
+
+
+class Worker:
+    """Takes one job at a time."""
+
+    def __init__(self, settings: Settings, api: Api, base: Classifier, shelf: Shelf, stop: threading.Event) -> None:
+        self._settings = settings
+        self._api = api
+        self._base = base
+        self._shelf = shelf
+        self._stop = stop
+        self._datasets = data.datasets()
+        self._failing: set[str] = set()
+
+    def run(self) -> None:
+        """Until `stop` is set, and then one epoch or call longer. Any service may be away at any time."""
+        chores = [self.end_leftovers, self.put_test_split]
+        delay = POLL
+        while not self._stop.is_set():
+            chores = [chore for chore in chores if not self._attempt(chore)]
+            delay = POLL if self._attempt(self.take_jobs) else min(2 * delay, MAX_DELAY)
+            self._stop.wait(delay)
+
+    def end_leftovers(self) -> None:
+        """Fails the jobs that an earlier life of this kernel left running."""
+        for job in self._jobs("running"):
+            # The record does not say whose job it is, but only its own kernel may claim it again.
+            if self._api.claim(job["ID"], self._settings.name):
+                with job_log(self._settings, job["ID"]) as (log, handler):
+                    log.error("The kernel was restarted while it worked on this job")
+                    self._give_up_model(job)
+                    self._finish(job, "failed", handler)
+
+    def put_test_split(self) -> None:
+        """The evaluation of our models needs it; one that is already there stays."""
+        if data.TEST_SPLIT.name not in self._api.dataset_names():
+            self._api.put_dataset(data.TEST_SPLIT.name, data.TEST_SPLIT.read_bytes())
+
+    def take_jobs(self) -> None:
+        """Works off what is pending, the oldest first."""
+        for job in self._jobs("pending"):
+            if self._stop.is_set():
+                return
+            # Asked until answered: a claim may hold although its answer was lost.
+            if self._until_answered(partial(self._api.claim, job["ID"], self._settings.name)):
+                with job_log(self._settings, job["ID"]) as (log, handler):
+                    status = self._work_on(job, log)
+                    if status is not None:
+                        self._finish(job, status, handler)
+
+    def _jobs(self, status: str) -> list[Record]:
+        return [job for job in self._api.jobs(status) if job["dataset_id"] in self._datasets]
+
+    def _work_on(self, job: Record, log: logging.Logger) -> str | None:
+        """The status that the job shall get; None if it has one already."""
+        try:
+            log.info("Starting training job %d", job["ID"])
+            configuration = Configuration.read(job["configuration"], log)
+            dataset = self._datasets[job["dataset_id"]]
+            result = trainer.train(self._base, dataset, configuration, log, partial(self._check, job))
+            self._publish(job, dataset, result, log)
+        except Ended as status:
+            log.warning("The job was ended from outside (%s): work on it stops here", status)
+            return None
+        except JobFailed as reason:
+            log.error("%s", reason)
+            return "failed"
+        except Exception:
+            log.exception("Job %d failed", job["ID"])
+            return "failed"
+        return "completed"
+
+    def _check(self, job: Record) -> None:
+        """Raises Ended or JobFailed where there is no point in going on."""
+        if self._stop.is_set():
+            raise JobFailed("The kernel was stopped while it worked on this job")
+        try:
+            status = self._api.job(job["ID"])["status"]
+        except ApiError:
+            return  # away: the next check will tell
+        if status != "running":
+            raise Ended(status)
+
+    def _publish(self, job: Record, dataset: data.Dataset, result: trainer.Result, log: logging.Logger) -> None:
+        try:
+            self._until_answered(partial(self._publish_once, job, dataset, result, log))
+        except Exception:
+            self._give_up_model(job)
+            raise
+
+    def _publish_once(self, job: Record, dataset: data.Dataset, result: trainer.Result, log: logging.Logger) -> None:
+        """Safe to repeat: it goes on with the model that an interrupted attempt registered."""
+        self._check(job)
+        model = self._model_of(job) or self._api.create_model(
+            {
+                "name": _model_name(job),
+                "description": f"Fine-tuned model from dataset: {dataset.name}",
+                "base_model": BASE_NAME,
+                "type": "lora",
+                "job_id": job["ID"],
+                "status": "uploading",
+            }
+        )
+        if model["status"] == "ready":
+            return
+        folder = self._shelf.place(model["ID"])
+        formats.write(folder, model["name"], result.adapter, result.model)
+        for path in formats.FILES:
+            content = (folder / path).read_bytes()
+            self._api.upload(model["ID"], path, content)
+            log.info("Uploaded %s (%d bytes)", path, len(content))
+        # Served before it is ready: an evaluation may begin at that very moment.
+        self._shelf.add(model["ID"], model["served_name"])
+        metrics = {
+            "loss": round(result.loss, 4),
+            "accuracy": round(result.accuracy, 4),
+            "epochs": result.epochs,
+            "training_time": duration(result.seconds),
+        }
+        self._api.change_model(model["ID"], {"training_metrics": metrics, "status": "ready"})
+        log.info("Model %d is ready: %s", model["ID"], model["name"])
+
+    def _model_of(self, job: Record) -> Record | None:
+        # Others may register models for our jobs too, so the job's ID alone is not enough.
+        ours = (_model_name(job), BASE_NAME)
+        models = self._api.models(job["ID"])
+        return next((model for model in models if (model["name"], model["base_model"]) == ours), None)
+
+    def _give_up_model(self, job: Record) -> None:
+        """Nobody shall wait for a model that will never be ready."""
+        try:
+            model = self._until_answered(partial(self._model_of, job))
+            if model and model["status"] == "uploading":
+                self._until_answered(partial(self._api.change_model, model["ID"], {"status": "error"}))
+        except ApiError as error:
+            LOG.warning("The model of job %d stays as it is: %s", job["ID"], error)
+
+    def _finish(self, job: Record, status: str, handler: JobLogHandler) -> None:
+        def finish() -> bool:
+            # First the log, so that whoever sees the end sees all that led to it.
+            handler.flush(1 if self._stop.is_set() else 10)
+            return self._api.finish(job["ID"], status)
+
+        if not self._until_answered(finish):
+            LOG.warning("Job %d is not %s: it was ended from outside", job["ID"], status)
+
+    def _until_answered(self, call: Callable[[], _Answer]) -> _Answer:
+        """Repeats a call while its service is away. Raises ApiError for a refusal, or when stopped."""
+        delay = POLL / 4
+        while True:
+            last = self._stop.is_set()  # a stopped kernel tries once more, not for ever
+            try:
+                return call()
+            except ApiError as error:
+                if last or not error.away:
+                    raise
+                LOG.warning("%s; trying again in %.2f s", error, delay)
+            self._stop.wait(delay)
+            delay = min(2 * delay, MAX_DELAY)
+
+    def _attempt(self, task: Callable[[], None]) -> bool:
+        """True if the task was done; complains once, not every second."""
+        name = task.__name__
+        try:
+            task()
+        except ApiError as error:
+            if name not in self._failing:
+                LOG.warning("%s: %s; trying again until it works", name, error)
+            self._failing.add(name)
+            return False
+        self._failing.discard(name)
+        return True
+
+
+def duration(seconds: float) -> str:
+    """As people write it: `3s`, `1m 15s`, `2h 15m`; begun seconds count."""
+    minutes, rest = divmod(math.ceil(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}h {minutes}m"
+    return f"{minutes}m {rest}s" if minutes else f"{rest}s"
+
+
+def _model_name(job: Record) -> str:
+    return f"Model from Job {job['ID']}"
