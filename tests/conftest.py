@@ -21,6 +21,7 @@ from run.parts import Part, StoreServer
 from run.settings import free_port
 from run.supervisor import answers
 from shared.store import Store, connect
+from tests.support.system import System, start_system
 
 START_WITHIN_S = 30
 
@@ -259,3 +260,15 @@ def evaluations(
         MODELS_URL=models.url,
         **store_settings.environ,
     )
+
+
+@pytest.fixture(scope="session")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """The whole system as `make run` starts it."""
+    started = start_system(tmp_path_factory.mktemp("system") / "data")
+    try:
+        started.wait_until_ready()
+        yield started
+    finally:
+        if started.process.poll() is None:
+            started.stop()

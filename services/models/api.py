@@ -1,0 +1,136 @@
+"""The endpoints of models and their files."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response, current_app, request, url_for
+from werkzeug.routing import BaseConverter
+
+from services.models import deposit, details, downloads, records
+from services.models.incoming import Incoming
+from services.models.links import Links
+from services.models.schemas import (
+    DeleteQuery,
+    DetailSchema,
+    DownloadQuery,
+    FilePageSchema,
+    FileRecordSchema,
+    ModelPageSchema,
+    ModelRecordSchema,
+    ModelsQuery,
+    ModelUpdateSchema,
+    NewModelSchema,
+)
+from services.models.tables import Model
+from shared.errors import Unprocessable
+from shared.object_paths import path_problem
+from shared.pagination import Page, PageQuery
+from shared.service import Blueprint
+from shared.store import Store
+
+_NO_STORE = {"Cache-Control": "no-store"}
+"""Who has a signed link has the file."""
+
+blp = Blueprint("models", __name__, url_prefix="/api/v1")
+
+
+class _AnyPath(BaseConverter):
+    """All that follows, also what is no path, so that it can be named in an answer of 422."""
+
+    regex = "(?s:.*)"
+    part_isolating = False
+
+
+@blp.record_once
+def _add_converter(state: Any) -> None:
+    state.app.url_map.converters["any_path"] = _AnyPath
+
+
+@blp.get("/models")
+@blp.arguments(ModelsQuery, location="query")
+@blp.response(200, ModelPageSchema)
+def list_models(query: dict[str, Any]) -> Page:
+    """List models, newest first."""
+    return records.list_models(**query)
+
+
+@blp.post("/models")
+@blp.arguments(NewModelSchema)
+@blp.response(201, ModelRecordSchema)
+def create_model(new: dict[str, Any]) -> Any:
+    """Create a model; with the status ready it consists of what lies below its storage path."""
+    model = records.create_model(_store(), **new)
+    return model, {"Location": url_for("models.get_model", model_id=model.id)}
+
+
+@blp.get("/models/<id:model_id>")
+@blp.response(200, DetailSchema)
+def get_model(model_id: int) -> Any:
+    """Show a model with its files, links to them, and its job."""
+    return details.show_model(model_id, current_app.extensions["logs"], _links()), _NO_STORE
+
+
+@blp.put("/models/<id:model_id>")
+@blp.arguments(ModelUpdateSchema)
+@blp.response(200, ModelRecordSchema)
+def update_model(update: dict[str, Any], model_id: int) -> Model:
+    """Change the fields that are sent; the status ready freezes the model's files."""
+    return records.update_model(_store(), model_id, details.changes_of(model_id, update))
+
+
+@blp.delete("/models/<id:model_id>")
+@blp.arguments(DeleteQuery, location="query")
+def delete_model(query: dict[str, Any], model_id: int) -> dict[str, str]:
+    """Delete a model's record, and its objects where purge is true and no other model has them."""
+    records.delete_model(_store(), model_id, purge=query["purge"] == "true")
+    return {"message": "Model deleted successfully"}
+
+
+@blp.get("/models/<id:model_id>/files")
+@blp.arguments(PageQuery, location="query")
+@blp.response(200, FilePageSchema)
+def list_files(query: dict[str, int], model_id: int) -> Any:
+    """List a model's files by path, each with a link."""
+    return details.list_files(model_id, _links(), **query), _NO_STORE
+
+
+@blp.put("/models/<id:model_id>/files/<any_path:path>")
+@blp.response(200, FileRecordSchema)
+def upload_file(model_id: int, path: str) -> deposit.Deposited:
+    """Store the body as a file of the model, or as its new content."""
+    _require_path(path)
+    body = Incoming(request.stream, request.content_length, request.headers.get)
+    return deposit.put_file(_store(), model_id, path, body)
+
+
+@blp.delete("/models/<id:model_id>/files/<any_path:path>")
+def delete_file(model_id: int, path: str) -> dict[str, str]:
+    """Delete a file of the model."""
+    _require_path(path)
+    deposit.remove_file(_store(), model_id, path)
+    return {"message": "File deleted successfully"}
+
+
+@blp.get("/models/<id:model_id>/download")
+@blp.arguments(DownloadQuery, location="query")
+def download_model(query: dict[str, Any], model_id: int) -> Response:
+    """Stream a ready model, or a part of it, as a ZIP archive."""
+    archive = downloads.plan_archive(_store(), model_id, query["include"])
+    body = iter(()) if request.method == "HEAD" else downloads.open_archive(archive)
+    headers = {"Content-Disposition": f"attachment; filename={archive.filename}", "Accept-Ranges": "none"}
+    return Response(body, headers=headers, mimetype="application/zip")
+
+
+def _require_path(path: str) -> None:
+    if (problem := path_problem(path)) is not None:
+        raise Unprocessable.field("path", problem)
+
+
+def _store() -> Store:
+    store: Store = current_app.extensions["store"]
+    return store
+
+
+def _links() -> Links:
+    return Links(current_app.extensions["settings"], request.headers.get)

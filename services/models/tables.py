@@ -1,0 +1,88 @@
+"""The tables of the models service."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import peewee
+from peewee import BigAutoField, BigIntegerField, CharField, CompositeKey, DatabaseProxy, TextField
+
+from shared.database import JSONField, TimeField, connected_to
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+database = DatabaseProxy()
+connected = connected_to(database)
+
+
+class _Table(peewee.Model):
+    class Meta:
+        database = database
+        legacy_table_names = False
+        only_save_dirty = True
+
+
+def tuples(query: Any) -> list[tuple[Any, ...]]:
+    """Run a query and return its rows as bare tuples."""
+    return list(query.tuples())
+
+
+class Model(_Table):
+    id = BigAutoField()
+    name = CharField()
+    description = TextField()
+    base_model = CharField()
+    type = CharField()
+    job_id = BigIntegerField(null=True)
+    served_name = CharField()
+    storage_path = TextField()
+    lora_adapters_path = TextField()
+    gguf_path = TextField()
+    training_metrics = JSONField()
+    eval_results = JSONField(null=True)
+    status = CharField()
+    total_size = BigIntegerField(default=0)
+    revision = BigIntegerField(default=0)
+    """Counts the changes to the model's files, so that a listing of the store can be told from a stale one."""
+    created_at = TimeField()
+    updated_at = TimeField()
+
+
+class File(_Table):
+    """A file of a model: while it is uploading what came through the service, once ready the frozen manifest."""
+
+    id = BigAutoField()
+    model_id = BigIntegerField()
+    path = TextField()
+    """Below the model's storage path. On PostgreSQL in the collation "C": both databases sort by the UTF-8 bytes."""
+    folded = TextField()
+    """The path as a file system that ignores case would know it."""
+    size = BigIntegerField()
+    etag = CharField()
+    crc32 = BigIntegerField(null=True)
+    sha256 = CharField(null=True)
+    error = TextField(null=True)
+    """Why the checksums will never be known."""
+    holder = CharField(null=True)
+    """The checksum process that reads it, until ``held_until``."""
+    held_until = TimeField(null=True)
+
+
+class Generated(_Table):
+    """A small file that was made from the record when the model was frozen, because the store had none."""
+
+    model_id = BigIntegerField()
+    path = CharField()
+    content = TextField()
+
+    class Meta:
+        primary_key = CompositeKey("model_id", "path")
+
+
+class Hold(_Table):
+    """A change to a model's stored files that is under way; no model is frozen meanwhile."""
+
+    id = BigAutoField()
+    model_id = BigIntegerField()
+    held_until = TimeField()

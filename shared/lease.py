@@ -1,0 +1,48 @@
+"""Keeps a lease in a table alive while its owner works, and says when it was lost."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+from shared.errors import Unavailable
+
+LEASE = timedelta(seconds=10)
+"""How long a lease outlives an owner that was killed."""
+
+_EVERY_S = 2.5
+
+log = logging.getLogger(__name__)
+
+
+def lease_end() -> datetime:
+    """Return until when a lease counts that is taken or renewed now."""
+    return datetime.now(UTC) + LEASE
+
+
+@contextmanager
+def kept_alive(renew: Callable[[], bool]) -> Iterator[threading.Event]:
+    """Call ``renew`` every few seconds during the block; the event is set once it answered False: the lease is lost.
+
+    From a thread of its own, so that something that stalls does not cost the lease.
+    """
+    lost = threading.Event()
+    done = threading.Event()
+
+    def beat() -> None:
+        while not done.wait(_EVERY_S):
+            try:
+                if not renew():
+                    lost.set()
+                    return
+            except Unavailable as error:
+                log.warning("A lease could not be renewed: %s", error)
+
+    threading.Thread(target=beat, name="heartbeat", daemon=True).start()
+    try:
+        yield lost
+    finally:
+        done.set()

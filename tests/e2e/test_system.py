@@ -1,0 +1,122 @@
+"""`make run` as a whole: what it listens on, what it keeps, what it survives."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import time
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.support.system import command_line, descendants, start_system
+
+
+def listeners(pid: int) -> set[str]:
+    """Return the addresses on which a process listens, from the kernel's own tables."""
+    inodes = set()
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            target = os.readlink(descriptor)
+        except FileNotFoundError:
+            continue
+        if target.startswith("socket:["):
+            inodes.add(target[8:-1])
+    found = set()
+    for table in ("tcp", "tcp6"):
+        for row in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:
+            columns = row.split()
+            if columns[3] == "0A" and columns[9] in inodes:
+                found.add(columns[1].rpartition(":")[0])
+    return found
+
+
+LOOPBACK = {"0100007F", "00000000000000000000000001000000"}
+
+
+def test_every_process_listens_on_loopback_alone(system):
+    addresses = {pid: listeners(pid) for pid in descendants(system.process.pid)}
+
+    assert sum(bool(found) for found in addresses.values()) >= 6
+    strangers = {command_line(pid): found - LOOPBACK for pid, found in addresses.items() if found - LOOPBACK}
+    assert strangers == {}
+
+
+def test_each_part_has_the_open_files_that_the_machine_allows(system):
+    for pid in descendants(system.process.pid):
+        row = next(line for line in Path(f"/proc/{pid}/limits").read_text().splitlines() if "open files" in line)
+        soft, hard = row.split()[3:5]
+        assert soft == hard
+
+
+@pytest.mark.parametrize("words", ["services.logs.app", "caddy", "valkey", "services.models.app", "weed"])
+def test_a_part_that_is_killed_comes_back(system, words):
+    victim = system.processes(words)[0]
+    os.kill(victim, signal.SIGKILL)
+    time.sleep(0.3)
+
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            if requests.get(f"{system.url}/api/v1/models", timeout=20).status_code == 200 and (
+                requests.get(f"{system.url}/api/v1/jobs", timeout=20).status_code == 200
+            ):
+                break
+        except requests.ConnectionError:
+            pass
+        assert time.monotonic() < deadline, system.printed
+        time.sleep(0.2)
+    assert "died (SIGKILL), starting it again" in system.printed
+
+
+def test_a_second_run_finds_everything_again(tmp_path):
+    data_dir = tmp_path / "data"
+    first = start_system(data_dir, EXAMPLE_KERNEL="0", EVALUATION_WORKER="0")
+    first.wait_until_ready()
+    job = first.request("POST", "/jobs", json={"dataset_id": 5}).json()
+    first.request("POST", f"/jobs/{job['ID']}/logs", json={"message": "kept"})
+    model = first.request("POST", "/models", json={"name": "kept", "base_model": "b"}).json()
+    first.request("PUT", f"/models/{model['ID']}/files/weights.bin", data=b"w" * 6_000_000)
+    assert first.stop() == 0
+
+    second = start_system(data_dir, EXAMPLE_KERNEL="0", EVALUATION_WORKER="0")
+    started = time.monotonic()
+    second.wait_until_ready()
+    took = time.monotonic() - started
+    try:
+        assert second.get(f"/jobs/{job['ID']}").json() == job
+        assert second.get(f"/jobs/{job['ID']}/logs?limit=1").json()["logs"][0]["message"] == "kept"
+        ready = second.request("PUT", f"/models/{model['ID']}", json={"status": "ready"}).json()
+        assert ready["total_size"] == 6_000_000
+        assert b"w" * 6_000_000 in second.get(f"/models/{model['ID']}/download").content
+    finally:
+        assert second.stop() == 0
+    assert took < 30
+
+
+def test_a_taken_port_is_named_at_once(tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+
+        refused = start_system(tmp_path / "data", PORT=str(port))
+
+        assert refused.process.wait(10) == 1
+    assert f"error: PORT={port} is taken on 127.0.0.1" in refused.printed
+
+
+def test_a_second_run_over_the_same_data_is_refused(system):
+    refused = start_system(system.data_dir)
+
+    assert refused.process.wait(10) == 1
+    assert f"another `make run` uses DATA_DIR={system.data_dir}" in refused.printed
+
+
+def test_a_bad_setting_is_named(tmp_path):
+    refused = start_system(tmp_path / "data", LOGS_PORT="many")
+
+    assert refused.process.wait(10) == 1
+    assert "error: LOGS_PORT='many': must be a whole number" in refused.printed

@@ -1,0 +1,185 @@
+"""Models to test with, and a service of the tests' own whose store can be cut off."""
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+
+import pytest
+import requests
+
+ROOT = Path(__file__).parents[2]
+MODELS = "/api/v1/models"
+
+
+@pytest.fixture
+def create(models):
+    """Create a model from a few fields and return its record; its path is its own also in a shared store."""
+
+    def create(**fields):
+        defaults = {"name": "M", "base_model": "llama-3.2-3b", "storage_path": f"test-{uuid.uuid4().hex}"}
+        answer = models.post(MODELS, json={**defaults, **fields})
+        assert answer.status_code == 201, answer.text
+        return answer.json()
+
+    return create
+
+
+@pytest.fixture
+def upload(models):
+    """Upload files, given by path, to a model."""
+
+    def upload(model_id, files):
+        for path, content in files.items():
+            answer = models.put(f"{MODELS}/{model_id}/files/{path}", data=content)
+            assert answer.status_code == 200, answer.text
+
+    return upload
+
+
+@pytest.fixture
+def ready(models, create, upload):
+    """Create a ready model of some files and return its record."""
+
+    def ready(files, **fields):
+        model = create(**fields)
+        upload(model["ID"], files)
+        answer = models.put(f"{MODELS}/{model['ID']}", json={"status": "ready"})
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    return ready
+
+
+def free_port():
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Pipe:
+    """A TCP forwarder in front of the store, which can be cut at any byte."""
+
+    def __init__(self, host):
+        name, _, port = host.partition(":")
+        self._target = (name, int(port))
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self.open = True
+        self.passes = None
+        self._live = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def cut(self, after=None):
+        """Refuse all; or, with ``after``, break each connection once so many bytes came from the store."""
+        self.passes = after
+        self.open = after is not None
+        for connection in self._live:
+            connection.close()
+        self._live = []
+
+    def mend(self):
+        self.open, self.passes = True, None
+
+    def _accept(self):
+        while True:
+            client, _ = self._listener.accept()
+            if not self.open:
+                client.close()
+                continue
+            server = socket.create_connection(self._target)
+            self._live += [client, server]
+            threading.Thread(target=self._pump, args=(client, server, None), daemon=True).start()
+            threading.Thread(target=self._pump, args=(server, client, self.passes), daemon=True).start()
+
+    def _pump(self, source, target, left):
+        with suppress(OSError):
+            while data := source.recv(65536 if left is None else min(65536, left)):
+                target.sendall(data)
+                if left is not None:
+                    left -= len(data)
+                    if left <= 0:
+                        break
+        for end in (source, target):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
+
+
+class Own:
+    """The tests' own service, at ``url``; its objects lie below paths that nobody else uses."""
+
+    def __init__(self, url, pipe, env):
+        self.url, self.pipe, self.env = url, pipe, env
+
+    def call(self, method, path="", **kwargs):
+        return requests.request(method, f"{self.url}{MODELS}{path}", timeout=60, **kwargs)
+
+    def model(self, **fields):
+        fields = {"name": "Own", "base_model": "b", "storage_path": f"own-{uuid.uuid4().hex}", **fields}
+        answer = self.call("POST", json=fields)
+        assert answer.status_code == 201, answer.text
+        return answer.json()
+
+    @contextmanager
+    def checksums(self):
+        """Run a checksum process during the block; it has to end within two seconds of SIGTERM."""
+        process = subprocess.Popen([sys.executable, "-m", "services.models.checksums"], cwd=ROOT, env=self.env)
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.terminate()
+                assert process.wait(timeout=2) == 0
+
+
+@pytest.fixture(scope="session")
+def own(store, tmp_path_factory):
+    pipe = Pipe(store.client._base_url.host)
+    credentials = store.client._provider.retrieve()
+    port = free_port()
+    env = os.environ | {
+        "DATABASE_URL": f"sqlite:///{tmp_path_factory.mktemp('own')}/models.db",
+        "S3_ENDPOINT": f"http://127.0.0.1:{pipe.port}",
+        "S3_REGION": "us-east-1",
+        "S3_ACCESS_KEY": credentials.access_key,
+        "S3_SECRET_KEY": credentials.secret_key,
+        "LOGS_URL": f"http://127.0.0.1:{free_port()}",
+        "GATEWAY_URL": "http://gateway.test:8080",
+        "PORT": str(port),
+    }
+    env.pop("PUBLIC_URL", None)
+    subprocess.run([sys.executable, "-m", "services.models.setup"], cwd=ROOT, env=env, check=True)
+    command = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "services.models.app:create_app()"]
+    process = subprocess.Popen(command, cwd=ROOT, env=env)
+    url = f"http://127.0.0.1:{port}"
+    until(lambda: _answers(f"{url}/readyz"))
+    yield Own(url, pipe, env)
+    process.terminate()
+    process.wait(timeout=20)
+
+
+def _answers(url):
+    try:
+        return requests.get(url, timeout=2).status_code == 200
+    except requests.RequestException:
+        return False
+
+
+def until(happens, seconds=30):
+    """Wait until ``happens()`` is true and return what it answered."""
+    end = time.monotonic() + seconds
+    while not (answer := happens()):
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.05)
+    return answer
+
+
+@pytest.fixture(name="until")
+def until_fixture():
+    return until

@@ -1,0 +1,87 @@
+"""GET /api/v1/models"""
+
+import uuid
+
+import pytest
+
+MODELS = "/api/v1/models"
+
+
+@pytest.fixture(scope="module")
+def three(models):
+    """Three models that share a base model of their own, the oldest first."""
+    base = f"base-{uuid.uuid4().hex}"
+    bodies = [
+        {"name": "a", "base_model": base, "status": "ready", "job_id": 41, "type": "full"},
+        {"name": "b", "base_model": base, "job_id": 42},
+        {"name": "c", "base_model": base, "status": "error", "job_id": 42},
+    ]
+    return base, [models.post(MODELS, json=body).json() for body in bodies]
+
+
+def names(models, base, **query):
+    answer = models.get(MODELS, params={"base_model": base, **query})
+    assert answer.status_code == 200, answer.text
+    return [record["name"] for record in answer.json()["data"]]
+
+
+def test_it_works(models, three):
+    base, created = three
+    answer = models.get(MODELS, params={"base_model": base}).json()
+    assert {name: answer[name] for name in ("total", "page", "limit")} == {"total": 3, "page": 1, "limit": 10}
+    assert [record["ID"] for record in answer["data"]] == [record["ID"] for record in reversed(created)]
+    record = answer["data"][-1]
+    assert set(record) == {
+        *("ID", "name", "description", "base_model", "type", "job_id", "served_name", "storage_path"),
+        *("lora_adapters_path", "gguf_path", "training_metrics", "status", "total_size"),
+        *("created_at", "updated_at"),
+    }
+
+
+def test_it_filters(models, three):
+    base, _ = three
+    assert names(models, base, status="ready") == ["a"]
+    assert names(models, base, job_id=42) == ["c", "b"]
+    assert names(models, base, type="full") == ["a"]
+    assert names(models, base, status="error", job_id=41) == []
+
+
+def test_it_pages(models, three):
+    base, _ = three
+    assert names(models, base, page=2, limit=2) == ["a"]
+    beyond = models.get(MODELS, params={"base_model": base, "page": 2**60}).json()
+    assert (beyond["data"], beyond["total"]) == ([], 3)
+
+
+def test_it_filters_by_time(models, three):
+    base, created = three
+    first, last = created[0]["created_at"], created[-1]["created_at"]
+    assert names(models, base, date_from=first, date_to=last) == ["c", "b", "a"]
+    assert names(models, base, date_from=first[:10], date_to=last[:10]) == ["c", "b", "a"]
+    assert names(models, base, date_to="2024-02-19") == []
+    assert names(models, base, date_from="9999-12-31") == []
+    assert names(models, base, date_from="9999-12-31", date_to="0001-01-01") == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("page", "0"),
+        ("limit", "101"),
+        ("limit", "1_0"),
+        ("status", "done"),
+        ("job_id", "0"),
+        ("job_id", "x"),
+        ("date_from", "yesterday"),
+        ("date_to", "2024-02-30"),
+        ("date_to", "2024-02-19T10:00:00"),
+        ("base_model", "\0"),
+    ],
+)
+def test_it_rejects_a_bad_query(models, name, value):
+    answer = models.get(MODELS, params={name: value})
+    assert (answer.status_code, list(answer.json()["errors"])) == (422, [name])
+
+
+def test_it_ignores_unknown_parameters(models):
+    assert models.get(MODELS, params={"nonsense": "1"}).status_code == 200

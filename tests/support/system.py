@@ -1,0 +1,88 @@
+"""The whole system as `make run` starts it, in a folder and on ports of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import requests
+
+from run.parts import ROOT
+from run.settings import free_port
+
+READY_WITHIN_S = 90
+STOP_WITHIN_S = 10
+
+
+@dataclass
+class System:
+    """A running `make run`; ``url`` is the gateway's."""
+
+    process: subprocess.Popen[bytes]
+    data_dir: Path
+    port: int
+    logs_port: int
+    out: Path
+
+    @property
+    def url(self) -> str:
+        return f"http://localhost:{self.port}"
+
+    @property
+    def printed(self) -> str:
+        return self.out.read_text()
+
+    @property
+    def addresses(self) -> dict[str, object]:
+        addresses: dict[str, object] = json.loads((self.data_dir / "run.json").read_text())
+        return addresses
+
+    def request(self, method: str, path: str, **kwargs: object) -> requests.Response:
+        return requests.request(method, f"{self.url}/api/v1{path}", timeout=30, **kwargs)  # type: ignore[arg-type]
+
+    def get(self, path: str, **kwargs: object) -> requests.Response:
+        return self.request("GET", path, **kwargs)
+
+    def processes(self, words: str) -> list[int]:
+        """Return the pids of the system's processes whose command line has ``words``."""
+        return [pid for pid in descendants(self.process.pid) if words in command_line(pid)]
+
+    def wait_until_ready(self) -> None:
+        deadline = time.monotonic() + READY_WITHIN_S
+        while f"ready: {self.url}" not in self.printed:
+            assert self.process.poll() is None, self.printed
+            assert time.monotonic() < deadline, self.printed
+            time.sleep(0.1)
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(STOP_WITHIN_S)
+
+
+def descendants(pid: int) -> list[int]:
+    found = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in task.read_text().split():
+            found += [int(child), *descendants(int(child))]
+    return found
+
+
+def command_line(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+
+
+def start_system(data_dir: Path, **environ: str) -> System:
+    port, logs_port = free_port(), free_port()
+    out = data_dir.parent / f"{data_dir.name}-{port}.out"
+    settings = {"DATA_DIR": str(data_dir), "PORT": str(port), "LOGS_PORT": str(logs_port), **environ}
+    with out.open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "run"], cwd=ROOT, env=os.environ | settings, stdout=log, stderr=subprocess.STDOUT
+        )
+    return System(process, data_dir, port, logs_port, out)
