@@ -1,9 +1,10 @@
 # `make run` starts the system, `make test` tests it; both need nothing but Python ≥ 3.11 and make.
-.PHONY: run demo test lint lock clean
+.PHONY: run demo test lint tools test-foreign soak lock clean
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+TOOLS := curl jq unzip docker-compose
 
 # The requirements are installed again only when their file changed, so that a second start uses no network.
 define install
@@ -23,8 +24,26 @@ $(VENV)/test.stamp: requirements/test.txt
 run: $(VENV)/run.stamp
 	@exec $(BIN)/python -m run
 
+# The seven steps of the workflow against what `make run` has started.
+demo: $(VENV)/run.stamp
+	@$(BIN)/python -m run.demo
+
 test: lint
 	$(BIN)/python -m pytest -q
+
+# The tests that want foreign programs; one that is missing fails its test, none is skipped.
+test-foreign: $(VENV)/test.stamp
+	$(BIN)/python -m pytest -q tests/foreign
+
+tools:
+	apt-get update -qq
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(TOOLS)
+	command -v npm || DEBIAN_FRONTEND=noninteractive apt-get install -y -qq nodejs npm
+	npm ci --silent --no-audit --no-fund
+
+# The slow proofs: minutes of churn and faults.
+soak: $(VENV)/test.stamp
+	$(BIN)/python -m pytest -q -m soak
 
 lint: export PYTHONPATH := .:client
 lint: $(VENV)/test.stamp

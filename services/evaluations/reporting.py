@@ -1,0 +1,61 @@
+"""Tells the models service what its model's newest evaluation found, again until it has heard it."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime, timedelta
+
+from services.evaluations.models_client import ModelsClient
+from services.evaluations.tables import Evaluation, connected, database
+from shared.errors import NotFound, Unavailable
+
+_LONGEST_PAUSE = timedelta(seconds=60)
+
+log = logging.getLogger(__name__)
+
+
+def send_due(models: ModelsClient) -> None:
+    """Send every result that is due; one that cannot be sent is due again later."""
+    for evaluation in _due():
+        try:
+            if _is_newest(evaluation):
+                models.put_eval_results(evaluation.model_id, evaluation.results["fine_tuned"])
+        except NotFound:
+            log.info("evaluation %d: its model is gone", evaluation.id)
+        except Unavailable as error:
+            log.warning("evaluation %d: the model has not its results yet: %s", evaluation.id, error)
+            _put_off(evaluation)
+            continue
+        _settle(evaluation)
+
+
+@connected
+def _due() -> list[Evaluation]:
+    return list(Evaluation.select().where(Evaluation.eval_results_due <= datetime.now(UTC)).limit(20))
+
+
+@connected
+def _is_newest(evaluation: Evaluation) -> bool:
+    newest = (
+        Evaluation.select(Evaluation.id)
+        .where(Evaluation.model_id == evaluation.model_id, Evaluation.status == "completed")
+        .order_by(Evaluation.created_at.desc(), Evaluation.id.desc())
+    )
+    return bool(newest.limit(1).scalar() == evaluation.id)
+
+
+@connected
+def _put_off(evaluation: Evaluation) -> None:
+    pause = min(timedelta(seconds=2**evaluation.eval_results_attempts), _LONGEST_PAUSE)
+    attempts = min(evaluation.eval_results_attempts + 1, 10)
+    _update(evaluation, eval_results_due=datetime.now(UTC) + pause, eval_results_attempts=attempts)
+
+
+@connected
+def _settle(evaluation: Evaluation) -> None:
+    _update(evaluation, eval_results_due=None)
+
+
+def _update(evaluation: Evaluation, **values: object) -> None:
+    with database.atomic():
+        Evaluation.update(**values).where(Evaluation.id == evaluation.id).execute()

@@ -1,0 +1,239 @@
+"""A worker's hold on an evaluation: taken by a lease, each answer stored as it comes, ended once.
+
+Every write asks for the lease's token: a worker that lost it (it hung, or an outside worker reported first) raises
+LeaseLost and what it has is dropped.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from services.evaluations import scoring
+from services.evaluations.tables import Evaluation, Example, connected, database, tuples
+from services.evaluations.test_set_rows import Row
+from shared.lease import lease_end
+
+_BLOCK = 1_000
+MAX_ERROR_RATE = 0.05
+"""An evaluation of which more rows than this ended in an error says nothing, and fails."""
+
+
+class LeaseLost(Exception):
+    """The evaluation is another worker's, or over."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """An evaluation in this worker's hands."""
+
+    id: int
+    token: str
+    model_id: int
+    test_set_path: str
+    names: dict[str, str]
+    """By side (``base_model``, ``fine_tuned``) the name by which the inference server knows the model."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of asking one model for one row: an output that took ``ms``, or ``error``, the reason in a word."""
+
+    row: int
+    side: str
+    text: Row
+    output: str | None = None
+    ms: float | None = None
+    error: str | None = None
+    message: str | None = None
+
+
+@connected
+def take() -> Run | None:
+    """Take the oldest evaluation that waits, or whose worker is gone; None where there is none."""
+    now = datetime.now(UTC)
+    waits = (Evaluation.status == "pending") | ((Evaluation.status == "running") & (Evaluation.leased_until < now))
+    with database.atomic():
+        query = Evaluation.select().where(waits).order_by(Evaluation.created_at, Evaluation.id).limit(1)
+        found: Evaluation | None = database.lock_free_rows(query).get_or_none()
+        if found is None:
+            return None
+        found.status, found.started_at = "running", found.started_at or now
+        found.lease_token, found.leased_until = uuid.uuid4().hex, lease_end()
+        found.save()
+    names = {"base_model": found.base_model_name, "fine_tuned": found.fine_tuned_served_name}
+    return Run(found.id, found.lease_token, found.model_id, found.test_set_path, names)
+
+
+@connected
+def renew(run: Run) -> bool:
+    """Keep the lease for another while; False where it is lost."""
+    with database.atomic():
+        held = Evaluation.update(leased_until=lease_end()).where(
+            Evaluation.id == run.id, Evaluation.lease_token == run.token
+        )
+        return bool(held.execute())
+
+
+@connected
+def release(run: Run) -> None:
+    """Give the lease up, so that another worker goes on at once."""
+    with database.atomic():
+        Evaluation.update(leased_until=datetime.now(UTC)).where(
+            Evaluation.id == run.id, Evaluation.lease_token == run.token
+        ).execute()
+
+
+@contextmanager
+def _held(run: Run) -> Iterator[Evaluation]:
+    """Give the evaluation, locked in a transaction, if it still is this run's."""
+    with database.atomic():
+        query = Evaluation.select().where(Evaluation.id == run.id, Evaluation.lease_token == run.token)
+        evaluation = database.lock_rows(query).get_or_none()
+        if evaluation is None:
+            raise LeaseLost
+        yield evaluation
+
+
+@connected
+def begin(run: Run, sha256: str, total: int) -> None:
+    """Record what set is asked; answers that an earlier run had to another content of it are dropped."""
+    with _held(run) as evaluation:
+        if evaluation.test_set_sha256 not in (None, sha256):
+            Example.delete().where(Example.evaluation_id == run.id).execute()
+            evaluation.done = evaluation.errors = 0
+        evaluation.test_set_sha256, evaluation.total = sha256, total
+        evaluation.save()
+
+
+@connected
+def answered(run: Run, first: int, last: int) -> set[tuple[int, str]]:
+    """Return (row, side) of what is stored of the rows ``first`` to ``last``: none of it is asked again."""
+    query = Example.select(
+        Example.row,
+        Example.base_model_output,
+        Example.base_model_error,
+        Example.fine_tuned_output,
+        Example.fine_tuned_error,
+    ).where(Example.evaluation_id == run.id, Example.row >= first, Example.row <= last)
+    found: set[tuple[int, str]] = set()
+    for row, base_output, base_error, tuned_output, tuned_error in tuples(query):
+        if base_output is not None or base_error is not None:
+            found.add((row, "base_model"))
+        if tuned_output is not None or tuned_error is not None:
+            found.add((row, "fine_tuned"))
+    return found
+
+
+@connected
+def store_answers(run: Run, answers: Iterable[Answer]) -> tuple[int, int]:
+    """Store answers in one transaction; returns the rows of the evaluation that are done, and those in error."""
+    with _held(run) as evaluation:
+        for answer in answers:
+            example = _example(run, answer)
+            was_done = example.done
+            _note(example, answer)
+            evaluation.done += example.done and not was_done
+            evaluation.errors += example.done and not was_done and example.error is not None
+        evaluation.save()
+        return evaluation.done, evaluation.errors
+
+
+def _example(run: Run, answer: Answer) -> Example:
+    found: Example | None = Example.get_or_none((Example.evaluation_id == run.id) & (Example.row == answer.row))
+    return found or Example(
+        evaluation_id=run.id, row=answer.row, input=answer.text.input, expected=answer.text.expected
+    )
+
+
+def _note(example: Example, answer: Answer) -> None:
+    side = answer.side
+    is_new = example.done is None
+    setattr(example, f"{side}_output", answer.output)
+    setattr(example, f"{side}_ms", answer.ms)
+    setattr(example, f"{side}_error", answer.error)
+    setattr(example, f"{side}_correct", scoring.is_correct(answer.output, example.expected))
+    if answer.error is not None and example.error is None:
+        example.error, example.error_message = answer.error, answer.message
+    example.done = all(_has(example, each) for each in scoring.SIDES)
+    if example.error is None:
+        example.winner = scoring.winner(example.base_model_correct, example.fine_tuned_correct)
+    example.save(force_insert=is_new)
+
+
+def _has(example: Example, side: str) -> bool:
+    return getattr(example, f"{side}_output") is not None or getattr(example, f"{side}_error") is not None
+
+
+@connected
+def finish(run: Run) -> None:
+    """Score what is stored and end the evaluation: failed where too many rows ended in an error."""
+    results = _score(run)
+    with _held(run) as evaluation:
+        if evaluation.errors > (evaluation.total or 0) * MAX_ERROR_RATE:
+            _end(evaluation, "failed", error=_too_many_errors(evaluation, results["errors"]))
+        else:
+            evaluation.results = results
+            evaluation.eval_results_due = datetime.now(UTC)
+            _end(evaluation, "completed")
+
+
+@connected
+def fail(run: Run, error: str) -> None:
+    """End the evaluation as failed; its rows stay."""
+    with _held(run) as evaluation:
+        _end(evaluation, "failed", error=error)
+
+
+def _end(evaluation: Evaluation, status: str, error: str | None = None) -> None:
+    evaluation.status, evaluation.error, evaluation.completed_at = status, error, datetime.now(UTC)
+    evaluation.lease_token = evaluation.leased_until = None
+    evaluation.save()
+
+
+def _too_many_errors(evaluation: Evaluation, reasons: dict[str, int]) -> str:
+    listed = ", ".join(f"{count} × {reason}" for reason, count in reasons.items())
+    example = Example.get((Example.evaluation_id == evaluation.id) & Example.error.is_null(False))
+    return (
+        f"{evaluation.errors} of {evaluation.total} rows ended in an error ({listed}), "
+        f"more than {MAX_ERROR_RATE:.0%}; row {example.row + 1}: {example.error_message}"
+    )
+
+
+def _score(run: Run) -> dict[str, Any]:
+    """Return the results of all rows that count: those on which both models answered."""
+    tallies = {side: scoring.Tally() for side in scoring.SIDES}
+    errors: dict[str, int] = {}
+    for expected, error, *sides in _outcomes(run.id):
+        if error is not None:
+            errors[error] = errors.get(error, 0) + 1
+            continue
+        for side, output, ms in zip(scoring.SIDES, sides[::2], sides[1::2], strict=True):
+            tallies[side].add(expected, output, ms)
+    results = scoring.results(tallies["base_model"].figures(), tallies["fine_tuned"].figures())
+    return results | {"n": tallies["base_model"].n, "errors": errors}
+
+
+def _outcomes(evaluation_id: int) -> Iterator[tuple[Any, ...]]:
+    """Yield (expected, error, output and ms of the base, of the fine-tuned) in blocks, each a short read."""
+    last = -1
+    while True:
+        query = Example.select(
+            Example.row,
+            Example.expected,
+            Example.error,
+            Example.base_model_output,
+            Example.base_model_ms,
+            Example.fine_tuned_output,
+            Example.fine_tuned_ms,
+        ).where(Example.evaluation_id == evaluation_id, Example.row > last, Example.done)
+        block = tuples(query.order_by(Example.evaluation_id, Example.row).limit(_BLOCK))
+        for row in block:
+            yield row[1:]
+        if len(block) < _BLOCK:
+            return
+        last = block[-1][0]

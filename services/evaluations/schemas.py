@@ -1,0 +1,168 @@
+"""The JSON of evaluations, their examples, and test sets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import marshmallow as ma
+from marshmallow import validate
+
+from services.evaluations.records import STATUSES, TERMINAL
+from services.evaluations.scoring import RATIOS, SIDES
+from services.evaluations.test_sets import BUCKET
+from shared.fields import BodySchema, QueryInteger, QueryText, Time, UpdateSchema
+from shared.pagination import PageQuery, page_schema
+
+MIB = 2**20
+_WINNERS = ("fine_tuned", "base_model", "tie")
+_NAME = validate.Length(1, 255)
+
+
+class NewEvaluationSchema(BodySchema):
+    test_set_path = ma.fields.String(required=True, validate=validate.Length(1, 1100))
+    base_model_name = ma.fields.String(load_default=None, validate=_NAME)
+    fine_tuned_served_name = ma.fields.String(load_default=None, validate=_NAME)
+
+
+class CreatedSchema(ma.Schema):
+    id = ma.fields.Integer(data_key="evaluation_id")
+    status = ma.fields.String()
+    message = ma.fields.Constant("Evaluation job created")
+
+
+class ExampleSchema(ma.Schema):
+    input = ma.fields.String()
+    expected = ma.fields.String()
+    base_model_output = ma.fields.String(allow_none=True)
+    base_model_correct = ma.fields.Boolean(allow_none=True)
+    fine_tuned_output = ma.fields.String(allow_none=True)
+    fine_tuned_correct = ma.fields.Boolean(allow_none=True)
+    winner = ma.fields.String(allow_none=True, validate=validate.OneOf(_WINNERS))
+    error = ma.fields.String(allow_none=True)
+
+
+class _StrictBoolean(ma.fields.Boolean):
+    """``true`` and ``false``; marshmallow's own also takes "yes" and 1."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> bool:
+        if type(value) is not bool:
+            raise self.make_error("invalid", input=value)
+        return value
+
+
+class ReportedExampleSchema(BodySchema):
+    """An example as an outside worker reports it; what it leaves out is derived."""
+
+    input = ma.fields.String(required=True)
+    expected = ma.fields.String(required=True)
+    base_model_output = ma.fields.String(allow_none=True)
+    base_model_correct = _StrictBoolean(allow_none=True)
+    fine_tuned_output = ma.fields.String(allow_none=True)
+    fine_tuned_correct = _StrictBoolean(allow_none=True)
+    winner = ma.fields.String(allow_none=True, validate=validate.OneOf(_WINNERS))
+    error = ma.fields.String(allow_none=True, validate=_NAME)
+
+
+class Results(ma.fields.Dict):
+    """Figures of both sides: the four ratios are numbers from 0 to 1 or null, all else is the worker's own."""
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise self.make_error("invalid")
+        results: dict[str, Any] = value
+        errors: dict[str, Any] = {}
+        for side in SIDES:
+            figures = results.get(side)
+            if not isinstance(figures, dict):
+                errors[side] = ["Must be an object of figures."]
+                continue
+            wrong = [name for name in RATIOS if not _is_ratio(figures.get(name))]
+            if wrong:
+                errors[side] = {name: ["Must be a number from 0 to 1, or null."] for name in wrong}
+        if not isinstance(results.get("improvement"), dict | None):
+            errors["improvement"] = ["Must be an object."]
+        if errors:
+            raise ma.ValidationError(errors)
+        return results
+
+
+def _is_ratio(value: Any) -> bool:
+    return value is None or (type(value) in (int, float) and 0 <= value <= 1)
+
+
+class ReportSchema(UpdateSchema):
+    """How an outside worker ends an evaluation."""
+
+    body_limit = 8 * MIB
+
+    status = ma.fields.String(required=True, validate=validate.OneOf(sorted(TERMINAL)))
+    results = Results(allow_none=True)
+    examples = ma.fields.List(ma.fields.Nested(ReportedExampleSchema))
+    error = ma.fields.String(allow_none=True, validate=validate.Length(1, 10_000))
+
+
+class ListedSchema(ma.Schema):
+    """An evaluation in a list."""
+
+    id = ma.fields.Integer(data_key="ID")
+    model_id = ma.fields.Integer()
+    status = ma.fields.String()
+    test_set_path = ma.fields.String()
+    base_model_name = ma.fields.String()
+    fine_tuned_name = ma.fields.String()
+    error = ma.fields.String(allow_none=True)
+    created_at = Time()
+    started_at = Time(allow_none=True)
+    completed_at = Time(allow_none=True)
+
+
+class RecordSchema(ListedSchema):
+    """An evaluation as the answer to a report has it."""
+
+    fine_tuned_served_name = ma.fields.String()
+    results = ma.fields.Dict(allow_none=True)
+    examples = ma.fields.List(ma.fields.Nested(ExampleSchema))
+
+
+class ProgressSchema(ma.Schema):
+    done = ma.fields.Integer()
+    total = ma.fields.Integer(allow_none=True)
+    errors = ma.fields.Integer()
+    eta_seconds = ma.fields.Integer(allow_none=True)
+
+
+class DetailSchema(RecordSchema):
+    """An evaluation by itself, where the document spells the id in small letters."""
+
+    id = ma.fields.Integer()
+    progress = ma.fields.Nested(ProgressSchema, allow_none=True)
+
+
+class EvaluationsQuery(PageQuery):
+    model_id = QueryInteger(minimum=1)
+    status = QueryText(validate=validate.OneOf(STATUSES))
+
+
+class ExamplesQuery(PageQuery):
+    winner = QueryText(validate=validate.OneOf(_WINNERS))
+    error = QueryText(validate=validate.OneOf(("true", "false")))
+
+
+class TestSetSchema(ma.Schema):
+    name = ma.fields.String()
+    path = ma.fields.Function(lambda test_set: f"{BUCKET}/{test_set.name}", metadata={"type": "string"})
+    size = ma.fields.Integer()
+    rows = ma.fields.Integer()
+    sha256 = ma.fields.String()
+
+
+class ListedTestSetSchema(TestSetSchema):
+    created_at = Time()
+
+
+EvaluationPageSchema = page_schema(ListedSchema, "EvaluationPage")
+ExamplePageSchema = page_schema(ExampleSchema, "ExamplePage")
+TestSetPageSchema = page_schema(ListedTestSetSchema, "TestSetPage")

@@ -1,0 +1,103 @@
+"""The tables of the evaluations service."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from peewee import (
+    BigAutoField,
+    BigIntegerField,
+    BooleanField,
+    CharField,
+    CompositeKey,
+    DatabaseProxy,
+    FloatField,
+    IntegerField,
+    Model,
+    TextField,
+)
+
+from shared.database import JSONField, TimeField, connected_to
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+database = DatabaseProxy()
+connected = connected_to(database)
+
+
+class _Table(Model):
+    class Meta:
+        database = database
+        legacy_table_names = False
+        only_save_dirty = True
+
+
+def tuples(query: Any) -> list[tuple[Any, ...]]:
+    """Run a query and return its rows as bare tuples."""
+    return list(query.tuples())
+
+
+class Evaluation(_Table):
+    id = BigAutoField()
+    model_id = BigIntegerField()
+    test_set_path = TextField()
+    base_model_name = CharField()
+    fine_tuned_name = CharField()
+    fine_tuned_served_name = CharField()
+    status = CharField()
+    results = JSONField(null=True)
+    error = TextField(null=True)
+    created_at = TimeField()
+    started_at = TimeField(null=True)
+    completed_at = TimeField(null=True)
+    test_set_sha256 = CharField(null=True)
+    """Of the set as the worker first read it; with the index in the set this is what a row is known by."""
+    total = IntegerField(null=True)
+    """The rows of the set; ``done`` of them have both answers, or an error in the place of one."""
+    done = IntegerField(default=0)
+    errors = IntegerField(default=0)
+    lease_token = CharField(null=True)
+    """The worker's whose writes count; a writer whose token is no longer here drops its result."""
+    leased_until = TimeField(null=True)
+    eval_results_due = TimeField(null=True)
+    """When the models service is next sent the results; None where it has them, or there are none."""
+    eval_results_attempts = IntegerField(default=0)
+
+
+class Example(_Table):
+    """A row of the test set with what came of it, or an example that an outside worker reported."""
+
+    evaluation_id = BigIntegerField()
+    row = BigIntegerField()
+    input = TextField()
+    expected = TextField()
+    base_model_output = TextField(null=True)
+    base_model_correct = BooleanField(null=True)
+    base_model_error = CharField(null=True)
+    base_model_ms = FloatField(null=True)
+    fine_tuned_output = TextField(null=True)
+    fine_tuned_correct = BooleanField(null=True)
+    fine_tuned_error = CharField(null=True)
+    fine_tuned_ms = FloatField(null=True)
+    done = BooleanField()
+    """Both models have an answer or an error; a row that waits for one is not shown yet."""
+    winner = CharField(null=True)
+    error = CharField(null=True)
+    """The reason in one word, ``timeout``; ``error_message`` says it in full."""
+    error_message = TextField(null=True)
+
+    class Meta:
+        primary_key = CompositeKey("evaluation_id", "row")
+
+
+class TestSet(_Table):
+    """What is known of a test set that was checked when it was uploaded."""
+
+    name = CharField(primary_key=True)
+    size = BigIntegerField()
+    rows = IntegerField()
+    labels = JSONField(null=True)
+    """The distinct ``expected``; None where they are too many, or too long, to be labels."""
+    sha256 = CharField()
+    created_at = TimeField()

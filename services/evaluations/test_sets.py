@@ -1,0 +1,197 @@
+"""Test sets in the bucket `datasets`: streamed in and checked on the way, listed, found, and read by the worker."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import IO, BinaryIO, Protocol, cast
+
+import gevent
+
+from services.evaluations.tables import TestSet, connected, database
+from services.evaluations.test_set_rows import PIECE_BYTES, Row, RowReader
+from shared.errors import BadRequest, NotFound, TooLarge, Unprocessable
+from shared.object_paths import path_problem
+from shared.pagination import Page, paginate
+from shared.store import ObjectMissing, Store
+
+BUCKET = "datasets"
+MAX_BYTES = 500 * 2**20
+_IDLE_S = 60
+_REMOVED = "The test set is no longer there."
+
+
+class Source(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
+class _Upload(io.RawIOBase):
+    """Reads ``source`` once and checks what comes; the last bytes are handed out after all of them proved right."""
+
+    def __init__(self, source: Source, declared_size: int | None) -> None:
+        if (declared_size or 0) > MAX_BYTES:
+            raise _too_large()
+        self._source = source
+        self._sha256 = hashlib.sha256()
+        self._unchecked = bytearray()
+        self._ended = False
+        self.reader = RowReader()
+        self.size = 0
+
+    @property
+    def sha256(self) -> str:
+        return self._sha256.hexdigest()
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        """Return ``size`` bytes, fewer only at the end; what this raises undoes the upload."""
+        parts: list[bytes] = []
+        left = size if size >= 0 else MAX_BYTES + 1
+        while left > 0 and not self._ended:
+            part = self._read_some(min(left, PIECE_BYTES))
+            self._check(part)
+            parts.append(part)
+            left -= len(part)
+            # Checking a million rows takes seconds: the worker's other requests get their turn between the pieces.
+            gevent.sleep(0)
+        return b"".join(parts)
+
+    def _read_some(self, size: int) -> bytes:
+        try:
+            with gevent.Timeout(_IDLE_S, TimeoutError("no byte came for a minute")):
+                return self._source.read(size)
+        except Exception as error:  # a body that breaks off or is badly chunked: each server has its own errors
+            raise BadRequest(f"The body could not be read: {error}.") from error
+
+    def _check(self, part: bytes) -> None:
+        self.size += len(part)
+        if self.size > MAX_BYTES:
+            raise _too_large()
+        self._sha256.update(part)
+        self._unchecked += part
+        if len(self._unchecked) >= PIECE_BYTES or not part:
+            self.reader.feed(bytes(self._unchecked))
+            self._unchecked.clear()
+        if not part:
+            self._ended = True
+            self.reader.finish()
+
+
+def upload(store: Store, name: str, source: Source, declared_size: int | None) -> TestSet:
+    """Store a test set under ``name``, or as its new content, and return what is known of it.
+
+    Raises Unprocessable (the name; or the line and row that is wrong), TooLarge, BadRequest (the body breaks off)
+    and Unavailable; the store then has what it had before.
+    """
+    _require_name(name)
+    body = _Upload(source, declared_size)
+    # Without a size the store's client reads to the end before it stores, and only then everything was checked.
+    store.put(name, cast(BinaryIO, body), content_type="application/json")
+    known = {"size": body.size, "rows": body.reader.rows, "sha256": body.sha256, "labels": body.reader.labels.get()}
+    return _record(name, created_at=datetime.now(UTC).replace(microsecond=0), **known)
+
+
+@connected
+def _record(name: str, **known: object) -> TestSet:
+    with database.atomic():
+        TestSet.insert(name=name, **known).on_conflict(conflict_target=[TestSet.name], update=known).execute()
+        return TestSet(name=name, **known)
+
+
+@connected
+def list_sets(*, page: int, limit: int) -> Page:
+    """Return a page of the test sets that were uploaded here, newest first."""
+    return paginate(TestSet.select().order_by(TestSet.created_at.desc(), TestSet.name), page, limit)
+
+
+def require_set(store: Store, path: str) -> None:
+    """Raise Unprocessable unless ``path`` is that of a test set: one on record, else any object in the bucket."""
+    name = name_of(path)
+    if not _is_recorded(name) and not _exists(store, name):
+        raise Unprocessable.field("test_set_path", f"There is no test set {path}.")
+
+
+def name_of(path: str) -> str:
+    """Return the name in ``datasets/<name>``, or raise Unprocessable."""
+    prefix, _, name = path.partition("/")
+    problem = path_problem(name) or ("Must be one segment." if "/" in name else None)
+    if prefix != BUCKET or problem is not None:
+        raise Unprocessable.field("test_set_path", f"Must be {BUCKET}/<name>, with a name of one segment.")
+    return name
+
+
+def _require_name(name: str) -> None:
+    problem = path_problem(name) or ("Must be one segment, without a /." if "/" in name else None)
+    if problem is not None:
+        raise Unprocessable.field("name", problem)
+
+
+@connected
+def _is_recorded(name: str) -> bool:
+    return bool(TestSet.select().where(TestSet.name == name).exists())
+
+
+def _exists(store: Store, name: str) -> bool:
+    try:
+        store.stat(name)
+    except ObjectMissing:
+        return False
+    return True
+
+
+def _too_large() -> TooLarge:
+    return TooLarge(f"A test set is at most {MAX_BYTES} bytes.")
+
+
+@dataclass(frozen=True)
+class Spooled:
+    """A checked copy of a test set in a temporary file, so that a run of hours holds no connection to the store."""
+
+    file: IO[bytes]
+    name: str
+    etag: str
+    sha256: str
+    total: int
+    labels: list[str] | None
+
+    def rows(self) -> Iterator[Row]:
+        """Read the rows in their order."""
+        self.file.seek(0)
+        reader = RowReader()
+        while piece := self.file.read(PIECE_BYTES):
+            yield from reader.feed(piece)
+        yield from reader.finish()
+
+    def is_current(self, store: Store) -> bool:
+        """Say whether the store still has what was read; Unavailable where it cannot be asked."""
+        try:
+            return store.stat(self.name).etag == self.etag
+        except ObjectMissing as error:
+            raise NotFound(_REMOVED) from error
+
+
+@contextmanager
+def spooled(store: Store, path: str) -> Iterator[Spooled]:
+    """Copy a test set here for a block, checking it; NotFound, Unprocessable, TooLarge or Unavailable says why not."""
+    name = name_of(path)
+    try:
+        found = store.stat(name)
+    except ObjectMissing as error:
+        raise NotFound(_REMOVED) from error
+    if found.size > MAX_BYTES:
+        raise _too_large()
+    with tempfile.TemporaryFile(prefix="test-set-") as file:
+        sha256, reader = hashlib.sha256(), RowReader()
+        for chunk in store.chunks(name, etag=found.etag) if found.size else ():
+            file.write(chunk)
+            sha256.update(chunk)
+            reader.feed(chunk)
+        reader.finish()
+        yield Spooled(file, name, found.etag, sha256.hexdigest(), reader.rows, reader.labels.get())

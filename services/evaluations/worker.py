@@ -1,0 +1,151 @@
+"""`python -m services.evaluations.worker` runs evaluations; several may run, and each may be killed at any time."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import threading
+import time
+from types import FrameType
+
+from services.evaluations import reporting, runs
+from services.evaluations.asking import Asking, TooManyErrors
+from services.evaluations.inference import InferenceServer, UnknownModel
+from services.evaluations.models_client import ModelsClient
+from services.evaluations.runs import LeaseLost, Run
+from services.evaluations.settings import WorkerSettings
+from services.evaluations.tables import database
+from services.evaluations.test_sets import BUCKET, spooled
+from shared.database import open_database
+from shared.doorbell import Doorbell
+from shared.errors import NotFound, TooLarge, Unavailable, Unprocessable
+from shared.lease import kept_alive
+from shared.settings import load
+from shared.store import ObjectChanged, Store, connect
+
+CHANNEL = "evaluations"
+POLL_S = 1.0
+PATIENCE_S = 60.0
+"""How long an evaluation waits for a server that gives no answer at all, before it fails."""
+
+log = logging.getLogger("evaluations")
+
+
+class Worker:
+    """Takes one evaluation after the other."""
+
+    def __init__(self, settings: WorkerSettings) -> None:
+        self._settings = settings
+        self._store = Store(connect(settings), BUCKET)
+        self._models = ModelsClient(settings.models_url)
+        self._server = InferenceServer(
+            settings.inference_url,
+            settings.inference_api_key,
+            concurrency=settings.inference_concurrency,
+            timeout_s=settings.inference_timeout_s,
+        )
+        self._wanted = threading.Event()
+        self.stopping = threading.Event()
+
+    def run(self) -> None:
+        """Work until ``stopping`` is set."""
+        threading.Thread(target=self._listen, name="doorbell", daemon=True).start()
+        threading.Thread(target=self._report, name="reporting", daemon=True).start()
+        while not self.stopping.is_set():
+            try:
+                run = runs.take()
+            except Unavailable as error:
+                log.warning("%s", error)
+                self.stopping.wait(POLL_S)
+                continue
+            if run is not None:
+                self._work_on(run)
+            else:
+                self._wanted.wait(POLL_S)
+                self._wanted.clear()
+
+    def _listen(self) -> None:
+        for _ in Doorbell(self._settings.redis_url).listen(CHANNEL):
+            self._wanted.set()
+
+    def _report(self) -> None:
+        while not self.stopping.wait(POLL_S):
+            try:
+                reporting.send_due(self._models)
+            except Unavailable as error:
+                log.warning("%s", error)
+
+    def _work_on(self, run: Run) -> None:
+        log.info("evaluation %d: begun", run.id)
+        try:
+            with kept_alive(lambda: runs.renew(run)) as lost:
+                self._evaluate(run, lost)
+        except (UnknownModel, NotFound, Unprocessable, TooLarge, ObjectChanged, TooManyErrors) as error:
+            self._fail(run, str(error))
+        except LeaseLost:
+            log.warning("evaluation %d: another worker has it", run.id)
+        except Unavailable as error:
+            # The lease lapses, and whoever is there then goes on where this left off.
+            log.warning("evaluation %d: put off: %s", run.id, error)
+            self.stopping.wait(POLL_S)
+        except Exception as error:
+            log.exception("evaluation %d", run.id)
+            self._fail(run, f"The worker failed: {type(error).__name__}: {error}")
+
+    def _evaluate(self, run: Run, lost: threading.Event) -> None:
+        with spooled(self._store, run.test_set_path) as test_set:
+            runs.begin(run, test_set.sha256, test_set.total)
+            if not self._warm_up(run, lost):
+                return
+            asking = Asking(self._server, run, test_set, self._settings.inference_concurrency)
+            if not asking.run(lost, self.stopping):
+                runs.release(run)
+                log.info("evaluation %d: put down, the worker is stopping", run.id)
+                return
+            if not test_set.is_current(self._store):
+                raise ObjectChanged("The test set was changed while it was asked.")
+            runs.finish(run)
+            log.info("evaluation %d: done", run.id)
+
+    def _warm_up(self, run: Run, lost: threading.Event) -> bool:
+        deadline = time.monotonic() + PATIENCE_S
+        for name in run.names.values():
+            while not lost.is_set():
+                if self.stopping.is_set():
+                    runs.release(run)
+                    return False
+                try:
+                    self._server.warm_up(name)
+                    break
+                except Unavailable as error:
+                    if time.monotonic() > deadline:
+                        runs.fail(run, error.message)
+                        return False
+        return not lost.is_set()
+
+    def _fail(self, run: Run, reason: str) -> None:
+        log.warning("evaluation %d: failed: %s", run.id, reason)
+        try:
+            runs.fail(run, reason)
+        except (LeaseLost, Unavailable) as error:
+            log.warning("evaluation %d: %s", run.id, error)
+
+
+def main() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    settings = load(WorkerSettings)
+    database.initialize(open_database(settings.database_url))
+    worker = Worker(settings)
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        worker.stopping.set()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    worker.run()
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,194 @@
+"""The API documents, run as they stand: shell, Python and JavaScript, in their order, after the workflow ran once.
+
+What is edited, and nothing else: the port; `-O` is `-OJ` where a sample goes on to use the server's file name; a fresh
+evaluation stands in for evaluation 1 before `Update Evaluation` (our worker is stopped meanwhile), and a spare model
+for model 1 before `Delete Model`; the JavaScript runs up to `// Close connection`, its last line after the last event.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.support.document import OURS, USERS, Sample, differences, documents, read_samples
+from tests.support.system import System, start_system
+
+NODE_MODULES = Path(__file__).parents[2] / "node_modules"
+SEPARATOR = "\x1e"
+
+SHELL_PRELUDE = f"""
+set -eo pipefail
+curl() {{
+    command curl --silent --show-error --fail-with-body --max-time 60 "$@" || return
+    [ -p /dev/stdout ] || printf '{SEPARATOR}'
+}}
+"""
+
+
+def run_shell(text: str, folder: Path, capture: Path | None = None) -> list[str]:
+    """Run a shell sample in a folder and return what each of its curls printed."""
+    out = folder / f"out-{time.monotonic_ns()}.txt"
+    with out.open("wb") as stdout:  # a file, so that the prelude can tell a curl that is piped on
+        done = subprocess.run(
+            ["bash", "-c", SHELL_PRELUDE + text],
+            cwd=folder,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            timeout=120,
+            check=False,
+        )
+    printed = out.read_text(errors="replace")
+    assert done.returncode == 0, f"{text}\n{printed}\n{done.stderr.decode()}"
+    return printed.split(SEPARATOR)
+
+
+class Walk:
+    """One document against one system of its own."""
+
+    def __init__(self, path: Path, system: System, folder: Path) -> None:
+        self.path = path
+        self.system = system
+        self.folder = folder
+        self.samples = read_samples(path)
+
+    def shell(self, sample: Sample, replacements: dict[str, str]) -> list[str]:
+        text = sample.at(self.system.url)
+        for old, new in replacements.items():
+            text = text.replace(old, new)
+        return run_shell(text, self.folder)
+
+    def run(self) -> None:
+        answers: list[str] = []
+        for sample in self.samples:
+            if sample.language == "bash" and "Workflow" not in sample.name:
+                answers = self.shell(sample, self.stand_ins(sample))
+            elif sample.language == "json" and sample.label == "Response":
+                self.compare(sample, answers)
+            elif sample.label == "Response Headers":
+                self.check_headers(sample)
+            elif sample.label == "Response (Stream)":
+                self.check_stream(answers[0])
+            elif sample.language == "python":
+                self.python(sample)
+            elif sample.language == "javascript":
+                self.javascript(sample)
+
+    def stand_ins(self, sample: Sample) -> dict[str, str]:
+        """Return the ids that a sample must not spend."""
+        if "Update Evaluation" in sample.name or "report an evaluation" in sample.name.lower():
+            return {"/evaluations/1": f"/evaluations/{self.fresh_evaluation()}"}
+        if "Delete Model" in sample.name or "Delete a model" in sample.name:
+            spare = self.system.request("POST", "/models", json={"name": "spare", "base_model": "example-base"})
+            return {"/models/1": f"/models/{spare.json()['ID']}"}
+        return {}
+
+    def fresh_evaluation(self) -> int:
+        """Make an evaluation that stays pending: the worker is stopped for as long as the system lives."""
+        for pid in self.system.processes("services.evaluations.worker"):
+            os.kill(pid, signal.SIGSTOP)
+        body = {"test_set_path": "datasets/test_split.json"}
+        return int(self.system.request("POST", "/models/1/evaluate", json=body).json()["evaluation_id"])
+
+    def compare(self, expected: Sample, answers: list[str]) -> None:
+        found = differences(expected.json(), json.loads(answers[0]))
+        assert not found, f"{self.path.name}, {expected.name}: {found}\n{answers[0]}"
+
+    def check_headers(self, sample: Sample) -> None:
+        answer = self.system.get("/models/1/download")
+        for row in sample.text.strip().splitlines():
+            name, _, value = row.partition(": ")
+            pattern = re.escape(value).replace("20240219", r"\d{8}")
+            assert re.fullmatch(pattern, answer.headers[name]), f"{name}: {answer.headers[name]}"
+
+    def check_stream(self, printed: str) -> None:
+        lines = [line for line in printed.splitlines() if line.startswith("data: ")]
+        assert lines
+        assert all(re.match(r"data: \[\d\d:\d\d:\d\d\] \[(DEBUG|INFO|WARN|ERROR)\] ", line) for line in lines[:5])
+
+    def python(self, sample: Sample) -> None:
+        file = self.folder / "sample.py"
+        file.write_text(sample.at(self.system.url))
+        done = subprocess.run(
+            [sys.executable, str(file)], cwd=self.folder, capture_output=True, text=True, timeout=120, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        if "stream" in sample.text.lower():
+            messages = [line["message"] for line in self.system.get("/jobs/1/logs?limit=1000").json()["logs"]]
+            assert all(message.splitlines()[0] in done.stdout for message in messages if message)
+
+    def javascript(self, sample: Sample) -> None:
+        opened, _, closing = sample.at(self.system.url).partition("// Close connection\n")
+        stored = self.system.get("/jobs/1/logs?limit=1000").json()["logs"]
+        (source,) = re.findall(r"const (\w+) = new EventSource", opened)
+        script = f"""
+            import {{ EventSource }} from 'eventsource';
+            const seen = [];
+            console.log = (...words) => seen.push(words.join(' '));
+            {opened}
+            {source}.addEventListener('end', () => {{
+                {closing}
+                process.stdout.write(JSON.stringify(seen));
+                process.exit(0);
+            }});
+        """
+        file = NODE_MODULES / "tunedeck-sample.mjs"
+        file.write_text(script)
+        done = subprocess.run(["node", str(file)], capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stderr
+        seen = json.loads(done.stdout)
+        assert len(seen) == len(stored)
+        assert all(line["message"] in text for line, text in zip(stored, seen, strict=True))
+
+
+@pytest.fixture(scope="module", params=documents(), ids=lambda path: path.stem)
+def walk(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("document")
+    system = start_system(folder / "data")
+    (folder / "samples").mkdir()
+    try:
+        system.wait_until_ready()
+        yield Walk(request.param, system, folder / "samples")
+    finally:
+        for pid in system.processes("services.evaluations.worker"):
+            os.kill(pid, signal.SIGCONT)
+        system.stop()
+
+
+def workflow() -> str:
+    """Return the workflow's shell lines as one script, each step seeing the variables of those before it."""
+    document = USERS if USERS.exists() else OURS
+    steps = [sample.text for sample in read_samples(document) if "Workflow" in sample.name]
+    return "\n".join(steps).replace("curl -O ", "curl -OJ ")
+
+
+def test_the_workflow_and_then_every_sample_run_as_they_stand(walk):
+    script = workflow().replace("http://localhost:8080", walk.system.url)
+
+    printed = "".join(run_shell(script, walk.folder))
+
+    assert "Created Job ID: 1" in printed
+    assert "Job Status: completed" in printed
+    assert "Model ID: 1" in printed
+    assert "lora_adapters/adapter_model.safetensors" in printed
+    assert "Evaluation ID: 1" in printed
+    archive = next(walk.folder.glob("model-1-*.zip"))
+    assert subprocess.run(["unzip", "-tq", str(archive)], check=False).returncode == 0
+    wait_until(lambda: walk.system.get("/evaluations/1").json()["status"] == "completed")
+    wait_until(lambda: walk.system.get("/models/1").json()["model"]["eval_results"])
+
+    walk.run()
+
+
+def wait_until(what, seconds=60.0):
+    deadline = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < deadline
+        time.sleep(0.3)
