@@ -23,6 +23,7 @@ from tests.support.system import System, start_system
 
 NODE_MODULES = Path(__file__).parents[2] / "node_modules"
 SEPARATOR = "\x1e"
+OPEN = ("pending", "running")
 
 SHELL_PRELUDE = f"""
 set -eo pipefail
@@ -70,6 +71,7 @@ class Walk:
         for sample in self.samples:
             if sample.language == "bash" and "Workflow" not in sample.name:
                 answers = self.shell(sample, self.stand_ins(sample))
+                self.signal_worker(signal.SIGCONT)
             elif sample.language == "json" and sample.label == "Response":
                 self.compare(sample, answers)
             elif sample.label == "Response Headers":
@@ -91,11 +93,18 @@ class Walk:
         return {}
 
     def fresh_evaluation(self) -> int:
-        """Make an evaluation that stays pending: the worker is stopped for as long as the system lives."""
-        for pid in self.system.processes("services.evaluations.worker"):
-            os.kill(pid, signal.SIGSTOP)
+        """Make an evaluation that stays pending, for the worker is stopped until the sample has run."""
+        # Idle first: one that is stopped inside of a transaction holds SQLite's one write lock.
+        wait_until(lambda: all(not self.system.get(f"/evaluations?status={s}").json()["total"] for s in OPEN))
+        self.signal_worker(signal.SIGSTOP)
         body = {"test_set_path": "datasets/test_split.json"}
-        return int(self.system.request("POST", "/models/1/evaluate", json=body).json()["evaluation_id"])
+        created = self.system.request("POST", "/models/1/evaluate", json=body)
+        assert created.status_code == 202, created.text
+        return int(created.json()["evaluation_id"])
+
+    def signal_worker(self, number: signal.Signals) -> None:
+        for pid in self.system.processes("services.evaluations.worker"):
+            os.kill(pid, number)
 
     def compare(self, expected: Sample, answers: list[str]) -> None:
         found = differences(expected.json(), json.loads(answers[0]))
@@ -120,7 +129,7 @@ class Walk:
             [sys.executable, str(file)], cwd=self.folder, capture_output=True, text=True, timeout=120, check=False
         )
         assert done.returncode == 0, done.stderr
-        if "stream" in sample.text.lower():
+        if "iter_lines" in sample.text:
             messages = [line["message"] for line in self.system.get("/jobs/1/logs?limit=1000").json()["logs"]]
             assert all(message.splitlines()[0] in done.stdout for message in messages if message)
 
@@ -157,8 +166,6 @@ def walk(request, tmp_path_factory):
         system.wait_until_ready()
         yield Walk(request.param, system, folder / "samples")
     finally:
-        for pid in system.processes("services.evaluations.worker"):
-            os.kill(pid, signal.SIGCONT)
         system.stop()
 
 
