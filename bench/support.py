@@ -130,7 +130,8 @@ def nchan(folder: Path) -> Iterator[str]:
     config = folder / "nginx.conf"
     config.write_text(f"""
         load_module /usr/lib/nginx/modules/ngx_nchan_module.so;
-        daemon off; worker_processes 1; worker_rlimit_nofile 65536; pid {folder}/nginx.pid; error_log {folder}/error.log;
+        daemon off; worker_processes 1; worker_rlimit_nofile 65536;
+        pid {folder}/nginx.pid; error_log {folder}/error.log;
         events {{ worker_connections 30000; }}
         http {{
             access_log off; keepalive_requests 100000000; client_body_temp_path {folder}/body;
@@ -164,9 +165,8 @@ def connect(url: str) -> socket.socket:
 
 def machine() -> str:
     """Say what the figures were measured on."""
-    model = next(
-        (line.split(": ")[1].strip() for line in Path("/proc/cpuinfo").open() if line.startswith("model name")), "?"
-    )
+    info = Path("/proc/cpuinfo").read_text().splitlines()
+    model = next((line.split(": ")[1] for line in info if line.startswith("model name")), "?")
     return f"{os.cpu_count()} × {model}, Python {sys.version.split()[0]}"
 
 
