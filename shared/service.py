@@ -12,6 +12,7 @@ import flask_smorest
 import marshmallow as ma
 from flask import Flask, Response, g, jsonify, request
 from flask.typing import ResponseReturnValue
+from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]
 from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.http import HTTP_STATUS_CODES
@@ -80,7 +81,7 @@ def read_body(limit: int = BODY_LIMIT) -> bytes:
         while left > 0 and (part := request.stream.read(left)):
             parts.append(part)
             left -= len(part)
-    except OSError as error:  # gunicorn's own errors for a body that is badly chunked or breaks off
+    except (OSError, ParseException) as error:  # gunicorn's, for a body that breaks off or is badly chunked
         raise BadRequest(f"The body could not be read: {error}.") from error
     if left <= 0:
         raise _too_large(limit)

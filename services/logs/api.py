@@ -14,6 +14,8 @@ from services.logs.ingest import Stored
 from services.logs.lines import MAX_BATCH_BYTES, NewBatch, idempotency_key, read_batch
 from services.logs.paging import Filter
 from services.logs.schemas import (
+    LINES_DOCUMENTED,
+    PAGE_OR_STREAM_DOCUMENTED,
     JobPageSchema,
     JobSchema,
     JobsQuery,
@@ -24,9 +26,7 @@ from services.logs.schemas import (
     StoredLineSchema,
     line_record,
 )
-from services.logs.stream import apology, find_start, nothing_left
 from services.logs.tables import Job
-from shared.errors import Unavailable
 from shared.fields import only_changes
 from shared.pagination import Page
 from shared.service import Blueprint, read_body
@@ -80,6 +80,7 @@ def update_job(update: dict[str, Any], job_id: int) -> Job:
 
 @blp.post("/jobs/<id:job_id>/logs")
 @blp.response(201, StoredLineSchema)
+@blp.doc(**LINES_DOCUMENTED)
 def create_lines(job_id: int) -> Response:
     """Store one line, or many (`{"logs": [...]}` or NDJSON): all on disk when the answer comes, or none."""
     key = idempotency_key(request.headers.get("Idempotency-Key"))
@@ -92,6 +93,8 @@ def create_lines(job_id: int) -> Response:
 @blp.get("/jobs/<id:job_id>/logs")
 @blp.arguments(LogQuery, location="query")
 @blp.response(200, LinePageSchema)
+@blp.alt_response(204, description="The log is over and the client has all of it.", success=True)
+@blp.doc(**PAGE_OR_STREAM_DOCUMENTED)
 def get_lines(query: dict[str, Any], job_id: int) -> Response:
     """Page through a job's lines, or stream them: `Accept` decides, then whether a paging parameter is there."""
     if _wants_stream(request.accept_mimetypes, request.args.keys()):
@@ -107,13 +110,16 @@ def _stored_answer(job_id: int, batch: NewBatch, stored: Stored) -> Response:
     if not batch.single:
         counts = {"count": stored.count, "first_id": stored.first_id, "last_id": stored.last_id}
         return _json_answer(counts, 201, headers)
-    # From the table, for a replay shows the line as it was stored then.
-    line = paging.read_lines(job_id, stored.first_id - 1, stored.first_id, 1)[0]
-    return _json_answer(line_record(job_id, *line), 201, headers)
+    line: tuple[int, str, str, int] = batch.lines[0]
+    if stored.replayed:  # then the line shows as it was stored, with the time that it got
+        line = paging.read_lines(job_id, stored.first_id - 1, stored.first_id, 1)[0][0][1:]
+    return _json_answer(line_record(job_id, stored.first_id, *line), 201, headers)
 
 
 def _wants_stream(accept: MIMEAccept, parameters: Iterable[str]) -> bool:
-    as_stream, as_json = accept["text/event-stream"], accept["application/json"]
+    # Some clients add a charset to their Accept, which Werkzeug would take for another type.
+    plain = MIMEAccept([(value.partition(";")[0].rstrip(), quality) for value, quality in accept])
+    as_stream, as_json = plain["text/event-stream"], plain["application/json"]
     if as_stream != as_json:
         return bool(as_stream > as_json)
     return not _PAGING.intersection(parameters)
@@ -144,13 +150,10 @@ def _json_answer(answer: dict[str, Any], status: int, headers: dict[str, str]) -
 
 
 def _stream_answer(job_id: int, query: dict[str, Any]) -> Response:
-    try:
-        job = jobs.find_job(job_id)
-    except Unavailable:  # a browser's EventSource gives up for good on an error status
-        return Response(apology(), headers=_STREAM_HEADERS)
-    start = find_start(job.last_line, request.headers.get("Last-Event-ID", query["last_event_id"]), query["tail"])
-    if nothing_left(job, start):
-        return Response(status=204, headers={"Vary": "Accept"})
+    last_event_ids = (request.headers.get("Last-Event-ID"), query["last_event_id"])
     view = View(as_json=query["format"] == "json", wanted=Filter(query["level"], query["source"]))
     client = request.environ.get("gunicorn.socket")
-    return Response(current_app.extensions["streams"].run(job, start, view, client), headers=_STREAM_HEADERS)
+    stream = current_app.extensions["streams"].start(job_id, last_event_ids, query["tail"], view, client)
+    if stream is None:
+        return Response(status=204, headers={"Vary": "Accept"})
+    return Response(stream, headers=_STREAM_HEADERS)

@@ -21,13 +21,16 @@ from services.logs import events, jobs, paging
 from services.logs.paging import Filter, StoredLine
 from services.logs.tables import Job
 from shared.doorbell import Doorbell
-from shared.errors import ServiceError
+from shared.errors import ServiceError, Unavailable
 
 CHANNEL = "logs"
 RING_LINES = 2_000
 RING_BYTES = 2**20
 CHUNK_LINES = 500
-"""A stream's write holds at most this many lines."""
+"""A stream's write holds at most this many lines; a new feed begins with as many, for the clients that come back."""
+
+_KEPT_CHUNKS = 8
+"""Viewers who are up to date ask for the same bytes, made once; each straggler's own are not worth keeping."""
 
 TICK_S = 2.0
 LAST_WORDS_S = 2.0
@@ -74,20 +77,25 @@ class Feed:
 
     def __init__(self, job: Job) -> None:
         self.job_id: int = job.id
-        self.last: int = job.last_line
-        self.epoch: datetime = job.created_at
         self.generation = 0
         """Counts how often the log turned out to be another one; a stream that sees it change begins again."""
         self.watchers = 0
-        self.status = ""
-        self.ends_at: float | None = None
         self.wanted = Event()
         self.look_at_job = False
+        self._changed = Event()
+        self._begin(job)
+        self.note_job(job)
+
+    def _begin(self, job: Job) -> None:
+        self.epoch: datetime = job.created_at
+        self.last: int = max(0, job.last_line - CHUNK_LINES)
+        self.status = ""
+        self.over = False
+        """Whether the job has ended and its last words are in the ring."""
+        self._ends_at: float | None = None
         self._ring: deque[_Entry] = deque()
         self._ring_bytes = 0
-        self._changed = Event()
         self._chunks: dict[tuple[int, bool], tuple[bytes, int]] = {}
-        self.note_job(job)
 
     def note_job(self, job: Job, known_last: int = 0) -> None:
         """Take in the job's row: its status, and whether it still is the job that the ring is of.
@@ -97,24 +105,36 @@ class Feed:
         """
         if job.created_at != self.epoch or job.last_line < known_last:
             # The tables were restored or made anew under us: nothing that we hold is true any more.
-            self._ring.clear()
-            self._ring_bytes = 0
-            self._chunks.clear()
-            self.epoch, self.last = job.created_at, 0
+            self._begin(job)
             self.generation += 1
             self.wake()
-        if job.status != self.status:
+        # A job ends once: a row that still has it running was read before.
+        if self._ends_at is None:
             self.status = job.status
-            self.ends_at = end_of_stream(job)
-            self.wake()
+            self._ends_at = end_of_stream(job)
+            if self._ends_at is not None:
+                self.wanted.set()
         if job.last_line > self.last:
+            self.over = False
             self.wanted.set()
+
+    def rest(self) -> float | None:
+        """Return for how long nothing needs to be read unless it is wanted: until a finished job's streams end."""
+        if self._ends_at is None or self.over:
+            return None
+        return max(0.0, self._ends_at - time.monotonic())
+
+    def note_read(self, began: float) -> None:
+        """Take in that all was read that was there at ``began``: once the job has ended, those were its last words."""
+        if self._ends_at is not None and began >= self._ends_at and not self.over:
+            self.over = True
+            self.wake()
 
     def append(self, lines: list[StoredLine]) -> None:
         """Add the lines that follow the last one, and wake the streams."""
         for line in lines:
             if line.id != self.last + 1:
-                raise AssertionError(f"job {self.job_id}: line {line.id} came after {self.last}")
+                raise Unavailable(f"Job {self.job_id} has line {line.id} behind line {self.last}.")
             entry = _Entry(line)
             self._ring.append(entry)
             self._ring_bytes += len(entry.text)
@@ -144,6 +164,8 @@ class Feed:
         key = (after, view.as_json)
         found = self._chunks.get(key)
         if found is None:
+            if len(self._chunks) >= _KEPT_CHUNKS:
+                self._chunks.clear()
             found = self._chunks[key] = self._ring_chunk(after, first, view)
         return found
 
@@ -164,6 +186,8 @@ class Feed:
 
     def _read_chunk(self, after: int, view: View) -> tuple[bytes, int]:
         """Serve a stream that lags behind the ring: from the tables, in a short read of its own."""
+        # A client that takes all at once, and a file that answers at once, would leave no turn to the others.
+        gevent.sleep(0)
         page = paging.read_page(self.job_id, after + 1, self.last, CHUNK_LINES, view.wanted, descending=False)
         if view.as_json:
             parts = [events.json_event(self.job_id, line) for line in page.lines]
@@ -229,57 +253,74 @@ class Feeds:
                     self._mark(job_id)
                 continue
             key, last = ring
-            feed = self._feeds.get(int(key)) if key.isdigit() else None
+            feed = self._feeds.get(int(key)) if key.isdecimal() else None
             if feed is None:
                 continue
             if not last:
                 feed.look_at_job = True
                 feed.wanted.set()
-            elif last.isdigit() and int(last) > feed.last:
+            elif last.isdecimal() and int(last) > feed.last:
                 feed.wanted.set()
 
     def _tick(self) -> None:
         looked = time.monotonic()
-        while self._alive():
+        while True:
             gevent.sleep(_SHUTDOWN_CHECK_S)
-            if time.monotonic() - looked < TICK_S:
-                continue
-            looked = time.monotonic()
-            for unwatched in [feed for feed in self._feeds.values() if not feed.watchers]:
-                del self._feeds[unwatched.job_id]
-                unwatched.wanted.set()
-            known = {job_id: feed.last for job_id, feed in self._feeds.items()}
-            try:
-                found = jobs.find_jobs(list(known))
-            except ServiceError as error:
-                log.warning("the tick could not look: %s", error.message)
-                continue
-            for job in found:
+            if not self._alive():
+                # Each time, for a stream may have been reading when the others were told.
+                for feed in self._feeds.values():
+                    feed.wake()
+            elif time.monotonic() - looked >= TICK_S:
+                looked = time.monotonic()
+                self._look()
+
+    def _look(self) -> None:
+        for unwatched in [feed for feed in self._feeds.values() if not feed.watchers]:
+            del self._feeds[unwatched.job_id]
+            unwatched.wanted.set()
+        known = {job_id: feed.last for job_id, feed in self._feeds.items()}
+        with _logged("the tick could not look"):
+            for job in jobs.find_jobs(list(known)):
                 if (watched := self._feeds.get(job.id)) is not None:
                     watched.note_job(job, known[job.id])
-        for feed in self._feeds.values():
-            feed.wake()
 
     def _follow(self, feed: Feed) -> None:
         """Read what is new whenever it is wanted, as long as the feed is watched."""
         read_at = 0.0
         while self._feeds.get(feed.job_id) is feed:
-            feed.wanted.wait()
+            feed.wanted.wait(feed.rest())
             gevent.sleep(max(0.0, read_at + _GATHER_S - time.monotonic()))
             feed.wanted.clear()
-            try:
+            with _logged(f"job {feed.job_id} could not be read"):
                 self._refresh(feed)
-            except ServiceError as error:
-                log.warning("job %s could not be read: %s", feed.job_id, error.message)
             read_at = time.monotonic()
 
     def _refresh(self, feed: Feed) -> None:
         if feed.look_at_job:
             feed.look_at_job = False
-            feed.note_job(jobs.find_job(feed.job_id))
+            known_last = feed.last
+            feed.note_job(jobs.find_job(feed.job_id), known_last)
         while True:
-            lines = paging.read_lines(feed.job_id, feed.last, feed.last + RING_LINES, RING_LINES)
+            began, generation = time.monotonic(), feed.generation
+            lines, cut = paging.read_lines(feed.job_id, feed.last, feed.last + RING_LINES, RING_LINES)
+            if feed.generation != generation:
+                continue  # these are of a log that is no more
             if lines:
                 feed.append(lines)
-            if len(lines) < RING_LINES:
+            if not cut and len(lines) < RING_LINES:
+                feed.note_read(began)
                 return
+            gevent.sleep(0)
+
+
+@contextmanager
+def _logged(what: str) -> Iterator[None]:
+    """Log a failure and go on, after a pause: what keeps the feeds true must outlive every failure of the tables."""
+    try:
+        yield
+    except ServiceError as error:
+        log.warning("%s: %s", what, error.message)
+        gevent.sleep(TICK_S)
+    except Exception:
+        log.exception("%s", what)
+        gevent.sleep(TICK_S)

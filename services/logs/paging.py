@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from services.logs.tables import Line, connected
+import gevent
+
+from services.logs.tables import Line, connected, database
 
 MAX_SCAN = 50_000
 """Lines that a filtered page looks at before it answers what it has."""
+
+READ_BYTES = 2**20
+"""A read ends with the line that fills this: the longest thousand lines together would fill the memory."""
 
 _SCAN_STEP = 5_000
 
@@ -50,8 +55,8 @@ class LinePage:
 @connected
 def read_lines(
     job_id: int, after: int, upto: int, limit: int, *, wanted: Filter = Filter(), descending: bool = False
-) -> list[StoredLine]:
-    """Return at most ``limit`` lines with after < id ≤ upto, in one short read."""
+) -> tuple[list[StoredLine], bool]:
+    """Return at most ``limit`` lines with after < id ≤ upto in one short read, and whether READ_BYTES cut it short."""
     query = Line.select(Line.id, Line.level, Line.source, Line.message, Line.timestamp).where(
         Line.job_id == job_id, Line.id > after, Line.id <= upto
     )
@@ -59,29 +64,42 @@ def read_lines(
         query = query.where(Line.level >= wanted.level)
     if wanted.source is not None:
         query = query.where(Line.source == wanted.source)
-    ordered = query.order_by(Line.job_id.desc(), Line.id.desc()) if descending else query.order_by(Line.job_id, Line.id)
-    rows: Iterable[tuple[int, int, str, str, int]] = ordered.limit(limit).tuples().iterator()
-    return [StoredLine(*row) for row in rows]
+    order = (Line.job_id.desc(), Line.id.desc()) if descending else (Line.job_id, Line.id)
+    rows, cut = database.rows_within(query.limit(limit), order, Line.message, READ_BYTES)
+    return [StoredLine(*row) for row in rows], cut
 
 
 def read_page(job_id: int, first: int, last: int, limit: int, wanted: Filter, *, descending: bool) -> LinePage:
     """Return the page of lines first ≤ id ≤ last that begins at the end which the order names.
 
+    It has fewer than ``limit`` lines, and more to follow, where those fill READ_BYTES or the search took MAX_SCAN.
     Each step is a short read of its own, so that a search through a long log holds up nobody.
     """
     lines: list[StoredLine] = []
     cursor = last + 1 if descending else first - 1
     scanned = 0
     for low, high in _steps(first, last, descending, _SCAN_STEP if wanted else limit + 1):
+        if scanned:
+            gevent.sleep(0)
         left = limit + 1 - len(lines)
-        lines += read_lines(job_id, low - 1, high, left, wanted=wanted, descending=descending)
+        found, cut = read_lines(job_id, low - 1, high, left, wanted=wanted, descending=descending)
+        lines += found
         scanned += high - low + 1
         if len(lines) > limit:
             return LinePage(lines[:limit], True, lines[limit - 1].id)
-        cursor = low if descending else high
-        if scanned >= MAX_SCAN:
+        cursor = lines[-1].id if cut else low if descending else high
+        if cut or scanned >= MAX_SCAN:
             break
     return LinePage(lines, cursor > first if descending else cursor < last, cursor)
+
+
+def has_line(job_id: int, after: int, last: int, wanted: Filter) -> bool:
+    """Whether a line after < id ≤ last is wanted, however long the search."""
+    while True:
+        page = read_page(job_id, after + 1, last, 1, wanted, descending=False)
+        if page.lines or not page.has_more:
+            return bool(page.lines)
+        after = page.cursor
 
 
 def _steps(first: int, last: int, descending: bool, size: int) -> Iterator[tuple[int, int]]:

@@ -82,6 +82,38 @@ class NewLineSchema(BodySchema):
     timestamp = Time(load_default=None)
 
 
+_LINE = {
+    "type": "object",
+    "required": ["message"],
+    "additionalProperties": False,
+    "properties": {
+        "level": {"type": "string", "description": f"In any case: {', '.join(LEVEL_NUMBERS)}."},
+        "message": {"type": "string", "description": "At most 256 KiB in UTF-8."},
+        "source": {"type": "string", "minLength": 1, "maxLength": MAX_SOURCE},
+        "timestamp": {"type": "string", "format": "date-time"},
+    },
+}
+_LINES = {
+    "type": "object",
+    "required": ["logs"],
+    "additionalProperties": False,
+    "properties": {"logs": {"type": "array", "minItems": 1, "items": _LINE}},
+}
+LINES_DOCUMENTED: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {"schema": {"oneOf": [_LINE, _LINES]}},
+            "application/x-ndjson": {"schema": {"type": "string"}},
+        },
+    },
+    "parameters": [
+        {"in": "header", "name": "Idempotency-Key", "schema": {"type": "string", "minLength": 1, "maxLength": 255}}
+    ],
+}
+"""What a POST of lines takes, for the OpenAPI document; ``lines.read_batch`` reads it without marshmallow."""
+
+
 class LogQuery(QuerySchema):
     """What to show of a job's log: a page (``after`` and ``before`` are line numbers, exclusive), or a stream."""
 
@@ -122,6 +154,18 @@ class LinePageSchema(ma.Schema):
     has_more = ma.fields.Boolean()
     next_after = ma.fields.Integer()
     next_before = ma.fields.Integer()
+
+
+PAGE_OR_STREAM_DOCUMENTED: dict[str, Any] = {
+    "responses": {
+        "200": {
+            "content": {
+                "application/json": {"schema": LinePageSchema},
+                "text/event-stream": {"schema": {"type": "string"}},
+            }
+        }
+    }
+}
 
 
 def line_record(job_id: int, line_id: int, level: int, source: str, message: str, timestamp: int) -> dict[str, Any]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from services.logs import events
+from services.logs import events, jobs, paging
 from services.logs.feed import Feed, Feeds, View, end_of_stream
+from services.logs.paging import Filter
 from services.logs.tables import Job
-from shared.errors import ServiceError
+from shared.errors import ServiceError, Unavailable
 
 IDLE_S = 300.0
 """A stream without a log line for so long ends; heartbeats do not count."""
@@ -33,27 +34,48 @@ class Start:
     reset: bool = False
 
 
-def find_start(last_line: int, last_event_id: str | None, tail: int | None) -> Start:
-    """Return where to begin; an id that is no number counts as absent, one beyond the last line as another log's."""
-    if last_event_id is not None and last_event_id.isascii() and last_event_id.isdigit():
-        cursor = int(last_event_id) if len(last_event_id) < 20 else _MAX_ID
-        return Start(cursor) if cursor <= last_line else Start(reset=True)
+def find_start(last_line: int, last_event_ids: tuple[str | None, ...], tail: int | None) -> Start:
+    """Return where to begin: behind the first id that is a number, else at the ``tail``, else at line 1.
+
+    An id beyond the last line is another log's.
+    """
+    for sent in last_event_ids:
+        if sent is not None and sent.isascii() and sent.isdigit():
+            cursor = int(sent) if len(sent) < 20 else _MAX_ID
+            return Start(cursor) if cursor <= last_line else Start(reset=True)
     return Start(max(0, last_line - tail)) if tail is not None else Start()
 
 
-def nothing_left(job: Job, start: Start) -> bool:
+def nothing_left(job: Job, start: Start, wanted: Filter) -> bool:
     """Whether the log is over and the client has all of it: 204, the one answer that stops a browser."""
     ends_at = end_of_stream(job)
-    return ends_at is not None and ends_at <= time.monotonic() and not start.reset and start.cursor >= job.last_line
+    if ends_at is None or ends_at > time.monotonic() or start.reset:
+        return False
+    # The last line that a filter lets through may lie well before the last line.
+    return start.cursor >= job.last_line or (
+        bool(wanted) and not paging.has_line(job.id, start.cursor, job.last_line, wanted)
+    )
 
 
 class Streams:
     """The streams of one process, at most ``limit`` at once."""
 
-    def __init__(self, feeds: Feeds, limit: int) -> None:
+    def __init__(self, feeds: Feeds, limit: int, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._feeds = feeds
         self._limit = limit
+        self._clock = clock
         self.open = 0
+
+    def start(
+        self, job_id: int, last_event_ids: tuple[str | None, ...], tail: int | None, view: View, client: Any
+    ) -> Iterator[bytes] | None:
+        """Return a stream's bytes, or None where there is nothing left to send; NotFound without such a job."""
+        try:
+            job = jobs.find_job(job_id)
+            start = find_start(job.last_line, last_event_ids, tail)
+            return None if nothing_left(job, start, view.wanted) else self.run(job, start, view, client)
+        except Unavailable:  # a browser's EventSource gives up for good on an error status
+            return _apology()
 
     def run(self, job: Job, start: Start, view: View, client: Any) -> Iterator[bytes]:
         """Yield the stream's bytes; ``client`` is the socket, for its write deadline."""
@@ -80,25 +102,23 @@ class Streams:
         cursor = start.cursor
         generation = feed.generation
         if start.reset:
-            yield events.control_event("reset", last_id=feed.last)
-        now = time.monotonic()
+            yield events.control_event("reset")
+        now = self._clock()
         idle_at, heartbeat_at = now + IDLE_S, now + HEARTBEAT_S
-        while True:
+        while self._feeds.alive:
             if feed.generation != generation:
                 generation, cursor = feed.generation, 0
-                yield events.control_event("reset", last_id=feed.last)
-            chunk, cursor = feed.chunk(cursor, view)
-            now = time.monotonic()
+                yield events.control_event("reset")
+            chunk, behind = feed.chunk(cursor, view)
+            if feed.generation != generation:
+                continue  # the log became another one while it was read
+            cursor = behind
+            now = self._clock()
             if chunk:
                 idle_at, heartbeat_at = now + IDLE_S, now + HEARTBEAT_S
                 yield chunk
-            elif cursor < feed.last:
-                continue
-            elif feed.ends_at is not None and now >= feed.ends_at:
+            elif feed.over and cursor >= feed.last:
                 yield events.control_event("end", status=feed.status)
-                return
-            elif not self._feeds.alive:
-                yield events.come_back(0.5, 5)
                 return
             elif now >= idle_at:
                 yield events.control_event("timeout", seconds=int(IDLE_S))
@@ -106,11 +126,12 @@ class Streams:
             elif now >= heartbeat_at:
                 heartbeat_at = now + HEARTBEAT_S
                 yield events.HEARTBEAT
-            else:
-                feed.wait(min(idle_at, heartbeat_at, feed.ends_at or idle_at) - now)
+            elif cursor >= feed.last:
+                feed.wait(min(idle_at, heartbeat_at) - now)
+        yield events.come_back(0.5, 5)
 
 
-def apology() -> Iterator[bytes]:
+def _apology() -> Iterator[bytes]:
     """The stream of a service that cannot look at its tables: come back soon."""
     yield events.OPENING
     yield events.come_back(2, 5)

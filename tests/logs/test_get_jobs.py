@@ -1,0 +1,94 @@
+"""GET /api/v1/jobs"""
+
+import itertools
+
+import pytest
+
+_datasets = itertools.count(1_000)
+
+
+@pytest.fixture
+def dataset():
+    """A dataset that no other test's jobs are of."""
+    return next(_datasets)
+
+
+def test_it_works(logs, new_job, dataset):
+    jobs = [new_job(dataset_id=dataset) for _ in range(3)]
+
+    answer = logs.get("/api/v1/jobs", params={"dataset_id": dataset})
+
+    assert answer.status_code == 200
+    page = answer.json()
+    assert list(page) == ["data", "total", "page", "limit"]
+    assert (page["total"], page["page"], page["limit"]) == (3, 1, 10)
+    assert [record["ID"] for record in page["data"]] == jobs[::-1]
+    assert page["data"][0] == logs.get(f"/api/v1/jobs/{jobs[-1]}").json()
+
+
+def test_it_pages(logs, new_job, dataset):
+    jobs = [new_job(dataset_id=dataset) for _ in range(5)]
+
+    def page(number, order):
+        answer = logs.get(
+            "/api/v1/jobs", params={"dataset_id": dataset, "limit": 2, "page": number, "order": order}
+        ).json()
+        assert (answer["total"], answer["page"], answer["limit"]) == (5, number, 2)
+        return [record["ID"] for record in answer["data"]]
+
+    assert [page(1, "asc"), page(2, "asc"), page(3, "asc")] == [jobs[:2], jobs[2:4], jobs[4:]]
+    assert page(3, "desc") == jobs[:1]
+    assert page(4, "desc") == page(2**63 - 1, "asc") == []
+
+
+def test_it_filters_by_status(logs, new_job, put, dataset):
+    pending, running, failed = (new_job(dataset_id=dataset) for _ in range(3))
+    put(running, status="running", kernel="k")
+    put(failed, status="failed")
+
+    def found(status):
+        answer = logs.get("/api/v1/jobs", params={"dataset_id": dataset, "status": status}).json()
+        return [record["ID"] for record in answer["data"]], answer["total"]
+
+    assert found("pending") == ([pending], 1)
+    assert found("running") == ([running], 1)
+    assert found("failed") == ([failed], 1)
+    assert found("completed") == ([], 0)
+
+
+def test_it_ignores_unknown_parameters(logs):
+    assert logs.get("/api/v1/jobs?kernel=k&x=%00").status_code == 200
+
+
+def test_it_answers_head(logs):
+    answer = logs.head("/api/v1/jobs")
+
+    assert (answer.status_code, answer.content) == (200, b"")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("page", "0"),
+        ("page", "-1"),
+        ("page", "1.0"),
+        ("page", "9223372036854775808"),
+        ("page", "٣"),
+        ("page", "1_0"),
+        ("page", ""),
+        ("limit", "0"),
+        ("limit", "101"),
+        ("limit", "9" * 40),
+        ("dataset_id", "0"),
+        ("dataset_id", "x"),
+        ("status", "done"),
+        ("status", "pending\0"),
+        ("order", "up"),
+        ("order", ""),
+    ],
+)
+def test_it_rejects_a_bad_parameter(logs, name, value):
+    answer = logs.get("/api/v1/jobs", params={name: value})
+
+    assert answer.status_code == 422
+    assert list(answer.json()["errors"]) == [name]
