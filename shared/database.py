@@ -39,6 +39,9 @@ _DRIVER_ERRORS = (sqlite3.OperationalError, psycopg.OperationalError, psycopg.In
 
 
 class _SqliteDatabase(PooledSqliteDatabase):
+    row_lock = ""
+    """What a plain SELECT ends with to hold its rows: nothing, for BEGIN IMMEDIATE holds every row already."""
+
     def execute_sql(self, sql: str, params: Any = None) -> Any:
         return self._once_unlocked(lambda: super(_SqliteDatabase, self).execute_sql(sql, params))
 
@@ -92,6 +95,8 @@ class _SqliteDatabase(PooledSqliteDatabase):
 
 
 class _PostgresqlDatabase(PooledPostgresqlDatabase):
+    row_lock = " FOR UPDATE"
+
     def execute_sql(self, sql: str, params: Any = None) -> Any:
         try:
             return super().execute_sql(sql, params)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
-import uuid
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NoReturn
 
@@ -178,7 +178,7 @@ class _HangUp:
 
 def _name_request() -> None:
     sent = request.headers.get("X-Request-ID", "")
-    g.request_id = sent if _REQUEST_ID.fullmatch(sent) else uuid.uuid4().hex
+    g.request_id = sent if _REQUEST_ID.fullmatch(sent) else os.urandom(16).hex()
 
 
 def _stamp_request_id(response: Response) -> Response:

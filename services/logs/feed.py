@@ -18,6 +18,7 @@ import gevent
 from gevent.event import Event
 
 from services.logs import events, jobs, paging
+from services.logs.lines import NewLine
 from services.logs.paging import Filter, StoredLine
 from services.logs.tables import Job
 from shared.doorbell import Doorbell
@@ -81,7 +82,9 @@ class Feed:
         """Counts how often the log turned out to be another one; a stream that sees it change begins again."""
         self.watchers = 0
         self.wanted = Event()
+        """Set when there is something to do: the job's row or lines to read, or lines in the ring to tell of."""
         self.look_at_job = False
+        self.look_at_lines = False
         self._changed = Event()
         self._begin(job)
         self.note_job(job)
@@ -116,7 +119,17 @@ class Feed:
                 self.wanted.set()
         if job.last_line > self.last:
             self.over = False
-            self.wanted.set()
+            self.want_lines()
+
+    def want_lines(self) -> None:
+        """Have the lines behind the last one read."""
+        self.look_at_lines = True
+        self.wanted.set()
+
+    def want_job(self) -> None:
+        """Have the job's row read."""
+        self.look_at_job = True
+        self.wanted.set()
 
     def rest(self) -> float | None:
         """Return for how long nothing needs to be read unless it is wanted: until a finished job's streams end."""
@@ -131,8 +144,10 @@ class Feed:
             self.wake()
 
     def append(self, lines: list[StoredLine]) -> None:
-        """Add the lines that follow the last one, and wake the streams."""
+        """Add the lines that follow the last one; those that are here already are passed over."""
         for line in lines:
+            if line.id <= self.last:
+                continue
             if line.id != self.last + 1:
                 raise Unavailable(f"Job {self.job_id} has line {line.id} behind line {self.last}.")
             entry = _Entry(line)
@@ -142,7 +157,6 @@ class Feed:
         while self._ring and (len(self._ring) > RING_LINES or self._ring_bytes > RING_BYTES):
             self._ring_bytes -= len(self._ring.popleft().text)
         self._chunks.clear()
-        self.wake()
 
     def wake(self) -> None:
         changed, self._changed = self._changed, Event()
@@ -228,12 +242,15 @@ class Feeds:
         finally:
             feed.watchers -= 1
 
-    def committed(self, job_id: int, last_id: int) -> None:
-        """Tell every process that the job has lines up to ``last_id``."""
+    def committed(self, job_id: int, first_id: int, lines: list[NewLine]) -> None:
+        """Take in what this process has just stored, from ``first_id`` on, and tell the others."""
         feed = self._feeds.get(job_id)
-        if feed is not None:
+        if feed is not None and feed.last + 1 == first_id:
+            feed.append([StoredLine(line_id, *line) for line_id, line in enumerate(lines, start=first_id)])
             feed.wanted.set()
-        self._doorbell.ring(CHANNEL, str(job_id), str(last_id))
+        elif feed is not None:
+            feed.want_lines()
+        self._doorbell.ring(CHANNEL, str(job_id), str(first_id + len(lines) - 1))
 
     def announce(self, job_id: int) -> None:
         """Tell every process that the job's row changed."""
@@ -243,8 +260,7 @@ class Feeds:
     def _mark(self, job_id: int) -> None:
         feed = self._feeds.get(job_id)
         if feed is not None:
-            feed.look_at_job = True
-            feed.wanted.set()
+            feed.want_job()
 
     def _listen(self) -> None:
         for ring in self._doorbell.listen(CHANNEL):
@@ -257,10 +273,9 @@ class Feeds:
             if feed is None:
                 continue
             if not last:
-                feed.look_at_job = True
-                feed.wanted.set()
+                feed.want_job()
             elif last.isdecimal() and int(last) > feed.last:
-                feed.wanted.set()
+                feed.want_lines()
 
     def _tick(self) -> None:
         looked = time.monotonic()
@@ -285,31 +300,44 @@ class Feeds:
                     watched.note_job(job, known[job.id])
 
     def _follow(self, feed: Feed) -> None:
-        """Read what is new whenever it is wanted, as long as the feed is watched."""
-        read_at = 0.0
+        """Bring a feed's viewers what is new, as long as it is watched.
+
+        A lone line goes out at once. Lines that come fast wait for each other, and for as long as the last round of
+        writes took: however many the viewers are, half of the time is left to those who push.
+        """
+        rested_at = 0.0
         while self._feeds.get(feed.job_id) is feed:
             feed.wanted.wait(feed.rest())
-            gevent.sleep(max(0.0, read_at + _GATHER_S - time.monotonic()))
+            gevent.sleep(max(0.0, rested_at - time.monotonic()))
             feed.wanted.clear()
             with _logged(f"job {feed.job_id} could not be read"):
                 self._refresh(feed)
-            read_at = time.monotonic()
+            feed.wake()
+            began = time.monotonic()
+            gevent.sleep(0)  # comes back when every viewer has been written to
+            now = time.monotonic()
+            rested_at = now + max(_GATHER_S, now - began)
 
     def _refresh(self, feed: Feed) -> None:
         if feed.look_at_job:
             feed.look_at_job = False
             known_last = feed.last
             feed.note_job(jobs.find_job(feed.job_id), known_last)
+        if feed.look_at_lines or feed.rest() is not None:
+            feed.look_at_lines = False
+            self._read(feed)
+
+    def _read(self, feed: Feed) -> None:
         while True:
             began, generation = time.monotonic(), feed.generation
             lines, cut = paging.read_lines(feed.job_id, feed.last, feed.last + RING_LINES, RING_LINES)
             if feed.generation != generation:
                 continue  # these are of a log that is no more
-            if lines:
-                feed.append(lines)
+            feed.append(lines)
             if not cut and len(lines) < RING_LINES:
                 feed.note_read(began)
                 return
+            feed.wake()
             gevent.sleep(0)
 
 
