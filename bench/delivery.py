@@ -13,6 +13,7 @@ import multiprocessing
 import selectors
 import socket
 import tempfile
+import threading
 import time
 import urllib.request
 from multiprocessing.synchronize import Event
@@ -35,12 +36,12 @@ def publish(url: str, path: str, media_type: str, body: bytes, stop: Event) -> N
     with support.connect(url) as connection:
         while not stop.is_set():
             connection.sendall(request)
-            answer = _read_answer(connection)
+            answer = read_answer(connection)
             if answer[9:10] != b"2":
                 raise SystemExit(f"the publisher was refused: {answer[:200]!r}")
 
 
-def _read_answer(connection: socket.socket) -> bytes:
+def read_answer(connection: socket.socket) -> bytes:
     """Return a whole answer that names its length; head and body may come apart."""
     answer = b""
     while (end := answer.find(b"\r\n\r\n")) < 0:
@@ -98,10 +99,8 @@ def measure(url: str, publish_to: str, stream_from: str, media_type: str, body: 
         for _ in range(PUBLISHERS)
     ]
 
-    # The publishers begin once all clients are there.
-    import threading  # noqa: PLC0415
-
     def begin() -> None:
+        """The publishers begin once all clients are there."""
         started.wait()
         for publisher in publishers:
             publisher.start()
@@ -116,14 +115,18 @@ def measure(url: str, publish_to: str, stream_from: str, media_type: str, body: 
             publisher.terminate()
 
 
-def measure_ours(folder: Path, clients: int, lines: int, **environ: str) -> float:
+def create_job(url: str) -> int:
+    """Create a job at the logs service and return its id."""
+    body, headers = json.dumps({"dataset_id": 1}).encode(), {"Content-Type": "application/json"}
+    request = urllib.request.Request(f"{url}/api/v1/jobs", body, headers)
+    with urllib.request.urlopen(request, timeout=10) as response:
+        return int(json.load(response)["ID"])
+
+
+def measure_ours(folder: Path, clients: int, lines: int) -> float:
     database = f"sqlite:///{folder}/logs-{time.monotonic_ns()}.db"
-    with support.valkey(folder) as redis_url, support.logs_service(folder, database, redis_url, **environ) as url:
-        created = urllib.request.Request(
-            f"{url}/api/v1/jobs", json.dumps({"dataset_id": 1}).encode(), {"Content-Type": "application/json"}
-        )
-        job = json.load(urllib.request.urlopen(created, timeout=10))["ID"]
-        path = f"/api/v1/jobs/{job}/logs"
+    with support.valkey(folder) as redis_url, support.logs_service(database, redis_url) as url:
+        path = f"/api/v1/jobs/{create_job(url)}/logs"
         one = {"level": "info", "message": LINE, "source": "worker"}
         body = json.dumps(one if lines == 1 else {"logs": [one] * lines}).encode()
         return measure(url, path, path, "application/json", body, clients)

@@ -35,13 +35,13 @@ class Row:
 
     def print(self) -> None:
         ratio = self.ours / self.reference if self.reference else float("inf")
-        bound = float(self.goal.strip("≥≤ ×"))
-        reached = ratio >= bound if self.goal.startswith("≥") else ratio <= bound
+        verdict = ""
+        if self.goal:
+            bound = float(self.goal.strip("≥≤ ×"))
+            reached = ratio >= bound if self.goal.startswith("≥") else ratio <= bound
+            verdict = "reached" if reached else "NOT reached"
         figures = f"{self.ours:>12,.2f} {self.reference:>12,.2f} {self.unit}"
-        print(
-            f"{self.what:<64}{figures:<34}{ratio:>7.2f}×  {self.goal:<8}{'reached' if reached else 'NOT reached'}",
-            flush=True,
-        )
+        print(f"{self.what:<64}{figures:<34}{ratio:>7.2f}×  {self.goal:<8}{verdict}", flush=True)
 
 
 def pin(core: int) -> None:
@@ -88,15 +88,21 @@ def _wait(part: Part, process: subprocess.Popen[bytes]) -> None:
 
 
 @contextlib.contextmanager
-def logs_service(folder: Path, database_url: str, redis_url: str, workers: int = 1, **environ: str) -> Iterator[str]:
-    """Run the logs service on the servers' core; gives its address."""
-    settings = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "WEB_CONCURRENCY": str(workers), **environ}
-    settings.setdefault("MAX_STREAMS", "12000")
+def logs_running(database_url: str, redis_url: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """Run the logs service, one worker on the servers' core; gives its address and its master."""
+    settings = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "WEB_CONCURRENCY": "1", "MAX_STREAMS": "12000"}
     with running(parts.setup("logs", settings, ())):
         pass
     port = free_port()
-    with running(parts.gunicorn("logs", settings, port, ())):
-        yield f"http://127.0.0.1:{port}"
+    with running(parts.gunicorn("logs", settings, port, ())) as process:
+        yield f"http://127.0.0.1:{port}", process
+
+
+@contextlib.contextmanager
+def logs_service(database_url: str, redis_url: str) -> Iterator[str]:
+    """As ``logs_running``, for those who need the address alone."""
+    with logs_running(database_url, redis_url) as (url, _):
+        yield url
 
 
 @contextlib.contextmanager
@@ -122,7 +128,14 @@ def postgres(folder: Path, *names: str) -> Iterator[list[str]]:
 
 @contextlib.contextmanager
 def nchan(folder: Path) -> Iterator[str]:
-    """Run nginx with nchan, one worker on the servers' core; gives its address, with /pub and /sub of one channel."""
+    """As ``nchan_running``, for those who need the address alone."""
+    with nchan_running(folder) as (url, _):
+        yield url
+
+
+@contextlib.contextmanager
+def nchan_running(folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """Run nginx with nchan, one worker on the servers' core; gives its address (/pub and /sub) and its master."""
     program = shutil.which("nginx")
     if program is None:
         raise SystemExit("nginx with nchan is needed: apt-get install nginx libnginx-mod-nchan")
@@ -148,8 +161,8 @@ def nchan(folder: Path) -> Iterator[str]:
         }}
     """)
     part = Part("nchan", [program, "-c", str(config), "-p", str(folder)], ready_url=f"tcp://127.0.0.1:{port}")
-    with running(part):
-        yield f"http://127.0.0.1:{port}"
+    with running(part) as process:
+        yield f"http://127.0.0.1:{port}", process
 
 
 def address(url: str) -> tuple[str, int]:
