@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -33,6 +34,9 @@ _BUSY_TIMEOUT_MS = 50
 """SQLite's own wait holds up the whole process (it blocks the gevent hub), so it is short and we wait beside it."""
 
 _SETUP_LOCK = 0x54554E45
+
+_ROWS_A_STATEMENT = 100
+"""SQLite takes 100 rows in one statement in 0.6 of the time of 100 statements."""
 
 _DRIVER_ERRORS = (sqlite3.OperationalError, psycopg.OperationalError, psycopg.InterfaceError)
 """What the drivers raise where we call them without peewee in between."""
@@ -71,11 +75,15 @@ class _SqliteDatabase(PooledSqliteDatabase):
 
     def insert_rows(self, table: Any, columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
         """Insert bare rows; peewee's own insert_many makes a thousand query nodes for a thousand rows."""
-        marks = ", ".join("?" for _ in columns)
+        insert = f"INSERT INTO {table._meta.table_name} ({', '.join(columns)}) VALUES "
+        marks = f"({', '.join('?' for _ in columns)})"
+        whole = len(rows) - len(rows) % _ROWS_A_STATEMENT
         with _translated():
-            self.connection().executemany(
-                f"INSERT INTO {table._meta.table_name} ({', '.join(columns)}) VALUES ({marks})", rows
-            )
+            cursor = self.connection().cursor()
+            for start in range(0, whole, _ROWS_A_STATEMENT):
+                values = list(chain.from_iterable(rows[start : start + _ROWS_A_STATEMENT]))
+                cursor.execute(insert + ", ".join([marks] * _ROWS_A_STATEMENT), values)
+            cursor.executemany(insert + marks, rows[whole:])
 
     def rows_within(self, query: Any, order: tuple[Any, ...], text: Any, budget: int) -> tuple[list[Any], bool]:
         """Return an ordered query's rows up to the one whose ``text`` fills the budget of bytes, and if one did."""

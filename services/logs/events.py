@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import random
 import re
+from functools import lru_cache
 from typing import Any
 
 from services.logs.paging import StoredLine
@@ -22,17 +23,20 @@ HEARTBEAT = b":\n"
 _LINE_END = re.compile(r"\r\n|\r|\n")
 """The only three that end a line of a stream; ``splitlines`` knows seven more, which are data here."""
 
-_TAGS = [f"[{level.upper()}] " for level in LEVELS]
-
 
 def text_event(line: StoredLine) -> bytes:
     """Return ``data: [HH:MM:SS] [LEVEL] text`` (UTC) and ``id: N``; each line of the message is a ``data:``."""
-    seconds = line.timestamp // 1_000_000 % 86_400
-    clock = f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
-    message = line.message
+    number, level, _, message, timestamp = line
     if "\n" in message or "\r" in message:
         message = _LINE_END.sub("\ndata: ", message)
-    return f"data: [{clock}] {_TAGS[line.level]}{message}\nid: {line.id}\n\n".encode()
+    return f"{_prefix(timestamp // 1_000_000, level)}{message}\nid: {number}\n\n".encode()
+
+
+@lru_cache(maxsize=1024)
+def _prefix(seconds: int, level: int) -> str:
+    """The clock and the level, made once for all lines of a second."""
+    of_day = seconds % 86_400
+    return f"data: [{of_day // 3600:02}:{of_day // 60 % 60:02}:{of_day % 60:02}] [{LEVELS[level].upper()}] "
 
 
 def json_event(job_id: int, line: StoredLine) -> bytes:
@@ -49,8 +53,8 @@ def control_event(name: str, **data: Any) -> bytes:
 
 
 def come_back(earliest_s: float, latest_s: float) -> bytes:
-    """Return the ``retry:`` that spreads reconnecting clients over a span of seconds."""
-    return f"retry: {random.randint(int(earliest_s * 1000), int(latest_s * 1000))}\n\n".encode()
+    """Return the ``retry:`` that spreads reconnecting clients over a span of seconds; as in OPENING no blank line."""
+    return f"retry: {random.randint(int(earliest_s * 1000), int(latest_s * 1000))}\n".encode()
 
 
 def _compact(value: Any) -> str:

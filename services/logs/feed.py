@@ -202,7 +202,7 @@ class Feed:
         """Serve a stream that lags behind the ring: from the tables, in a short read of its own."""
         # A client that takes all at once, and a file that answers at once, would leave no turn to the others.
         gevent.sleep(0)
-        page = paging.read_page(self.job_id, after + 1, self.last, CHUNK_LINES, view.wanted, descending=False)
+        page = paging.read_page(self.job_id, after + 1, self.last, RING_LINES, view.wanted, descending=False)
         if view.as_json:
             parts = [events.json_event(self.job_id, line) for line in page.lines]
         else:

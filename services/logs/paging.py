@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 import gevent
 
@@ -27,6 +28,10 @@ class StoredLine(NamedTuple):
     source: str
     message: str
     timestamp: int
+
+
+_stored_line: Callable[[tuple[Any, ...]], StoredLine] = partial(tuple.__new__, StoredLine)
+"""Makes a StoredLine without the Python frame of its constructor: a replay makes a million."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,7 @@ def read_lines(
         query = query.where(Line.source == wanted.source)
     order = (Line.job_id.desc(), Line.id.desc()) if descending else (Line.job_id, Line.id)
     rows, cut = database.rows_within(query.limit(limit), order, Line.message, READ_BYTES)
-    return [StoredLine(*row) for row in rows], cut
+    return list(map(_stored_line, rows)), cut
 
 
 def read_page(job_id: int, first: int, last: int, limit: int, wanted: Filter, *, descending: bool) -> LinePage:
