@@ -1,5 +1,5 @@
 # `make run` starts the system, `make test` tests it; both need nothing but Python ≥ 3.11 and make.
-.PHONY: run demo test lint tools test-foreign soak lock clean
+.PHONY: run demo test lint tools test-foreign soak bench-logs lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -51,6 +51,10 @@ lint: $(VENV)/test.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy
+
+# Ratios to nchan, to the bare database, to Flask; needs nginx, libnginx-mod-nchan and wrk, and a quiet machine.
+bench-logs: $(VENV)/test.stamp
+	for name in delivery latency idle ingest reading; do $(BIN)/python -m bench.$$name || exit 1; done
 
 # Pins every requirement with its hashes; the files name no index.
 lock:
