@@ -14,9 +14,9 @@ from flask import Flask, Response, g, jsonify, request
 from flask.typing import ResponseReturnValue
 from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]
 from webargs.flaskparser import FlaskParser
-from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from werkzeug.http import HTTP_STATUS_CODES
-from werkzeug.routing import BaseConverter, ValidationError
+from werkzeug.routing import BaseConverter
 
 from shared import strict_json
 from shared.errors import BadRequest, ServiceError, TooLarge, UnsupportedMediaType
@@ -40,7 +40,8 @@ class _IdConverter(BaseConverter):
     def to_python(self, value: str) -> int:
         number = int(value)
         if not 1 <= number <= MAX_ID:
-            raise ValidationError
+            # Not the router's ValidationError: that goes on looking, and answers 405 where another method has the path.
+            raise NotFound
         return number
 
 

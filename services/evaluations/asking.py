@@ -9,7 +9,7 @@ from itertools import islice
 
 from services.evaluations import runs, scoring
 from services.evaluations.inference import InferenceError, InferenceServer, messages_for
-from services.evaluations.runs import MAX_ERROR_RATE, Answer, LeaseLost, Run
+from services.evaluations.runs import Answer, LeaseLost, Run
 from services.evaluations.test_set_rows import Row
 from services.evaluations.test_sets import Spooled
 
@@ -18,10 +18,6 @@ _BLOCK = 500
 
 Ask = tuple[int, Row, str]
 """A row's number, the row, and which model is asked."""
-
-
-class TooManyErrors(Exception):
-    """So many rows have failed already that the evaluation must fail."""
 
 
 class Asking:
@@ -36,7 +32,10 @@ class Asking:
         self._answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
 
     def run(self, lost: threading.Event, stopping: threading.Event) -> bool:
-        """Ask all, storing each answer as it comes; False where ``stopping`` cut it short. LeaseLost where it is."""
+        """Ask all, or until too many rows ended in an error, storing each answer as it comes.
+
+        False where ``stopping`` cut it short; raises LeaseLost where it is.
+        """
         for number in range(self._concurrency):
             # Daemons: a request that hangs must not keep a worker that stops.
             threading.Thread(target=self._ask_all, name=f"ask-{number}", daemon=True).start()
@@ -53,7 +52,7 @@ class Asking:
             if lost.is_set():
                 raise LeaseLost
             if stopping.is_set():
-                self._store(self._arrived(0))
+                runs.store_answers(self._run, self._arrived(0))
                 return False
             for ask in islice(asks, self._concurrency - in_flight):
                 self._asks.put(ask)
@@ -62,7 +61,8 @@ class Asking:
                 return True
             answers = self._arrived(_LOOK_S)
             in_flight -= len(answers)
-            self._store(answers)
+            if answers and runs.store_answers(self._run, answers):
+                return True
 
     def _arrived(self, wait_s: float) -> list[Answer]:
         """Return the answers that are there, waiting a moment for the first one."""
@@ -73,17 +73,6 @@ class Asking:
                 answers.append(self._answers.get_nowait())
         except queue.Empty:
             return answers
-
-    def _store(self, answers: list[Answer]) -> None:
-        if not answers:
-            return
-        _, errors = runs.store_answers(self._run, answers)
-        if errors > self._test_set.total * MAX_ERROR_RATE:
-            failed = next(answer for answer in answers if answer.error is not None)
-            raise TooManyErrors(
-                f"{errors} of {self._test_set.total} rows ended in an error so far, more than {MAX_ERROR_RATE:.0%}; "
-                f"row {failed.row + 1}: {failed.message}"
-            )
 
     def _open_asks(self) -> Iterator[Ask]:
         """Yield what was not answered in an earlier run, the two models in turn."""

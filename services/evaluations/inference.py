@@ -11,11 +11,13 @@ from typing import Any
 import urllib3
 from urllib3.exceptions import HTTPError, TimeoutError
 
-from shared.errors import Unavailable
-
 SEED = 0
 MAX_TOKENS = 256
 MAX_ANSWER_BYTES = 4 * 2**20
+PATIENCE_S = 60.0
+"""How long an evaluation waits for a server that gives no answer at all, before it fails."""
+
+_MAX_MESSAGE_CHARACTERS = 500
 _TRIES = 5
 _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 30.0
@@ -27,11 +29,16 @@ class UnknownModel(Exception):
 
 
 class InferenceError(Exception):
-    """No answer; ``reason`` is one word (``timeout``, ``http_500``, ``invalid_json``), the message says it in full."""
+    """No answer; ``reason`` is one word (``timeout``, ``http_500``, ``invalid_json``), the message says it in full.
 
-    def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message)
+    ``again`` says that another try may get one, after ``retry_after`` seconds if the server named them.
+    """
+
+    def __init__(self, reason: str, message: str, *, again: bool = False, retry_after: float | None = None) -> None:
+        super().__init__(_storable(message[:_MAX_MESSAGE_CHARACTERS]))
         self.reason = reason
+        self.again = again
+        self.retry_after = retry_after
 
 
 @dataclass(frozen=True)
@@ -50,21 +57,33 @@ class InferenceServer:
         timeout = urllib3.Timeout(connect=5, read=timeout_s)
         self._http = urllib3.PoolManager(maxsize=concurrency, timeout=timeout, retries=False)
 
-    def warm_up(self, model: str) -> None:
-        """Have the server load the model, so that no answer's time holds that; UnknownModel, or Unavailable."""
+    def warm_up(self, *models: str) -> None:
+        """Have the server load each model, so that no answer's time holds that; UnknownModel, or InferenceError.
+
+        A server that is away, or busy with other things, is waited for a minute.
+        """
+        for model in models:
+            deadline = time.monotonic() + PATIENCE_S
+            while (error := self._greet(model)) is not None:
+                if error.reason in ("http_404", "http_400"):
+                    self._require_known(model, error)
+                if not error.again or time.monotonic() > deadline:
+                    message = f"The inference server at {self.url} gives no answer: {error}"
+                    raise InferenceError(error.reason, message) from error
+
+    def _greet(self, model: str) -> InferenceError | None:
         try:
             self.complete(model, [{"role": "user", "content": "Hello"}])
         except InferenceError as error:
-            if (
-                error.reason in ("http_404", "http_400")
-                and (known := self._models()) is not None
-                and model not in known
-            ):
-                names = ", ".join(repr(name) for name in known) or "none"
-                raise UnknownModel(
-                    f"The inference server does not know the model {model!r}. It knows: {names}."
-                ) from error
-            raise Unavailable(f"The inference server at {self.url} gives no answer: {error}") from error
+            # A model that has nothing to say to that is loaded as well.
+            return None if error.reason == "no_completion" else error
+        return None
+
+    def _require_known(self, model: str, error: InferenceError) -> None:
+        known = self._models()
+        if known is not None and model not in known:
+            names = ", ".join(repr(name) for name in known) or "none"
+            raise UnknownModel(f"The inference server does not know the model {model!r}. It knows: {names}.") from error
 
     def complete(self, model: str, messages: list[dict[str, str]]) -> Completion:
         """Return the model's answer; a time-out, 429 or 5xx is tried again with growing pauses, then InferenceError."""
@@ -74,10 +93,10 @@ class InferenceServer:
             began = time.monotonic()
             try:
                 return Completion(_text(self._post(body)), (time.monotonic() - began) * 1000)
-            except _Failed as failed:
-                if not failed.again or not tries_left:
-                    raise InferenceError(failed.reason, str(failed)) from failed
-                wait = failed.retry_after if failed.retry_after is not None else pause * random.uniform(0.7, 1.3)
+            except InferenceError as error:
+                if not error.again or not tries_left:
+                    raise
+                wait = max(error.retry_after or 0, pause * random.uniform(0.7, 1.3))
             time.sleep(min(wait, _LONGEST_PAUSE_S))
             pause = min(pause * 2, _LONGEST_PAUSE_S)
         raise AssertionError("the last try returns or raises")
@@ -88,11 +107,11 @@ class InferenceServer:
             retry_after = headers.get("Retry-After", "")
             seconds = float(retry_after) if retry_after.isascii() and retry_after.isdigit() else None
             message = f"{status}: {_error_message(raw)}"
-            raise _Failed(f"http_{status}", message, again=status in _RETRIED, retry_after=seconds)
+            raise InferenceError(f"http_{status}", message, again=status in _RETRIED, retry_after=seconds)
         try:
             return json.loads(raw)
         except (ValueError, RecursionError) as error:
-            raise _Failed("invalid_json", f"The answer is not JSON: {raw[:200]!r}", again=True) from error
+            raise InferenceError("invalid_json", f"The answer is not JSON: {raw[:200]!r}", again=True) from error
 
     def _request(self, method: str, path: str, body: Any = None) -> tuple[int, Any, bytes]:
         try:
@@ -104,11 +123,11 @@ class InferenceServer:
                 response.close()
             response.release_conn()
         except TimeoutError as error:
-            raise _Failed("timeout", f"No answer in time: {error}", again=True) from error
+            raise InferenceError("timeout", f"No answer in time: {error}", again=True) from error
         except HTTPError as error:
-            raise _Failed("connection", f"The connection failed: {error}", again=True) from error
+            raise InferenceError("connection", f"The connection failed: {error}", again=True) from error
         if len(raw) > MAX_ANSWER_BYTES:
-            raise _Failed("too_large", f"The answer is larger than {MAX_ANSWER_BYTES} bytes.", again=False)
+            raise InferenceError("too_large", f"The answer is larger than {MAX_ANSWER_BYTES} bytes.")
         return response.status, response.headers, raw
 
     def _models(self) -> list[str] | None:
@@ -117,18 +136,8 @@ class InferenceServer:
             status, _, raw = self._request("GET", "/models")
             listed = json.loads(raw)["data"] if status == 200 else None
             return None if listed is None else [str(entry["id"]) for entry in listed]
-        except (_Failed, ValueError, KeyError, TypeError):
+        except (InferenceError, ValueError, KeyError, TypeError):
             return None
-
-
-class _Failed(Exception):
-    """One try without an answer; ``again`` where another one may get it, after ``retry_after`` seconds if it says."""
-
-    def __init__(self, reason: str, message: str, *, again: bool, retry_after: float | None = None) -> None:
-        super().__init__(message)
-        self.reason = reason
-        self.again = again
-        self.retry_after = retry_after
 
 
 def messages_for(text: str, labels: list[str] | None) -> list[dict[str, str]]:
@@ -145,9 +154,9 @@ def _text(answer: Any) -> str:
     try:
         content = answer["choices"][0]["message"]["content"]
     except (KeyError, IndexError, TypeError) as error:
-        raise _Failed("no_completion", f"The answer has no completion: {str(answer)[:200]}", again=False) from error
+        raise InferenceError("no_completion", f"The answer has no completion: {str(answer)[:200]}") from error
     if not isinstance(content, str):
-        raise _Failed("no_completion", f"The completion is {content!r}.", again=False)
+        raise InferenceError("no_completion", f"The completion is {content!r}.")
     return _storable(content)
 
 

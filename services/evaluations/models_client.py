@@ -8,7 +8,7 @@ from typing import Any
 
 import urllib3
 
-from shared.errors import NotFound, Unavailable
+from shared.errors import NotFound, TooLarge, Unavailable, Unprocessable
 
 _TIMEOUT = urllib3.Timeout(connect=2, read=10)
 
@@ -41,7 +41,7 @@ class ModelsClient:
         return Model(**fields)
 
     def put_eval_results(self, model_id: int, eval_results: dict[str, Any]) -> None:
-        """Store an evaluation's figures with its model; NotFound where that is gone, else Unavailable."""
+        """Store an evaluation's figures with its model; NotFound, Unprocessable (never takes them) or Unavailable."""
         self._call("PUT", model_id, {"eval_results": eval_results})
 
     def _call(self, method: str, model_id: int, body: dict[str, Any] | None = None) -> Any:
@@ -50,6 +50,8 @@ class ModelsClient:
             response = self._http.request(method, f"{self._models}/{model_id}", json=body, redirect=False)
             if response.status == 404:
                 raise NotFound(f"There is no model {model_id}.")
+            if response.status in (TooLarge.status, Unprocessable.status):
+                raise Unprocessable(f"The models service refuses it with {response.status}.")
             if response.status != 200:
                 raise Unavailable(f"The models service answers {response.status}.")
             return json.loads(response.data)

@@ -131,6 +131,8 @@ def _derived(changes: dict[str, Any]) -> dict[str, Any]:
         derived["examples"] = [_derived_example(example) for example in changes["examples"]]
     if changes["status"] == "completed" and results is None:
         raise Unprocessable.field("results", "Is required where the status is completed.")
+    if changes["status"] == "failed" and changes.get("error") is None:
+        derived["error"] = "The worker that reported it gave no reason."
     return derived
 
 
@@ -163,8 +165,6 @@ def _store_report(evaluation: Evaluation, reported: dict[str, Any]) -> None:
     evaluation.status = reported["status"]
     evaluation.results = reported.get("results")
     evaluation.error = reported.get("error")
-    if evaluation.status == "failed" and evaluation.error is None:
-        evaluation.error = "The worker that reported it gave no reason."
     evaluation.started_at = evaluation.started_at or now
     evaluation.completed_at = now
     evaluation.lease_token = evaluation.leased_until = None

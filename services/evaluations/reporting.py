@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from services.evaluations.models_client import ModelsClient
 from services.evaluations.tables import Evaluation, connected, database
-from shared.errors import NotFound, Unavailable
+from shared.errors import NotFound, Unavailable, Unprocessable
 
 _LONGEST_PAUSE = timedelta(seconds=60)
 
@@ -20,8 +20,8 @@ def send_due(models: ModelsClient) -> None:
         try:
             if _is_newest(evaluation):
                 models.put_eval_results(evaluation.model_id, evaluation.results["fine_tuned"])
-        except NotFound:
-            log.info("evaluation %d: its model is gone", evaluation.id)
+        except (NotFound, Unprocessable) as error:
+            log.warning("evaluation %d: the model will never have its results: %s", evaluation.id, error)
         except Unavailable as error:
             log.warning("evaluation %d: the model has not its results yet: %s", evaluation.id, error)
             _put_off(evaluation)

@@ -130,8 +130,8 @@ def answered(run: Run, first: int, last: int) -> set[tuple[int, str]]:
 
 
 @connected
-def store_answers(run: Run, answers: Iterable[Answer]) -> tuple[int, int]:
-    """Store answers in one transaction; returns the rows of the evaluation that are done, and those in error."""
+def store_answers(run: Run, answers: Iterable[Answer]) -> bool:
+    """Store answers in one transaction; True where so many rows have ended in an error that it can only fail."""
     with _held(run) as evaluation:
         for answer in answers:
             example = _example(run, answer)
@@ -140,7 +140,7 @@ def store_answers(run: Run, answers: Iterable[Answer]) -> tuple[int, int]:
             evaluation.done += example.done and not was_done
             evaluation.errors += example.done and not was_done and example.error is not None
         evaluation.save()
-        return evaluation.done, evaluation.errors
+        return _has_too_many_errors(evaluation)
 
 
 def _example(run: Run, answer: Answer) -> Example:
@@ -174,7 +174,7 @@ def finish(run: Run) -> None:
     """Score what is stored and end the evaluation: failed where too many rows ended in an error."""
     results = _score(run)
     with _held(run) as evaluation:
-        if evaluation.errors > (evaluation.total or 0) * MAX_ERROR_RATE:
+        if _has_too_many_errors(evaluation):
             _end(evaluation, "failed", error=_too_many_errors(evaluation, results["errors"]))
         else:
             evaluation.results = results
@@ -195,9 +195,13 @@ def _end(evaluation: Evaluation, status: str, error: str | None = None) -> None:
     evaluation.save()
 
 
+def _has_too_many_errors(evaluation: Evaluation) -> bool:
+    return bool(evaluation.errors > (evaluation.total or 0) * MAX_ERROR_RATE)
+
+
 def _too_many_errors(evaluation: Evaluation, reasons: dict[str, int]) -> str:
     listed = ", ".join(f"{count} × {reason}" for reason, count in reasons.items())
-    example = Example.get((Example.evaluation_id == evaluation.id) & Example.error.is_null(False))
+    example = Example.get((Example.evaluation_id == evaluation.id) & Example.error.is_null(False) & Example.done)
     return (
         f"{evaluation.errors} of {evaluation.total} rows ended in an error ({listed}), "
         f"more than {MAX_ERROR_RATE:.0%}; row {example.row + 1}: {example.error_message}"

@@ -37,6 +37,7 @@ class _Upload(io.RawIOBase):
         if (declared_size or 0) > MAX_BYTES:
             raise _too_large()
         self._source = source
+        self._declared_size = declared_size
         self._sha256 = hashlib.sha256()
         self._unchecked = bytearray()
         self._ended = False
@@ -81,6 +82,9 @@ class _Upload(io.RawIOBase):
             self._unchecked.clear()
         if not part:
             self._ended = True
+            # gunicorn gives what came of a body whose sender hung up, as if it were all.
+            if self._declared_size not in (None, self.size):
+                raise BadRequest(f"The body broke off after {self.size} of {self._declared_size} bytes.")
             self.reader.finish()
 
 

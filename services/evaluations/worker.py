@@ -6,12 +6,13 @@ import logging
 import signal
 import sys
 import threading
-import time
+from collections.abc import Callable
+from concurrent.futures import Future
 from types import FrameType
 
 from services.evaluations import reporting, runs
-from services.evaluations.asking import Asking, TooManyErrors
-from services.evaluations.inference import InferenceServer, UnknownModel
+from services.evaluations.asking import Asking
+from services.evaluations.inference import InferenceError, InferenceServer, UnknownModel
 from services.evaluations.models_client import ModelsClient
 from services.evaluations.runs import LeaseLost, Run
 from services.evaluations.settings import WorkerSettings
@@ -26,8 +27,7 @@ from shared.store import ObjectChanged, Store, connect
 
 CHANNEL = "evaluations"
 POLL_S = 1.0
-PATIENCE_S = 60.0
-"""How long an evaluation waits for a server that gives no answer at all, before it fails."""
+_LOOK_S = 0.2
 
 log = logging.getLogger("evaluations")
 
@@ -81,7 +81,7 @@ class Worker:
         try:
             with kept_alive(lambda: runs.renew(run)) as lost:
                 self._evaluate(run, lost)
-        except (UnknownModel, NotFound, Unprocessable, TooLarge, ObjectChanged, TooManyErrors) as error:
+        except (UnknownModel, NotFound, Unprocessable, TooLarge, ObjectChanged, InferenceError) as error:
             self._fail(run, str(error))
         except LeaseLost:
             log.warning("evaluation %d: another worker has it", run.id)
@@ -96,10 +96,8 @@ class Worker:
     def _evaluate(self, run: Run, lost: threading.Event) -> None:
         with spooled(self._store, run.test_set_path) as test_set:
             runs.begin(run, test_set.sha256, test_set.total)
-            if not self._warm_up(run, lost):
-                return
             asking = Asking(self._server, run, test_set, self._settings.inference_concurrency)
-            if not asking.run(lost, self.stopping):
+            if not (self._warm_up(run, lost) and asking.run(lost, self.stopping)):
                 runs.release(run)
                 log.info("evaluation %d: put down, the worker is stopping", run.id)
                 return
@@ -109,20 +107,15 @@ class Worker:
             log.info("evaluation %d: done", run.id)
 
     def _warm_up(self, run: Run, lost: threading.Event) -> bool:
-        deadline = time.monotonic() + PATIENCE_S
-        for name in run.names.values():
-            while not lost.is_set():
-                if self.stopping.is_set():
-                    runs.release(run)
-                    return False
-                try:
-                    self._server.warm_up(name)
-                    break
-                except Unavailable as error:
-                    if time.monotonic() > deadline:
-                        runs.fail(run, error.message)
-                        return False
-        return not lost.is_set()
+        """Have the server load both models; False where the worker is to stop before they are."""
+        loading = _in_background(lambda: self._server.warm_up(*run.names.values()))
+        while not loading.done():
+            if lost.is_set():
+                raise LeaseLost
+            if self.stopping.wait(_LOOK_S):
+                return False
+        loading.result()
+        return True
 
     def _fail(self, run: Run, reason: str) -> None:
         log.warning("evaluation %d: failed: %s", run.id, reason)
@@ -130,6 +123,20 @@ class Worker:
             runs.fail(run, reason)
         except (LeaseLost, Unavailable) as error:
             log.warning("evaluation %d: %s", run.id, error)
+
+
+def _in_background(call: Callable[[], object]) -> Future[object]:
+    """Run a call in a daemon thread: one that hangs must not keep a worker that stops."""
+    future: Future[object] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(call())
+        except Exception as error:  # whatever it is, it is the caller's
+            future.set_exception(error)
+
+    threading.Thread(target=run, name="background", daemon=True).start()
+    return future
 
 
 def main() -> None:

@@ -1,0 +1,46 @@
+"""GET /api/v1/datasets"""
+
+import uuid
+
+import pytest
+
+DATASETS = "/api/v1/datasets"
+
+
+def test_it_works(evaluations, put_set):
+    name = uuid.uuid4().hex
+    stored = put_set(b'{"input": "a", "expected": "b"}', name).json()
+    answer = evaluations.get(DATASETS, params={"limit": 100})
+
+    assert answer.status_code == 200
+    body = answer.json()
+    assert list(body) == ["data", "total", "page", "limit"]
+    assert (body["page"], body["limit"]) == (1, 100)
+    found = next(entry for entry in body["data"] if entry["name"] == name)
+    assert found.pop("created_at").endswith("Z")
+    assert found == stored
+    assert body["data"] == sorted(body["data"], key=lambda entry: entry.get("created_at", "9"), reverse=True)
+
+
+def test_it_pages(evaluations, put_set):
+    for _ in range(3):
+        put_set(b'{"input": "a", "expected": "b"}')
+    total = evaluations.get(DATASETS).json()["total"]
+    pages = [evaluations.get(DATASETS, params={"limit": 2, "page": page}).json() for page in (1, 2)]
+    beyond = evaluations.get(DATASETS, params={"limit": 2, "page": 2**62}).json()
+
+    assert len({entry["name"] for page in pages for entry in page["data"]}) == 4 or total == 3
+    assert (beyond["data"], beyond["total"]) == ([], total)
+
+
+@pytest.mark.parametrize("query", ["page=0", "page=x", "page=1.0", "limit=0", "limit=101", "page=%D9%A3"])
+def test_it_rejects_a_bad_query(evaluations, query):
+    answer = evaluations.get(f"{DATASETS}?{query}")
+
+    assert answer.status_code == 422
+    assert list(answer.json()["errors"]) == [query.partition("=")[0]]
+
+
+def test_it_ignores_unknown_parameters_and_answers_head(evaluations):
+    assert evaluations.get(f"{DATASETS}?x=1").status_code == 200
+    assert evaluations.head(DATASETS).status_code == 200

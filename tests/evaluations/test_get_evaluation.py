@@ -1,0 +1,71 @@
+"""GET /api/v1/evaluations/:id"""
+
+import pytest
+
+EVALUATIONS = "/api/v1/evaluations"
+RESULTS = {"base_model": {"accuracy": 0.72}, "fine_tuned": {"accuracy": 0.89}}
+EXAMPLE = {"input": "a", "expected": "b", "base_model_output": "c", "fine_tuned_output": "b"}
+DOCUMENTED = [
+    "id",
+    "model_id",
+    "status",
+    "test_set_path",
+    "base_model_name",
+    "fine_tuned_name",
+    "results",
+    "examples",
+    "started_at",
+    "completed_at",
+]
+
+
+def test_it_works(evaluations, new_evaluation, put):
+    number = new_evaluation()
+    put(number, status="completed", results=RESULTS, examples=[EXAMPLE])
+    answer = evaluations.get(f"{EVALUATIONS}/{number}")
+
+    assert answer.status_code == 200
+    record = answer.json()
+    assert set(record) >= set(DOCUMENTED)
+    assert "ID" not in record
+    assert (record["id"], record["status"], record["progress"], record["error"]) == (number, "completed", None, None)
+    assert record["results"]["base_model"] == {"accuracy": 0.72}
+    assert record["examples"] == [
+        EXAMPLE | {"base_model_correct": False, "fine_tuned_correct": True, "winner": "fine_tuned", "error": None}
+    ]
+    assert record["started_at"].endswith("Z")
+    assert record["completed_at"].endswith("Z")
+
+
+def test_a_pending_one_has_no_results_yet(show, new_evaluation):
+    record = show(new_evaluation())
+
+    assert (record["status"], record["results"], record["examples"]) == ("pending", None, [])
+    assert (record["started_at"], record["completed_at"], record["error"]) == (None, None, None)
+
+
+def test_it_shows_the_first_100_examples(show, new_evaluation, put):
+    number = new_evaluation()
+    examples = [EXAMPLE | {"input": str(row)} for row in range(101)]
+    assert put(number, status="completed", results=RESULTS, examples=examples).status_code == 200
+
+    assert [example["input"] for example in show(number)["examples"]] == [str(row) for row in range(100)]
+
+
+@pytest.mark.parametrize("number", ["999999999", str(2**63 - 1), str(2**63), "0", "-1", "x", "1.0", "%D9%A3", "1/"])
+def test_it_rejects_an_unknown_number(evaluations, number):
+    answer = evaluations.get(f"{EVALUATIONS}/{number}")
+
+    assert answer.status_code == 404
+    assert (answer.json()["code"], answer.json()["status"]) == (404, "Not Found")
+    assert answer.json()["message"]
+    assert answer.headers["X-Request-ID"]
+
+
+def test_it_answers_head_and_rejects_other_methods(evaluations, new_evaluation):
+    url = f"{EVALUATIONS}/{new_evaluation()}"
+
+    assert evaluations.head(url).headers["Content-Length"] == evaluations.get(url).headers["Content-Length"]
+    answer = evaluations.delete(url)
+    assert answer.status_code == 405
+    assert set(answer.headers["Allow"].split(", ")) >= {"GET", "HEAD", "PUT"}
