@@ -29,7 +29,7 @@ demo: $(VENV)/run.stamp
 	@$(BIN)/python -m run.demo
 
 test: lint
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 # The tests that want foreign programs; one that is missing fails its test, none is skipped.
 test-foreign: $(VENV)/test.stamp

@@ -23,3 +23,9 @@ loglevel = "warning"
 def post_worker_init(worker):  # type: ignore[no-untyped-def]
     """Let the app see the worker end: streams watch `alive`, or they would hold it for the whole graceful timeout."""
     worker.wsgi.config["WORKER"] = worker
+    worker.log.error_log.addFilter(_is_ours)
+
+
+def _is_ours(record):  # type: ignore[no-untyped-def]
+    """Leave out the traceback of each client that took nothing for so long that its socket's deadline cut it off."""
+    return not (record.exc_info and isinstance(record.exc_info[1], TimeoutError))

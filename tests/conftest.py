@@ -226,40 +226,42 @@ def serve(start: Start) -> Serve:
     return serve_service
 
 
-@pytest.fixture(scope="session")
-def logs(serve: Serve, new_database: NewDatabase, database_kind: str, redis_url: str) -> Client:
-    return serve("logs", DATABASE_URL=new_database(database_kind), REDIS_URL=redis_url)
+Service = Callable[[str, str], Client]
 
 
 @pytest.fixture(scope="session")
-def models(
-    serve: Serve, new_database: NewDatabase, database_kind: str, store_settings: StoreSettings, logs: Client
-) -> Client:
-    return serve(
-        "models",
-        DATABASE_URL=new_database(database_kind),
-        LOGS_URL=logs.url,
-        GATEWAY_URL="http://localhost:8080",
-        **store_settings.environ,
-    )
+def service(serve: Serve, new_database: NewDatabase, redis_url: str, request: pytest.FixtureRequest) -> Service:
+    """Give a service on a kind of database, started once: a fixture with parameters starts anew at each change."""
+    started: dict[tuple[str, str], Client] = {}
+
+    def get(name: str, kind: str) -> Client:
+        if (name, kind) not in started:
+            environ = {"DATABASE_URL": new_database(kind), "REDIS_URL": redis_url}
+            if name != "logs":
+                environ |= request.getfixturevalue("store_settings").environ
+            if name == "models":
+                environ |= {"LOGS_URL": get("logs", kind).url, "GATEWAY_URL": "http://localhost:8080"}
+            if name == "evaluations":
+                environ |= {"MODELS_URL": get("models", kind).url}
+            started[name, kind] = serve(name, **environ)
+        return started[name, kind]
+
+    return get
 
 
 @pytest.fixture(scope="session")
-def evaluations(
-    serve: Serve,
-    new_database: NewDatabase,
-    database_kind: str,
-    store_settings: StoreSettings,
-    redis_url: str,
-    models: Client,
-) -> Client:
-    return serve(
-        "evaluations",
-        DATABASE_URL=new_database(database_kind),
-        REDIS_URL=redis_url,
-        MODELS_URL=models.url,
-        **store_settings.environ,
-    )
+def logs(service: Service, database_kind: str) -> Client:
+    return service("logs", database_kind)
+
+
+@pytest.fixture(scope="session")
+def models(service: Service, database_kind: str) -> Client:
+    return service("models", database_kind)
+
+
+@pytest.fixture(scope="session")
+def evaluations(service: Service, database_kind: str) -> Client:
+    return service("evaluations", database_kind)
 
 
 @pytest.fixture(scope="session")
