@@ -52,6 +52,7 @@ class Worker:
         """Work until ``stopping`` is set."""
         threading.Thread(target=self._listen, name="doorbell", daemon=True).start()
         threading.Thread(target=self._report, name="reporting", daemon=True).start()
+        log.info("ready")
         while not self.stopping.is_set():
             try:
                 run = runs.take()

@@ -327,7 +327,10 @@ def test_it_stops_at_once_and_another_worker_goes_on(
 @on_postgresql
 def test_it_stops_at_once_where_there_is_no_work(start_worker):
     worker = start_worker()
-    time.sleep(1)
+    deadline = time.monotonic() + 20
+    while "ready" not in worker.log:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
     worker.process.terminate()
 
     assert worker.process.wait(3) == 0
