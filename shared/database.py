@@ -53,6 +53,14 @@ class _SqliteDatabase(PooledSqliteDatabase):
         # peewee runs BEGIN past execute_sql.
         self._once_unlocked(lambda: super(_SqliteDatabase, self).begin(lock_type))
 
+    def commit(self) -> Any:
+        with _translated():  # a full disk shows here
+            return super().commit()
+
+    def rollback(self) -> Any:
+        # Where the disk is full SQLite has rolled back by itself, and a second time is an error.
+        return super().rollback() if self.connection().in_transaction else None
+
     def _once_unlocked(self, run: Callable[[], Any]) -> Any:
         deadline = time.monotonic() + LOCK_WAIT_S
         # Inside a transaction the lock is ours already, so only BEGIN and lone statements wait here.

@@ -1,0 +1,165 @@
+"""Clients that read nothing, vanish, or all come at once. Scenarios 12, 13, 15, 16 and 22."""
+
+import socket
+import statistics
+import struct
+import threading
+import time
+
+import pytest
+import requests
+
+from tests.logs.faults.conftest import Service, on, only_on, wait_until
+from tests.logs.faults.load import Events, Reader, create_job, end_job, open_raw, read_until
+
+MIB = 2**20
+NDJSON = {"Content-Type": "application/x-ndjson"}
+
+
+def push(service, job, *messages):
+    body = {"logs": [{"message": message} for message in messages]}
+    assert requests.post(f"{service.url}/api/v1/jobs/{job}/logs", json=body, timeout=20).status_code == 201
+
+
+def fill(service, job, size, line):
+    """Store about ``size`` bytes of lines."""
+    row = b'{"message": "%s"}\n' % line
+    for _ in range(size // (7 * MIB)):
+        url = f"{service.url}/api/v1/jobs/{job}/logs"
+        assert requests.post(url, data=row * (7 * MIB // len(row)), headers=NDJSON, timeout=20).status_code == 201
+
+
+@pytest.mark.parametrize("length", [pytest.param(800, marks=pytest.mark.soak), 255 * 1024])
+def test_a_client_that_reads_nothing(hasty, length):
+    """It is cut off after the write deadline; until then its backlog costs no memory, and nobody else notices."""
+    job, other = create_job(hasty.url), create_job(hasty.url)
+    fill(hasty, job, 28 * MIB, b"x" * length)
+    reader = Reader(hasty.url, other)
+    reader.start()
+    push(hasty, other, "first")
+    wait_until(lambda: len(reader.lines) == 1)
+    held, rss = hasty.connections(), hasty.rss()
+
+    clients = [open_raw(hasty.url, f"/api/v1/jobs/{job}/logs", receive_buffer=4096) for _ in range(5)]
+    began, delays, most = time.monotonic(), [], 0
+    wait_until(lambda: hasty.connections() >= held + 5)
+    while hasty.connections() > held:
+        assert time.monotonic() - began < 6
+        pushed = time.monotonic()
+        push(hasty, other, "x")
+        seen = len(delays) + 2
+        wait_until(lambda seen=seen: len(reader.lines) == seen)
+        delays.append(time.monotonic() - pushed)
+        most = max(most, hasty.rss())
+        time.sleep(0.05)
+
+    assert time.monotonic() - began > 0.9
+    assert most - rss < 40 * MIB
+    assert statistics.quantiles(delays, n=20)[-1] < 0.5
+    assert "Traceback" not in hasty.log
+    for client in clients:
+        client.close()
+    end_job(hasty.url, other)
+    reader.join(5)
+
+
+@on("sqlite")
+@pytest.mark.parametrize("how", ["FIN", "RST"])
+def test_a_client_that_vanishes(hasty, how):
+    """Two heartbeats later its connection and its greenlet are gone."""
+    job = create_job(hasty.url)
+    push(hasty, job, "x")
+    held = hasty.connections()
+    clients = [open_raw(hasty.url, f"/api/v1/jobs/{job}/logs") for _ in range(50)]
+    for client in clients:
+        read_until(client, b"id: 1\n\n")
+    assert hasty.connections() >= 50
+
+    for client in clients:
+        if how == "RST":
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.close()
+
+    wait_until(lambda: hasty.connections() <= held, patience_s=2)
+    assert "Traceback" not in hasty.log
+
+
+@on("postgresql")
+def test_all_come_back_at_once(hasty):
+    """Five hundred clients with five connections to the database: whoever missed little is served from the ring."""
+    job = create_job(hasty.url)
+    push(hasty, job, *map(str, range(3_000)))
+    path, caught_up = f"/api/v1/jobs/{job}/logs", []
+
+    def come_back(number):
+        raw = open_raw(hasty.url, path, f"Last-Event-ID: {2_700 + number % 300}")
+        read = read_until(raw, b"id: 3000\n\n")
+        caught_up.append(read.startswith(b"HTTP/1.1 200") and b"id: 3000\n\n" in read)
+        raw.close()
+
+    began = time.monotonic()
+    clients = [threading.Thread(target=come_back, args=(number,)) for number in range(500)]
+    for client in clients:
+        client.start()
+    for client in clients:
+        client.join(20)
+
+    assert caught_up == [True] * 500
+    assert time.monotonic() - began < 10
+    assert "connection is in use" not in hasty.log
+
+
+def test_a_replay_of_a_hundred_thousand_lines(hasty):
+    """It takes no memory, and the process answers others meanwhile."""
+    job = create_job(hasty.url)
+    url = f"{hasty.url}/api/v1/jobs/{job}/logs"
+    for batch in range(10):
+        body = "".join(f'{{"message": "line {batch * 10_000 + number}"}}\n' for number in range(10_000))
+        assert requests.post(url, data=body, headers=NDJSON, timeout=20).status_code == 201
+    rss, slowest, events = hasty.rss(), [], Events()
+
+    def replay():
+        with requests.get(url, stream=True, timeout=20) as answer:
+            for part in answer.iter_content(None):
+                events.feed(part)
+                if events.lines and events.lines[-1][0] == 100_000:
+                    return
+
+    client = threading.Thread(target=replay)
+    client.start()
+    while client.is_alive():
+        began = time.monotonic()
+        assert requests.get(f"{hasty.url}/healthz", timeout=5).status_code == 200
+        slowest.append(time.monotonic() - began)
+        time.sleep(0.005)
+
+    assert events.lines == [(number + 1, f"line {number}") for number in range(100_000)]
+    assert hasty.rss() - rss < 20 * MIB
+    assert statistics.median(slowest) < 0.25
+
+
+@only_on("sqlite")
+def test_a_full_process(start, settings):
+    """A newcomer is told to come back, with a 200 that no browser takes for the end, and gets in when one leaves."""
+    app = "tests.logs.faults.hasty:create_app()"
+    service = Service(start, settings, app, WEB_CONCURRENCY="1", MAX_STREAMS="3")
+    job = create_job(service.url)
+    push(service, job, "x")
+    path = f"/api/v1/jobs/{job}/logs"
+    inside = [open_raw(service.url, path) for _ in range(3)]
+    for client in inside:
+        read_until(client, b"id: 1\n\n")
+
+    with requests.get(service.url + path, timeout=5) as newcomer:
+        assert newcomer.status_code == 200
+        assert newcomer.content.startswith(b"retry: 3000\n:\nretry: ")
+    assert requests.get(f"{service.url}/healthz", timeout=5).status_code == 200
+    assert requests.get(f"{service.url}{path}?limit=1", timeout=5).json()["count"] == 1
+    inside.pop().close()
+    time.sleep(1.2)
+
+    late = open_raw(service.url, path)
+    assert b"id: 1\n\n" in read_until(late, b"id: 1\n\n")
+    for client in [*inside, late]:
+        client.close()
+    service.kill()
