@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -117,7 +117,7 @@ class Store:
 
     def chunks(
         self, key: str, *, offset: int = 0, length: int | None = None, etag: str | None = None
-    ) -> Iterator[bytes]:
+    ) -> Generator[bytes]:
         """Yield the bytes that ``open`` would read; raises Unavailable where the connection breaks midway."""
         with self.open(key, offset=offset, length=length, etag=etag) as response, _translated():
             # decode_content: an object stored with Content-Encoding: gzip must arrive as it lies there.
@@ -126,7 +126,7 @@ class Store:
     def put(self, key: str, data: BinaryIO, size: int = -1, content_type: str = "application/octet-stream") -> str:
         """Store a stream of ``size`` bytes (-1: until it ends) and return its etag.
 
-        The object appears whole or not at all: an error raised by ``data.read`` undoes it. At most four parts of
+        The object appears whole or not at all: an error raised by ``data.read`` undoes it. At most three parts of
         16 MiB are in memory.
         """
         with _translated():
@@ -137,6 +137,8 @@ class Store:
                 length=size,
                 part_size=PART_BYTES,
                 content_type=content_type,
+                # minio-py's own threads wait for ever once ``data.read`` raised, and bring no speed.
+                num_parallel_uploads=1,
             )
         return result.etag or ""
 
