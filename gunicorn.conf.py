@@ -12,7 +12,8 @@ worker_class = "gevent"
 worker_connections = int(os.environ.get("MAX_STREAMS") or 4000) + _SPARE_CONNECTIONS
 backlog = 4096
 timeout = 60
-graceful_timeout = 8
+# Shorter than the supervisor's patience: an idle connection that is kept alive holds a worker for all of it.
+graceful_timeout = 5
 keepalive = 75
 limit_request_line = 8190
 control_socket_disable = True

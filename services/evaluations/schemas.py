@@ -11,14 +11,12 @@ from marshmallow import validate
 from services.evaluations.records import STATUSES, TERMINAL
 from services.evaluations.scoring import RATIOS, SIDES
 from services.evaluations.test_sets import BUCKET
-from shared.fields import BodySchema, QueryInteger, QueryText, Time, UpdateSchema
+from shared.fields import BodySchema, QueryInteger, QueryText, Time, UpdateSchema, depth_problem
 from shared.pagination import PageQuery, page_schema
 
 MIB = 2**20
 _WINNERS = ("fine_tuned", "base_model", "tie")
 _NAME = validate.Length(1, 255)
-_MAX_DEPTH = 100
-"""Writing JSON needs more of the stack than reading it, and the models service takes no more either."""
 
 
 class NewEvaluationSchema(BodySchema):
@@ -88,18 +86,9 @@ class Results(ma.fields.Dict):
             errors["improvement"] = ["Must be an object."]
         if errors:
             raise ma.ValidationError(errors)
-        if _depth(results) > _MAX_DEPTH:
-            raise ma.ValidationError(f"Must not be nested deeper than {_MAX_DEPTH} levels.")
+        if (problem := depth_problem(results)) is not None:
+            raise ma.ValidationError(problem)
         return results
-
-
-def _depth(value: Any) -> int:
-    depth, level = 0, [value]
-    while level and depth <= _MAX_DEPTH:
-        depth += 1
-        members = (item.values() if isinstance(item, dict) else item for item in level)
-        level = [member for inner in members for member in inner if isinstance(member, dict | list)]
-    return depth
 
 
 def _is_ratio(value: Any) -> bool:

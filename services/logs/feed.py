@@ -255,7 +255,8 @@ class Feeds:
     def announce(self, job_id: int) -> None:
         """Tell every process that the job's row changed."""
         self._mark(job_id)
-        self._doorbell.ring(CHANNEL, str(job_id))
+        # Under a key of its own: of two rings with one key only the later goes out.
+        self._doorbell.ring(CHANNEL, f"{job_id} job")
 
     def _mark(self, job_id: int) -> None:
         feed = self._feeds.get(job_id)
@@ -269,10 +270,11 @@ class Feeds:
                     self._mark(job_id)
                 continue
             key, last = ring
-            feed = self._feeds.get(int(key)) if key.isdecimal() else None
+            number, _, of_job = key.partition(" ")
+            feed = self._feeds.get(int(number)) if number.isdecimal() else None
             if feed is None:
                 continue
-            if not last:
+            if of_job:
                 feed.want_job()
             elif last.isdecimal() and int(last) > feed.last:
                 feed.want_lines()

@@ -11,7 +11,17 @@ from marshmallow import validate
 from services.logs.jobs import STATUSES
 from shared.database import from_micros
 from shared.errors import TooLarge
-from shared.fields import MAX_ID, BodySchema, Integer, QueryInteger, QuerySchema, QueryText, Time, UpdateSchema
+from shared.fields import (
+    MAX_ID,
+    BodySchema,
+    Integer,
+    JSONObject,
+    QueryInteger,
+    QuerySchema,
+    QueryText,
+    Time,
+    UpdateSchema,
+)
 from shared.pagination import PageQuery, page_schema
 
 LEVELS = ("debug", "info", "warn", "error")
@@ -41,7 +51,7 @@ JobPageSchema = page_schema(JobSchema, "JobPage")
 
 class NewJobSchema(BodySchema):
     dataset_id = Integer(minimum=1, required=True)
-    configuration = ma.fields.Dict(keys=ma.fields.String(), load_default=dict)
+    configuration = JSONObject(load_default=dict)
 
 
 class JobUpdateSchema(UpdateSchema):

@@ -11,11 +11,19 @@ import marshmallow as ma
 from marshmallow import validate
 
 from services.models.records import STATUSES
-from shared.fields import BodySchema, Integer, QueryInteger, QuerySchema, QueryText, Time, UpdateSchema, parse_time
+from shared.fields import (
+    BodySchema,
+    Integer,
+    JSONObject,
+    QueryInteger,
+    QuerySchema,
+    QueryText,
+    Time,
+    UpdateSchema,
+    parse_time,
+)
 from shared.object_paths import path_problem
 from shared.pagination import PageQuery, page_schema
-
-_MAX_DEPTH = 100
 
 _SHORT_TEXT = validate.Length(1, 255)
 _STATUS = validate.OneOf(STATUSES)
@@ -36,24 +44,6 @@ class ObjectPath(QueryText):
         if (problem := path_problem(path)) is not None:
             raise ma.ValidationError(problem)
         return path
-
-
-class JsonObject(ma.fields.Dict):
-    """Any JSON object that is not nested absurdly: writing JSON needs more of the stack than reading it."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
-        if isinstance(value, dict) and _depth(value) > _MAX_DEPTH:
-            raise ma.ValidationError(f"Must not be nested deeper than {_MAX_DEPTH} levels.")
-        return super()._deserialize(value, attr, data, **kwargs)  # type: ignore[no-untyped-call]
-
-
-def _depth(value: Any) -> int:
-    depth, level = 0, [value]
-    while level and depth <= _MAX_DEPTH:
-        depth += 1
-        members = (item.values() if isinstance(item, dict) else item for item in level)
-        level = [member for inner in members for member in inner if isinstance(member, dict | list)]
-    return depth
 
 
 class Moment(ma.fields.Field[datetime]):
@@ -140,8 +130,8 @@ class NewModelSchema(BodySchema):
     storage_path = ObjectPath(load_default=None)
     lora_adapters_path = ObjectPath(load_default=None)
     gguf_path = ObjectPath(load_default=None)
-    training_metrics = JsonObject(load_default=dict)
-    eval_results = JsonObject(load_default=None, allow_none=True)
+    training_metrics = JSONObject(load_default=dict)
+    eval_results = JSONObject(load_default=None, allow_none=True)
     status = ma.fields.String(load_default="uploading", validate=_STATUS)
 
 
@@ -153,8 +143,8 @@ class ModelUpdateSchema(UpdateSchema):
     served_name = ma.fields.String(validate=_SHORT_TEXT)
     lora_adapters_path = ObjectPath()
     gguf_path = ObjectPath()
-    training_metrics = JsonObject()
-    eval_results = JsonObject(allow_none=True)
+    training_metrics = JSONObject()
+    eval_results = JSONObject(allow_none=True)
     status = ma.fields.String(validate=_STATUS)
 
 

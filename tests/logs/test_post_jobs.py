@@ -1,5 +1,7 @@
 """POST /api/v1/jobs"""
 
+import json
+
 import pytest
 
 
@@ -77,3 +79,14 @@ def test_it_rejects_other_methods(logs):
     assert answer.status_code == 405
     assert set(answer.headers["Allow"].split(", ")) >= {"GET", "HEAD", "POST"}
     assert answer.json()["code"] == 405
+
+
+def test_it_rejects_absurd_nesting_and_shows_what_it_takes(logs):
+    def nested(levels):
+        return json.loads('{"a":' * levels + "1" + "}" * levels)
+
+    taken = logs.post("/api/v1/jobs", json={"dataset_id": 1, "configuration": nested(100)})
+    refused = logs.post("/api/v1/jobs", json={"dataset_id": 1, "configuration": nested(101)})
+
+    assert (taken.status_code, refused.status_code) == (201, 422)
+    assert list(refused.json()["errors"]) == ["configuration"]
