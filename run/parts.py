@@ -54,7 +54,8 @@ def valkey(binary: str | None, folder: Path, port: int) -> Part:
 
 def seaweed(binary: str | None, folder: Path, server: StoreServer, port: Callable[[str], int]) -> Part:
     """Return SeaweedFS on loopback and nothing but S3: by default it listens everywhere and opens consoles."""
-    folder.mkdir(parents=True, exist_ok=True)
+    logs = folder / "tmp"
+    logs.mkdir(parents=True, exist_ok=True)
     config = folder / "s3.json"
     config.touch(mode=0o600)
     config.write_text(json.dumps(store_identities(server)))
@@ -80,7 +81,8 @@ def seaweed(binary: str | None, folder: Path, server: StoreServer, port: Callabl
         "store",
         [binary or _beside_python("weed"), "mini", *options],
         ready_url=f"{server.endpoint}/healthz",
-        environ={"GOGC": "50"},
+        # It writes its logs wherever temporary files go. (Its gRPC sockets lie in /tmp, whatever it is told.)
+        environ={"GOGC": "50", "TMPDIR": str(logs)},
     )
 
 

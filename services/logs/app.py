@@ -7,7 +7,7 @@ from typing import Any
 from flask import Flask
 
 from services.logs.api import blp
-from services.logs.feed import Feeds
+from services.logs.feeds import Feeds
 from services.logs.ingest import Ingest
 from services.logs.settings import Settings
 from services.logs.stream import Streams

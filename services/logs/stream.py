@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.logs import events, jobs, paging
-from services.logs.feed import Feed, Feeds, View, end_of_stream
+from services.logs.feed import Feed, View, end_of_stream
+from services.logs.feeds import Feeds
 from services.logs.paging import Filter
 from services.logs.tables import Job
 from shared.errors import ServiceError, Unavailable

@@ -1,0 +1,45 @@
+"""What the service's own OpenAPI document allows, and what it does not: no 500, no answer that it leaves out."""
+
+import pytest
+from schemathesis import GenerationMode
+
+from tests.support.openapi import check_endpoint, endpoints
+
+ENDPOINTS = [
+    ("/api/v1/models", "GET"),
+    ("/api/v1/models", "POST"),
+    ("/api/v1/models/{model_id}", "GET"),
+    ("/api/v1/models/{model_id}", "PUT"),
+    ("/api/v1/models/{model_id}", "DELETE"),
+    ("/api/v1/models/{model_id}/files", "GET"),
+    ("/api/v1/models/{model_id}/files/{path}", "PUT"),
+    ("/api/v1/models/{model_id}/files/{path}", "DELETE"),
+    ("/api/v1/models/{model_id}/download", "GET"),
+]
+
+ANYTHING = "/api/v1/models/{model_id}/files/{path}"
+"""By the document its path is any text, so nothing is there that it would not allow."""
+
+
+@pytest.fixture
+def known(models):
+    model = models.post("/api/v1/models", json={"name": "m", "base_model": "b"}).json()["ID"]
+    models.put(f"/api/v1/models/{model}/files/weights.bin", data=b"weights")
+    return {"model_id": model}
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "mode"),
+    [
+        (path, method, mode)
+        for path, method in ENDPOINTS
+        for mode in GenerationMode
+        if (path, mode) != (ANYTHING, GenerationMode.NEGATIVE)
+    ],
+)
+def test_it_answers_as_documented(models, known, path, method, mode):
+    check_endpoint(models, path, method, mode, known)
+
+
+def test_the_document_names_every_endpoint(models):
+    assert endpoints(models) >= set(ENDPOINTS)
