@@ -69,6 +69,7 @@ class Walk:
     def run(self) -> None:
         answers: list[str] = []
         for sample in self.samples:
+            self.wait_until_idle()
             if sample.language == "bash" and "Workflow" not in sample.name:
                 answers = self.shell(sample, self.stand_ins(sample))
                 self.signal_worker(signal.SIGCONT)
@@ -94,13 +95,18 @@ class Walk:
 
     def fresh_evaluation(self) -> int:
         """Make an evaluation that stays pending, for the worker is stopped until the sample has run."""
-        # Idle first: one that is stopped inside of a transaction holds SQLite's one write lock.
-        wait_until(lambda: all(not self.system.get(f"/evaluations?status={s}").json()["total"] for s in OPEN))
         self.signal_worker(signal.SIGSTOP)
         body = {"test_set_path": "datasets/test_split.json"}
         created = self.system.request("POST", "/models/1/evaluate", json=body)
         assert created.status_code == 202, created.text
         return int(created.json()["evaluation_id"])
+
+    def wait_until_idle(self) -> None:
+        """Wait for the evaluations that a sample began: the next one may show them, or stop their worker.
+
+        (A process that is stopped inside of a transaction holds SQLite's one write lock.)
+        """
+        wait_until(lambda: not any(self.system.get(f"/evaluations?status={status}").json()["total"] for status in OPEN))
 
     def signal_worker(self, number: signal.Signals) -> None:
         for pid in self.system.processes("services.evaluations.worker"):
