@@ -6,6 +6,7 @@ import time
 from collections import deque
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 
 import gevent
 from gevent.event import Event
@@ -15,10 +16,15 @@ from services.logs.paging import Filter, StoredLine
 from services.logs.tables import Job
 from shared.errors import Unavailable
 
-RING_LINES = 2_000
-RING_BYTES = 2**20
-CHUNK_LINES = 500
-"""A stream's write holds at most this many lines; a new feed begins with as many, for the clients that come back."""
+RING_LINES = 10_000
+RING_BYTES = 2 * 2**20
+"""Half a second of the fastest log: a stream that falls behind it must read the tables, at everybody's cost."""
+
+CHUNK_LINES = 2_000
+"""A stream's write, and a read of the tables, hold at most this many lines."""
+
+_FIRST_LINES = 500
+"""A new feed begins with the last so many, for the clients that come back."""
 
 _KEPT_CHUNKS = 8
 """Viewers who are up to date ask for the same bytes, made once; each straggler's own are not worth keeping."""
@@ -73,7 +79,7 @@ class Feed:
 
     def _begin(self, job: Job) -> None:
         self.epoch: datetime = job.created_at
-        self.last: int = max(0, job.last_line - CHUNK_LINES)
+        self.last: int = max(0, job.last_line - _FIRST_LINES)
         self.status = ""
         self.over = False
         """Whether the job has ended and its last words are in the ring."""
@@ -167,7 +173,7 @@ class Feed:
 
     def _ring_chunk(self, after: int, first: int, view: View) -> tuple[bytes, int]:
         start = after + 1 - first
-        entries = [self._ring[index] for index in range(start, min(len(self._ring), start + CHUNK_LINES))]
+        entries = list(islice(self._ring, start, start + CHUNK_LINES))
         parts = [
             self._encoded(entry, view) for entry in entries if view.wanted.admits(entry.line.level, entry.line.source)
         ]
@@ -184,7 +190,7 @@ class Feed:
         """Serve a stream that lags behind the ring: from the tables, in a short read of its own."""
         # A client that takes all at once, and a file that answers at once, would leave no turn to the others.
         gevent.sleep(0)
-        page = paging.read_page(self.job_id, after + 1, self.last, RING_LINES, view.wanted, descending=False)
+        page = paging.read_page(self.job_id, after + 1, self.last, CHUNK_LINES, view.wanted, descending=False)
         if view.as_json:
             parts = [events.json_event(self.job_id, line) for line in page.lines]
         else:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 import gevent
 
 from services.logs import jobs, paging
-from services.logs.feed import RING_LINES, Feed
+from services.logs.feed import CHUNK_LINES, Feed
 from services.logs.lines import NewLine
 from services.logs.paging import StoredLine
 from services.logs.tables import Job
@@ -154,11 +154,11 @@ class Feeds:
     def _read(self, feed: Feed) -> None:
         while True:
             began, generation = time.monotonic(), feed.generation
-            lines, cut = paging.read_lines(feed.job_id, feed.last, feed.last + RING_LINES, RING_LINES)
+            lines, cut = paging.read_lines(feed.job_id, feed.last, feed.last + CHUNK_LINES, CHUNK_LINES)
             if feed.generation != generation:
                 continue  # these are of a log that is no more
             feed.append(lines)
-            if not cut and len(lines) < RING_LINES:
+            if not cut and len(lines) < CHUNK_LINES:
                 feed.note_read(began)
                 return
             feed.wake()

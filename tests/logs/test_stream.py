@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from services.logs import feed as feeds_module
-from services.logs.feed import Feed, View, end_of_stream
+from services.logs.feed import CHUNK_LINES, RING_BYTES, Feed, View, end_of_stream
 from services.logs.paging import Filter, StoredLine
 from services.logs.stream import Start, Streams
 from services.logs.tables import Job
@@ -127,14 +127,14 @@ def test_lines_that_wait_together_go_in_one_write(run, clock, feeds):
 
 def test_all_lines_go_before_the_end(run, clock, feeds):
     def last_words():
-        feeds.add(*map(str, range(1_200)))
+        feeds.add(*map(str, range(2 * CHUNK_LINES + 200)))
         feeds.end()
 
     clock.at(1, last_words)
 
     sent = run()
 
-    assert [data.count(b"id: ") for _, data in sent] == [0, 500, 500, 200, 0]
+    assert [data.count(b"id: ") for _, data in sent] == [0, CHUNK_LINES, CHUNK_LINES, 200, 0]
     assert sent[-1] == (1, b'event: end\ndata:{"status":"completed"}\n\n')
 
 
@@ -213,13 +213,13 @@ def test_many_stragglers_keep_few_chunks(feeds):
     feeds.add(*(["x" * 400] * 2_000))
 
     for after in range(2_000):
-        assert feeds.feed.chunk(after, View())[1] == min(after + 500, 2_000)
+        assert feeds.feed.chunk(after, View())[1] == min(after + CHUNK_LINES, 2_000)
 
     assert len(feeds.feed._chunks) <= 8
 
 
-def test_the_ring_keeps_a_mebibyte(feeds):
+def test_the_ring_is_bounded_in_bytes(feeds):
     feeds.add(*(["x" * 100_000] * 30))
 
-    assert sum(len(entry.text) for entry in feeds.feed._ring) <= 2**20
+    assert sum(len(entry.text) for entry in feeds.feed._ring) <= RING_BYTES
     assert feeds.feed.last == 30
