@@ -7,9 +7,11 @@ from typing import Any
 from flask import Response, current_app, request, url_for
 from werkzeug.routing import BaseConverter
 
-from services.models import deposit, details, downloads, records
+from services.models import deposit, details, records
+from services.models.downloads import Download, Downloads
 from services.models.incoming import Incoming
 from services.models.links import Links
+from services.models.ranges import choose_reply
 from services.models.schemas import (
     DeleteQuery,
     DetailSchema,
@@ -26,11 +28,18 @@ from services.models.tables import Model
 from shared.errors import Unprocessable
 from shared.object_paths import path_problem
 from shared.pagination import Page, PageQuery
-from shared.service import Blueprint
+from shared.service import Blueprint, error_response
 from shared.store import Store
 
 _NO_STORE = {"Cache-Control": "no-store"}
 """Who has a signed link has the file."""
+
+_REFUSALS = {
+    412: "The archive is not the one that If-Match names.",
+    416: "The archive has no such bytes.",
+}
+
+_ZIP = {"type": "string", "format": "binary"}
 
 blp = Blueprint("models", __name__, url_prefix="/api/v1")
 
@@ -114,12 +123,39 @@ def delete_file(model_id: int, path: str) -> dict[str, str]:
 
 @blp.get("/models/<id:model_id>/download")
 @blp.arguments(DownloadQuery, location="query")
+@blp.response(200, _ZIP, content_type="application/zip")
 def download_model(query: dict[str, Any], model_id: int) -> Response:
     """Stream a ready model, or a part of it, as a ZIP archive."""
-    archive = downloads.plan_archive(_store(), model_id, query["include"])
-    body = iter(()) if request.method == "HEAD" else downloads.open_archive(archive)
-    headers = {"Content-Disposition": f"attachment; filename={archive.filename}", "Accept-Ranges": "none"}
-    return Response(body, headers=headers, mimetype="application/zip")
+    return _answer_download(_downloads().plan(model_id, query["include"]), {})
+
+
+@blp.get("/models/<id:model_id>/download/<filename>")
+@blp.arguments(DownloadQuery, location="query")
+@blp.response(200, _ZIP, content_type="application/zip")
+def download_archive(query: dict[str, Any], model_id: int, filename: str) -> Response:
+    """Send the same archive under its own name, with its length, once that is known."""
+    download = _downloads().plan(model_id, query["include"], filename)
+    length = download.archive.length if download.archive else 0
+    return _answer_download(download, {"Content-Length": str(length)})
+
+
+def _answer_download(download: Download, headers: dict[str, str]) -> Response:
+    """Answer the request's conditions and range; ``headers`` are those of the whole archive."""
+    archive, is_head = download.archive, request.method == "HEAD"
+    etag, length = (archive.etag, archive.length) if archive else (None, None)
+    reply = choose_reply(request.headers.get, etag, length, ranged=not is_head)
+    validators = {"Accept-Ranges": "bytes", "ETag": etag} if etag else {"Accept-Ranges": "none"}
+    if reply.status in _REFUSALS:
+        refused = {**validators, "Content-Range": f"bytes */{length}"} if reply.status == 416 else validators
+        return error_response(reply.status, _REFUSALS[reply.status], headers=refused)
+    if reply.status == 304:
+        return Response(status=304, headers=validators)
+    if reply.status == 206:
+        content_range = f"bytes {reply.start}-{reply.stop - 1}/{length}"
+        headers = {"Content-Range": content_range, "Content-Length": str(reply.stop - reply.start)}
+    named = {"Content-Disposition": f"attachment; filename={download.filename}"}
+    body = iter(()) if is_head else download.open(_store(), reply.start, reply.stop)
+    return Response(body, reply.status, {**validators, **named, **headers}, mimetype="application/zip")
 
 
 def _require_path(path: str) -> None:
@@ -130,6 +166,11 @@ def _require_path(path: str) -> None:
 def _store() -> Store:
     store: Store = current_app.extensions["store"]
     return store
+
+
+def _downloads() -> Downloads:
+    downloads: Downloads = current_app.extensions["downloads"]
+    return downloads
 
 
 def _links() -> Links:

@@ -1,74 +1,162 @@
-"""A ZIP archive as a stream: stored, in a fixed order with fixed times, never whole in memory; pure."""
+"""A ZIP archive as a list of byte intervals: its length, its ETag and any range of it, before a file is read; pure.
+
+Entries are stored, in the order given, with the sizes and CRC-32s in their local headers and no data descriptors,
+which stream readers fail at; Zip64 only where a value does not fit (PKWARE's APPNOTE 6.3, section 4).
+"""
 
 from __future__ import annotations
 
-import io
+import hashlib
 import stat
-import zipfile
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from datetime import datetime
+import struct
+from array import array
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+_FORMAT = b"tunedeck zip 1"
+"""Part of every ETag: change it with any change to the bytes below, or clients splice two archives."""
+
+_FULL_16 = 0xFFFF
+_FULL_32 = 0xFFFFFFFF
+"""A field of this value says: see Zip64. So the value itself does not fit either."""
+
+_LOCAL = struct.Struct("<4s5H3L2H")
+_CENTRAL = struct.Struct("<4s4B4H3L5H2L")
+_END_64 = struct.Struct("<4sQ2H2L4Q")
+_LOCATOR_64 = struct.Struct("<4sLQL")
+_END = struct.Struct("<4s4H2LH")
+
+_UNIX = 3
+_PLAIN_VERSION, _ZIP64_VERSION = 20, 45
+_UTF8_NAME = 0x800
+_FILE_MODE = (stat.S_IFREG | 0o644) << 16
 
 
-class BrokenEntry(Exception):
-    """A file is not what was recorded; the archive must not look whole."""
+class Entry(NamedTuple):
+    """A file of the archive; ``size`` in bytes."""
 
-
-@dataclass(frozen=True)
-class Entry:
-    """A file of the archive; ``read`` opens it once and gives its bytes, ``crc32`` is None where not known."""
-
-    name: str
+    name: bytes
     size: int
-    crc32: int | None
-    read: Callable[[], Iterable[bytes]]
+    crc32: int
 
 
-class _Sink(io.RawIOBase):
-    """Where zipfile writes; it cannot seek, so zipfile goes back to nothing."""
+class Read(NamedTuple):
+    """``length`` bytes from ``offset`` on of an entry, by its number; of an empty one none, but it must be there."""
 
-    def __init__(self) -> None:
-        self._parts: list[bytes] = []
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: bytes, /) -> int:  # type: ignore[override]  # zipfile hands on the bytes it is given
-        self._parts.append(data)
-        return len(data)
-
-    def take(self) -> bytes:
-        parts, self._parts = self._parts, []
-        return b"".join(parts)
+    entry: int
+    offset: int
+    length: int
 
 
-def stream_zip(entries: Iterable[Entry], modified: datetime) -> Iterator[bytes]:
-    """Yield the archive; nothing is yielded before the first byte of a file was read.
+class Archive:
+    """An archive of ``entries``, all modified at one time; ``length`` in bytes, ``etag`` strong and in its quotes."""
 
-    Raises BrokenEntry, or what ``read`` raises, before the end of the archive: what was sent until then is no
-    readable ZIP. Entries of 4 GiB and more, and archives, are Zip64.
-    """
-    sink = _Sink()
-    with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:
-        for entry in entries:
-            yield from _stream_entry(archive, sink, entry, modified)
-    yield sink.take()
+    def __init__(self, entries: Sequence[Entry], modified: datetime) -> None:
+        self._entries = entries
+        self._clock, self._day = _dos_time(modified)
+        digest = hashlib.sha256(_FORMAT + struct.pack("<2HQ", self._clock, self._day, len(entries)))
+        self._locals = array("Q")
+        """Where each local header begins."""
+        self._centrals = array("Q")
+        """Where each record of the central directory begins."""
+        position = 0
+        for name, size, crc32 in entries:
+            digest.update(struct.pack("<LQL", len(name), size, crc32) + name)
+            self._locals.append(position)
+            position += _LOCAL.size + len(name) + len(_zip64_extra(*_local_overflow(size))) + size
+        self._directory = position
+        for (name, size, _), offset in zip(entries, self._locals, strict=True):
+            self._centrals.append(position)
+            position += _CENTRAL.size + len(name) + len(_zip64_extra(*_local_overflow(size), *_overflow(offset)))
+        self._end = position
+        self.length = position + len(self._end_records())
+        self.etag = f'"{digest.hexdigest()}"'
+
+    def pieces(self, start: int, stop: int) -> Iterator[bytes | Read]:
+        """Yield what the bytes ``start`` to ``stop`` (exclusive) are made of, in order."""
+        for index in range(_index_at(self._locals, start), len(self._entries)):
+            position = self._locals[index]
+            if position >= stop:
+                return
+            header = self._local_header(index)
+            if literal := _cut(header, position, start, stop):
+                yield literal
+            position += len(header)
+            size = self._entries[index].size
+            first, last = max(start, position), min(stop, position + size)
+            if first < last or (literal and not size):
+                yield Read(index, first - position if size else 0, last - first if size else 0)
+        for index in range(_index_at(self._centrals, start), len(self._entries)):
+            if self._centrals[index] >= stop:
+                return
+            if literal := _cut(self._central_record(index), self._centrals[index], start, stop):
+                yield literal
+        if literal := _cut(self._end_records(), self._end, start, stop):
+            yield literal
+
+    def _local_header(self, index: int) -> bytes:
+        name, size, crc32 = self._entries[index]
+        extra = _zip64_extra(*_local_overflow(size))
+        version = _ZIP64_VERSION if extra else _PLAIN_VERSION
+        short = min(size, _FULL_32)
+        fixed = _LOCAL.pack(
+            *(b"PK\x03\x04", version, _flags(name), 0, self._clock, self._day),
+            *(crc32, short, short, len(name), len(extra)),
+        )
+        return fixed + name + extra
+
+    def _central_record(self, index: int) -> bytes:
+        name, size, crc32 = self._entries[index]
+        offset = self._locals[index]
+        extra = _zip64_extra(*_local_overflow(size), *_overflow(offset))
+        version = _ZIP64_VERSION if extra else _PLAIN_VERSION
+        short = min(size, _FULL_32)
+        fixed = _CENTRAL.pack(
+            *(b"PK\x01\x02", version, _UNIX, version, 0, _flags(name), 0, self._clock, self._day),
+            *(crc32, short, short, len(name), len(extra), 0, 0, 0, _FILE_MODE, min(offset, _FULL_32)),
+        )
+        return fixed + name + extra
+
+    def _end_records(self) -> bytes:
+        count, size, offset = len(self._entries), self._end - self._directory, self._directory
+        zip64 = b""
+        if count >= _FULL_16 or size >= _FULL_32 or offset >= _FULL_32:
+            version = _ZIP64_VERSION
+            after = _END_64.size - 12  # its own length does not count what is before it
+            zip64 = _END_64.pack(b"PK\x06\x06", after, _UNIX << 8 | version, version, 0, 0, count, count, size, offset)
+            zip64 += _LOCATOR_64.pack(b"PK\x06\x07", 0, self._end, 1)
+        short = min(count, _FULL_16)
+        return zip64 + _END.pack(b"PK\x05\x06", 0, 0, short, short, min(size, _FULL_32), min(offset, _FULL_32), 0)
 
 
-def _stream_entry(archive: zipfile.ZipFile, sink: _Sink, entry: Entry, modified: datetime) -> Iterator[bytes]:
-    info = zipfile.ZipInfo(entry.name, modified.timetuple()[:6])
-    info.file_size = entry.size  # from it zipfile sees whether the entry needs Zip64
-    info.create_system = 3
-    info.external_attr = (stat.S_IFREG | 0o644) << 16
-    written = 0
-    with archive.open(info, "w") as out:
-        for chunk in entry.read():
-            written += len(chunk)
-            if written > entry.size:
-                break
-            out.write(chunk)
-            yield sink.take()
-    if written != entry.size:
-        raise BrokenEntry(f"{entry.name} has not the {entry.size} bytes on record.")
-    if entry.crc32 not in (None, info.CRC):
-        raise BrokenEntry(f"{entry.name} has the CRC-32 {info.CRC:08x}, {entry.crc32:08x} is on record.")
+def _dos_time(moment: datetime) -> tuple[int, int]:
+    """Time and date as MS-DOS has them, in UTC: even seconds, from 1980 on."""
+    at = max(moment.astimezone(UTC), datetime(1980, 1, 1, tzinfo=UTC))
+    return at.hour << 11 | at.minute << 5 | at.second // 2, (at.year - 1980) << 9 | at.month << 5 | at.day
+
+
+def _overflow(value: int) -> tuple[int, ...]:
+    return (value,) if value >= _FULL_32 else ()
+
+
+def _local_overflow(size: int) -> tuple[int, ...]:
+    return _overflow(size) * 2  # before and after a compression that does not happen
+
+
+def _zip64_extra(*values: int) -> bytes:
+    return struct.pack(f"<2H{len(values)}Q", 1, 8 * len(values), *values) if values else b""
+
+
+def _flags(name: bytes) -> int:
+    return 0 if name.isascii() else _UTF8_NAME
+
+
+def _index_at(starts: array[int], position: int) -> int:
+    return max(bisect_right(starts, position) - 1, 0)
+
+
+def _cut(data: bytes, position: int, start: int, stop: int) -> bytes:
+    """Return the part of ``data``, which begins at ``position``, that lies between ``start`` and ``stop``."""
+    return data[max(start - position, 0) : max(stop - position, 0)]

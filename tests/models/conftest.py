@@ -72,6 +72,10 @@ class Pipe:
         self.port = self._listener.getsockname()[1]
         self.open = True
         self.passes = None
+        self.passed = 0
+        """How many bytes came from the store."""
+        self.connected = 0
+        """How many connections to the store are open."""
         self._live = []
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -80,6 +84,9 @@ class Pipe:
         self.passes = after
         self.open = after is not None
         for connection in self._live:
+            # Closing alone would not wake a thread that waits for its bytes.
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
             connection.close()
         self._live = []
 
@@ -94,13 +101,20 @@ class Pipe:
                 continue
             server = socket.create_connection(self._target)
             self._live += [client, server]
+            self.connected += 1
             threading.Thread(target=self._pump, args=(client, server, None), daemon=True).start()
-            threading.Thread(target=self._pump, args=(server, client, self.passes), daemon=True).start()
+            threading.Thread(target=self._give, args=(server, client, self.passes), daemon=True).start()
 
-    def _pump(self, source, target, left):
+    def _give(self, server, client, left):
+        self._pump(server, client, left, counted=True)
+        self.connected -= 1
+
+    def _pump(self, source, target, left, counted=False):
         with suppress(OSError):
             while data := source.recv(65536 if left is None else min(65536, left)):
                 target.sendall(data)
+                if counted:
+                    self.passed += len(data)
                 if left is not None:
                     left -= len(data)
                     if left <= 0:

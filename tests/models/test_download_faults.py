@@ -1,0 +1,190 @@
+"""Downloads whose objects change, whose store fails, whose client leaves"""
+
+import io
+import os
+import socket
+import sqlite3
+import time
+import uuid
+import zipfile
+import zlib
+from collections import deque
+from contextlib import closing
+
+import gevent
+import pytest
+import requests
+
+from services.models import delivery
+from services.models.delivery import StoredFile
+
+BROKEN = (requests.exceptions.ChunkedEncodingError, requests.exceptions.ConnectionError)
+BIG = os.urandom(24 * 2**20)
+
+
+@pytest.fixture
+def ready_own(own):
+    """Create a ready model of some files in the tests' own service; its record and its named URL."""
+
+    def ready_own(files):
+        model = own.model()
+        for path, content in files.items():
+            assert own.call("PUT", f"/{model['ID']}/files/{path}", data=content).status_code == 200
+        assert own.call("PUT", f"/{model['ID']}", json={"status": "ready"}).status_code == 200
+        day = model["created_at"][:10].replace("-", "")
+        return model, f"/{model['ID']}/download/model-{model['ID']}-{day}.zip"
+
+    yield ready_own
+    own.pipe.mend()
+
+
+def start(own, url):
+    """Begin a download, with its first bytes read."""
+    answer = own.call("GET", url, stream=True)
+    assert answer.status_code == 200
+    chunks = answer.iter_content(65536)
+    return answer, next(chunks), chunks
+
+
+def test_a_read_that_breaks_is_healed(own, ready_own):
+    _, url = ready_own({"a": BIG[: 6 * 2**20], "b": BIG[:1000]})
+    whole = own.call("GET", url).content
+    for size in (3_000_000, 1_333_333, 700_001):
+        own.pipe.cut(after=size)
+        assert own.call("GET", url).content == whole
+        part = own.call("GET", url, headers={"Range": "bytes=1234567-"})
+        assert part.content == whole[1_234_567:]
+    own.pipe.mend()
+    assert zipfile.ZipFile(io.BytesIO(whole)).testzip() is None
+
+
+def test_a_short_absence_of_the_store_is_healed(own, ready_own):
+    _, url = ready_own({"a": BIG, "b": b"1", "c": b""})
+    whole = own.call("GET", url).content
+    answer, first, chunks = start(own, url)
+    with answer:
+        own.pipe.cut()
+        time.sleep(0.5)
+        own.pipe.mend()
+        assert b"".join([first, *chunks]) == whole
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_it_breaks_off_where_the_store_stays_away(own, ready_own, named):
+    _, url = ready_own({"a": BIG})
+    answer, _, chunks = start(own, url if named else url.rsplit("/", 1)[0])
+    own.pipe.cut()
+    with answer, pytest.raises(BROKEN):
+        deque(chunks)
+    for path in (url, url.rsplit("/", 1)[0]):
+        begin = time.monotonic()
+        answer = own.call("GET", path)
+        assert (answer.status_code, bool(answer.headers["Retry-After"])) == (503, True)
+        assert time.monotonic() - begin < 10
+    own.pipe.mend()
+    assert own.call("GET", url).status_code == 200
+
+
+@pytest.mark.parametrize("content", [b"", b"some"])
+def test_what_is_gone_or_another_at_the_start_is_409(own, store, ready_own, content):
+    model, url = ready_own({"a": content, "b": b"2"})
+    key = f"{model['storage_path']}/a"
+    store.remove(key)
+    assert own.call("GET", url).status_code == 409
+    store.put(key, io.BytesIO(b"othe"), 4)
+    for path in (url, url.rsplit("/", 1)[0]):
+        assert own.call("GET", path).status_code == 409
+    assert own.call("HEAD", url).status_code == 200
+    size = int(own.call("HEAD", url).headers["Content-Length"])
+    tail = own.call("GET", url, headers={"Range": f"bytes={size - 22}-"})
+    assert (tail.status_code, tail.content[:4]) == (206, b"PK\5\6")  # for which no object is read
+    store.put(key, io.BytesIO(content), len(content))
+    assert own.call("GET", url).status_code == 200
+
+
+@pytest.mark.parametrize("change", ["remove", "replace", "shorten"])
+def test_it_breaks_off_where_a_later_file_changed_midway(own, store, ready_own, change):
+    model, url = ready_own({"a": BIG, "b": b"0123456789" * 1000})
+    key = f"{model['storage_path']}/b"
+    answer, _, chunks = start(own, url)
+    if change == "remove":
+        store.remove(key)
+    else:
+        store.put(key, io.BytesIO(b"x" * 10_000), 10_000 if change == "replace" else 9_999)
+    with answer, pytest.raises(BROKEN):
+        deque(chunks)
+
+
+@pytest.mark.parametrize("change", ["remove", "replace"])
+def test_it_breaks_off_where_the_file_changed_while_it_is_read(own, store, ready_own, change):
+    model, url = ready_own({"a": BIG})
+    key = f"{model['storage_path']}/a"
+    answer, first, chunks = start(own, url)
+    if change == "remove":
+        store.remove(key)
+    else:
+        store.put(key, io.BytesIO(bytes(len(BIG))), len(BIG))
+    own.pipe.cut()  # so that the rest is another read
+    own.pipe.mend()
+    with answer, pytest.raises(BROKEN):
+        deque(chunks)
+
+
+def test_it_breaks_off_where_the_content_has_another_crc(own, ready_own):
+    model, url = ready_own({"a": b"start", "b": BIG[: 2**20]})
+    _record_crc(own, model, "b", 1)
+    before_last = 2**20 - 256 * 1024 - 1000
+    answer = own.call("GET", url, stream=True)
+    received = []
+    with answer, pytest.raises(BROKEN):
+        received.extend(answer.iter_content(1000))
+    assert before_last < sum(map(len, received)) < 2**20
+    assert own.call("GET", url, headers={"Range": "bytes=100-300"}).status_code == 206
+
+
+def test_it_refuses_where_the_first_content_has_another_crc(own, ready_own):
+    model, url = ready_own({"a": b"start"})
+    _record_crc(own, model, "a", 1)
+
+    assert own.call("GET", url).status_code == 409
+
+
+def _record_crc(own, model, path, crc32):
+    with sqlite3.connect(own.env["DATABASE_URL"].removeprefix("sqlite:///")) as database:
+        database.execute("UPDATE file SET crc32 = ? WHERE model_id = ? AND path = ?", (crc32, model["ID"], path))
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_client_that_leaves_ends_the_read(own, ready_own, until, named):
+    _, url = ready_own({"a": BIG})
+    until(lambda: own.call("GET", url).status_code == 200)
+    before = own.pipe.passed
+    answer, _, _ = start(own, url if named else url.rsplit("/", 1)[0])
+    answer.raw._fp.fp.raw._sock.shutdown(socket.SHUT_RDWR)
+    answer.close()
+    time.sleep(1)
+    passed = own.pipe.passed
+    assert passed - before < len(BIG)
+    time.sleep(0.5)
+    assert own.pipe.passed == passed
+    assert own.call("GET", url).content
+
+
+def test_a_client_that_takes_nothing_keeps_no_connection_to_the_store(own, store, monkeypatch):
+    monkeypatch.setattr(delivery, "_LEASE_S", 0.05)
+    key = f"leases-{uuid.uuid4().hex}/a"
+    etag = store.put(key, io.BytesIO(BIG), len(BIG))
+    opened = []
+    chunks_of = store.chunks
+
+    def chunks(*args, **kwargs):
+        opened.append(kwargs["offset"])
+        return chunks_of(*args, **kwargs)
+
+    monkeypatch.setattr(store, "chunks", chunks)
+    with closing(delivery.read_content(store, StoredFile(key, len(BIG), etag, zlib.crc32(BIG)), 0, len(BIG))) as read:
+        received = [next(read), next(read)]
+        gevent.sleep(0.2)
+        received += read
+    assert b"".join(received) == BIG
+    assert opened == [0, len(received[0]) + len(received[1])]
