@@ -124,9 +124,8 @@ def _derived(changes: dict[str, Any]) -> dict[str, Any]:
     derived = dict(changes)
     results = changes.get("results")
     if results is not None and results.get("improvement") is None:
-        derived["results"] = results | {
-            "improvement": scoring.improvement(results["base_model"], results["fine_tuned"])
-        }
+        improvement = scoring.improvement(results["base_model"], results["fine_tuned"])
+        derived["results"] = results | {"improvement": improvement}
     if "examples" in changes:
         derived["examples"] = [_derived_example(example) for example in changes["examples"]]
     if changes["status"] == "completed" and results is None:
@@ -150,6 +149,9 @@ def _says_the_same(evaluation: Evaluation, reported: dict[str, Any]) -> bool:
     for name in ("status", "results", "error"):
         if name in reported and reported[name] != getattr(evaluation, name):
             return False
+    ended = reported.get("completed_at")
+    if ended is not None and ended.replace(microsecond=0) != evaluation.completed_at.replace(microsecond=0):
+        return False
     if "examples" not in reported:
         return True
     query = Example.select(*(getattr(Example, name) for name in _REPORTED)).where(
@@ -166,15 +168,15 @@ def _store_report(evaluation: Evaluation, reported: dict[str, Any]) -> None:
     evaluation.results = reported.get("results")
     evaluation.error = reported.get("error")
     evaluation.started_at = evaluation.started_at or now
-    evaluation.completed_at = now
+    evaluation.completed_at = reported.get("completed_at") or now
     evaluation.lease_token = evaluation.leased_until = None
     evaluation.eval_results_due = now if evaluation.status == "completed" else None
-    if "examples" in reported:
-        Example.delete().where(Example.evaluation_id == evaluation.id).execute()
-        columns = ("evaluation_id", "row", *_REPORTED, "done")
-        rows = [
-            (evaluation.id, row, *(example[name] for name in _REPORTED), True)
-            for row, example in enumerate(reported["examples"])
-        ]
-        database.insert_rows(Example, columns, rows)
+    # What our worker had by then is dropped with its lease.
+    Example.delete().where(Example.evaluation_id == evaluation.id).execute()
+    columns = ("evaluation_id", "row", *_REPORTED, "done")
+    rows = [
+        (evaluation.id, row, *(example[name] for name in _REPORTED), True)
+        for row, example in enumerate(reported.get("examples", ()))
+    ]
+    database.insert_rows(Example, columns, rows)
     evaluation.save()

@@ -104,6 +104,7 @@ class ReportSchema(UpdateSchema):
     results = Results(allow_none=True)
     examples = ma.fields.List(ma.fields.Nested(ReportedExampleSchema))
     error = ma.fields.String(allow_none=True, validate=validate.Length(1, 10_000))
+    completed_at = Time(allow_none=True)
 
 
 class ListedSchema(ma.Schema):

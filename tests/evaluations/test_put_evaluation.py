@@ -150,7 +150,6 @@ def test_it_rejects_other_content_once_it_is_over(new_evaluation, put, show, oth
         ("id", 7),
         ("model_id", 999_999),
         ("created_at", "2024-02-19T12:05:00Z"),
-        ("completed_at", "2024-02-19T12:05:00Z"),
         ("test_set_path", "datasets/other"),
         ("fine_tuned_name", "x"),
         ("progress", {}),
@@ -268,3 +267,15 @@ def test_it_rejects_what_is_no_json(evaluations, new_evaluation):
     assert evaluations.put(url, data="{", headers={"Content-Type": "application/json"}).status_code == 400
     nan = '{"status": "completed", "results": {"base_model": {"accuracy": NaN}, "fine_tuned": {}}}'
     assert evaluations.put(url, data=nan, headers={"Content-Type": "application/json"}).status_code == 400
+
+
+def test_it_takes_the_time_of_completion(put, new_evaluation):
+    evaluation = new_evaluation()
+    report = DOCUMENTED | {"completed_at": "2026-02-19T13:05:00+01:00"}
+
+    answer = put(evaluation, **report)
+
+    assert answer.status_code == 200
+    assert answer.json()["completed_at"] == "2026-02-19T12:05:00Z"
+    assert put(evaluation, **report).status_code == 200
+    assert put(evaluation, **report | {"completed_at": "2026-02-19T12:05:01Z"}).status_code == 409
