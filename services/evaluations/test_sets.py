@@ -3,89 +3,50 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import IO, BinaryIO, Protocol, cast
-
-import gevent
+from typing import IO, BinaryIO, cast
 
 from services.evaluations.tables import TestSet, connected, database
 from services.evaluations.test_set_rows import PIECE_BYTES, Row, RowReader
-from shared.errors import BadRequest, NotFound, TooLarge, Unprocessable
+from shared.errors import NotFound, Unprocessable
+from shared.incoming import MAX_FILE_BYTES, Incoming, Source, too_large
 from shared.object_paths import path_problem
 from shared.pagination import Page, paginate
 from shared.store import ObjectMissing, Store
 
 BUCKET = "datasets"
-MAX_BYTES = 500 * 2**20
-_IDLE_S = 60
 _REMOVED = "The test set is no longer there."
 
 
-class Source(Protocol):
-    def read(self, size: int, /) -> bytes: ...
+class _Upload(Incoming):
+    """A test set as it comes; it is right if each of its rows is."""
 
-
-class _Upload(io.RawIOBase):
-    """Reads ``source`` once and checks what comes; the last bytes are handed out after all of them proved right."""
+    piece_bytes = PIECE_BYTES
+    called = "A test set"
 
     def __init__(self, source: Source, declared_size: int | None) -> None:
-        if (declared_size or 0) > MAX_BYTES:
-            raise _too_large()
-        self._source = source
-        self._declared_size = declared_size
+        super().__init__(source, declared_size)
         self._sha256 = hashlib.sha256()
         self._unchecked = bytearray()
-        self._ended = False
         self.reader = RowReader()
-        self.size = 0
 
     @property
     def sha256(self) -> str:
         return self._sha256.hexdigest()
 
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1) -> bytes:
-        """Return ``size`` bytes, fewer only at the end; what this raises undoes the upload."""
-        parts: list[bytes] = []
-        left = size if size >= 0 else MAX_BYTES + 1
-        while left > 0 and not self._ended:
-            part = self._read_some(min(left, PIECE_BYTES))
-            self._check(part)
-            parts.append(part)
-            left -= len(part)
-            # Checking a million rows takes seconds: the worker's other requests get their turn between the pieces.
-            gevent.sleep(0)
-        return b"".join(parts)
-
-    def _read_some(self, size: int) -> bytes:
-        try:
-            with gevent.Timeout(_IDLE_S, TimeoutError("no byte came for a minute")):
-                return self._source.read(size)
-        except Exception as error:  # a body that breaks off or is badly chunked: each server has its own errors
-            raise BadRequest(f"The body could not be read: {error}.") from error
-
-    def _check(self, part: bytes) -> None:
-        self.size += len(part)
-        if self.size > MAX_BYTES:
-            raise _too_large()
+    def _take(self, part: bytes) -> None:
         self._sha256.update(part)
         self._unchecked += part
         if len(self._unchecked) >= PIECE_BYTES or not part:
             self.reader.feed(bytes(self._unchecked))
             self._unchecked.clear()
-        if not part:
-            self._ended = True
-            # gunicorn gives what came of a body whose sender hung up, as if it were all.
-            if self._declared_size not in (None, self.size):
-                raise BadRequest(f"The body broke off after {self.size} of {self._declared_size} bytes.")
-            self.reader.finish()
+
+    def _finish(self) -> None:
+        self.reader.finish()
 
 
 def upload(store: Store, name: str, source: Source, declared_size: int | None) -> TestSet:
@@ -150,10 +111,6 @@ def _exists(store: Store, name: str) -> bool:
     return True
 
 
-def _too_large() -> TooLarge:
-    return TooLarge(f"A test set is at most {MAX_BYTES} bytes.")
-
-
 @dataclass(frozen=True)
 class Spooled:
     """A checked copy of a test set in a temporary file, so that a run of hours holds no connection to the store."""
@@ -189,8 +146,8 @@ def spooled(store: Store, path: str) -> Iterator[Spooled]:
         found = store.stat(name)
     except ObjectMissing as error:
         raise NotFound(_REMOVED) from error
-    if found.size > MAX_BYTES:
-        raise _too_large()
+    if found.size > MAX_FILE_BYTES:
+        raise too_large(_Upload.called)
     with tempfile.TemporaryFile(prefix="test-set-") as file:
         sha256, reader = hashlib.sha256(), RowReader()
         for chunk in store.chunks(name, etag=found.etag) if found.size else ():

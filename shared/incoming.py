@@ -1,0 +1,85 @@
+"""A file that streams in: limited, counted, and handed on only as far as it is whole."""
+
+from __future__ import annotations
+
+import io
+from typing import Protocol
+
+import gevent
+
+from shared.errors import BadRequest, TooLarge
+
+MAX_FILE_BYTES = 500 * 2**20
+_IDLE_S = 60
+
+
+class Source(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
+class Incoming(io.RawIOBase):
+    """Reads ``source`` once, at most MAX_FILE_BYTES of it; what is wrong with it raises from ``read``.
+
+    The last bytes are handed out only after all of them proved right, so whoever stores the stream stores nothing
+    that is broken. A subclass looks at what comes in ``_take`` and has the last word in ``_finish``.
+    """
+
+    piece_bytes = 256 * 1024
+    """What is read at once; after each piece the worker's other requests get their turn."""
+
+    called = "A file"
+    """What an error calls it."""
+
+    def __init__(self, source: Source, declared_size: int | None) -> None:
+        if (declared_size or 0) > MAX_FILE_BYTES:
+            raise too_large(self.called)
+        self._source = source
+        self._declared_size = declared_size
+        self._ended = False
+        self.size = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        """Return ``size`` bytes, fewer only at the end; a part for S3 is put together here, not by repeated adding."""
+        parts: list[bytes] = []
+        left = size if size >= 0 else MAX_FILE_BYTES + 1
+        while left > 0 and not self._ended:
+            part = self._read_some(min(left, self.piece_bytes))
+            self.size += len(part)
+            if self.size > MAX_FILE_BYTES:
+                raise too_large(self.called)
+            self._take(part)
+            if not part:
+                self._end()
+            parts.append(part)
+            left -= len(part)
+            # A fast sender would keep the worker's other requests waiting.
+            gevent.sleep(0)
+        return b"".join(parts)
+
+    def _read_some(self, size: int) -> bytes:
+        try:
+            with gevent.Timeout(_IDLE_S, TimeoutError("no byte came for a minute")):
+                return self._source.read(size)
+        except Exception as error:  # a body that breaks off or is badly chunked: each server has its own errors
+            raise BadRequest(f"The body could not be read: {error}.") from error
+
+    def _end(self) -> None:
+        self._ended = True
+        # gunicorn gives what came of a body whose sender hung up, as if it were all.
+        if self._declared_size not in (None, self.size):
+            raise BadRequest(f"The body broke off after {self.size} of {self._declared_size} bytes.")
+        self._finish()
+
+    def _take(self, part: bytes) -> None:
+        """Look at the next bytes; at the end once at none."""
+
+    def _finish(self) -> None:
+        """Judge the whole."""
+
+
+def too_large(called: str) -> TooLarge:
+    """Return the error of a file, whatever it is called, that is larger than MAX_FILE_BYTES."""
+    return TooLarge(f"{called} is at most {MAX_FILE_BYTES} bytes.")
