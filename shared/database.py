@@ -262,6 +262,11 @@ def connected_to(
     return decorate
 
 
+def tuples(query: Any) -> list[tuple[Any, ...]]:
+    """Run a peewee query and return its rows as bare tuples."""
+    return list(query.tuples())
+
+
 @contextmanager
 def _translated() -> Iterator[None]:
     try:

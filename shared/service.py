@@ -45,6 +45,13 @@ class _IdConverter(BaseConverter):
         return number
 
 
+class _RestConverter(BaseConverter):
+    """All that follows, also what is no path, so that it can be refused as one with 422."""
+
+    regex = "(?s:.*)"
+    part_isolating = False
+
+
 class _StrictParser(FlaskParser):
     """Reads bodies with ``shared.strict_json``, and answers in the one error shape."""
 
@@ -145,6 +152,7 @@ def create_service(title: str, blueprints: Iterable[Blueprint], checks: Mapping[
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     app.url_map.merge_slashes = False
     app.url_map.converters["id"] = _IdConverter
+    app.url_map.converters["rest"] = _RestConverter
     app.wsgi_app = _HangUp(app.wsgi_app)  # type: ignore[method-assign]  # as Flask's documentation has it
     app.before_request(_name_request)
     app.after_request(_stamp_request_id)

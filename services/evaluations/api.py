@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from flask import current_app, request, url_for
-from werkzeug.routing import BaseConverter
 
-from services.evaluations import details, records, test_sets
+from services.evaluations import details, records, runs, test_sets
 from services.evaluations.details import Detail
 from services.evaluations.schemas import (
     CreatedSchema,
@@ -27,21 +26,7 @@ from shared.pagination import Page, PageQuery
 from shared.service import Blueprint
 from shared.store import Store
 
-CHANNEL = "evaluations"
-
 blp = Blueprint("evaluations", __name__, url_prefix="/api/v1")
-
-
-class _AnyName(BaseConverter):
-    """All that follows, also what is no name, so that it can be refused as one with 422."""
-
-    regex = "(?s:.*)"
-    part_isolating = False
-
-
-@blp.record_once
-def _add_converter(state: Any) -> None:
-    state.app.url_map.converters["any_name"] = _AnyName
 
 
 @blp.post("/models/<id:model_id>/evaluate")
@@ -50,7 +35,7 @@ def _add_converter(state: Any) -> None:
 def create_evaluation(new: dict[str, Any], model_id: int) -> Any:
     """Have a ready model judged against its base on a test set."""
     evaluation = records.create_evaluation(_store(), current_app.extensions["models"], model_id, **new)
-    current_app.extensions["doorbell"].ring(CHANNEL, str(evaluation.id))
+    current_app.extensions["doorbell"].ring(runs.CHANNEL, str(evaluation.id))
     return evaluation, {"Location": url_for("evaluations.get_evaluation", evaluation_id=evaluation.id)}
 
 
@@ -95,7 +80,7 @@ def list_test_sets(query: dict[str, int]) -> Page:
     return test_sets.list_sets(**query)
 
 
-@blp.put("/datasets/<any_name:name>")
+@blp.put("/datasets/<rest:name>")
 @blp.response(200, TestSetSchema)
 def upload_test_set(name: str) -> TestSet:
     """Store the body, a JSON array or JSON Lines of `{"input", "expected"}`, as a test set."""

@@ -7,8 +7,9 @@ from typing import Any
 
 from services.evaluations import scoring
 from services.evaluations.models_client import ModelsClient
-from services.evaluations.tables import Evaluation, Example, connected, database, tuples
+from services.evaluations.tables import Evaluation, Example, connected, database
 from services.evaluations.test_sets import require_set
+from shared.database import tuples
 from shared.errors import Conflict, NotFound, Unprocessable
 from shared.pagination import Page, paginate
 from shared.store import Store

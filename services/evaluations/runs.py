@@ -14,9 +14,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from services.evaluations import scoring
-from services.evaluations.tables import Evaluation, Example, connected, database, tuples
+from services.evaluations.tables import Evaluation, Example, connected, database
 from services.evaluations.test_set_rows import Row
+from shared.database import tuples
 from shared.lease import lease_end
+
+CHANNEL = "evaluations"
+"""On which the doorbell says that an evaluation waits to be taken."""
 
 _BLOCK = 1_000
 MAX_ERROR_RATE = 0.05

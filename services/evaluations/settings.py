@@ -17,14 +17,7 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class WorkerSettings:
-    database_url: str
-    redis_url: str
-    s3_endpoint: str
-    s3_region: str
-    s3_access_key: str
-    s3_secret_key: str
-    models_url: str
+class WorkerSettings(Settings):
     inference_url: str
     """Ends in ``/v1``."""
     inference_api_key: str | None = None

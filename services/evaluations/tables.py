@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from peewee import (
     BigAutoField,
@@ -31,11 +30,6 @@ class _Table(Model):
         database = database
         legacy_table_names = False
         only_save_dirty = True
-
-
-def tuples(query: Any) -> list[tuple[Any, ...]]:
-    """Run a query and return its rows as bare tuples."""
-    return list(query.tuples())
 
 
 class Evaluation(_Table):

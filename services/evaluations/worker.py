@@ -25,7 +25,6 @@ from shared.lease import kept_alive
 from shared.settings import load
 from shared.store import ObjectChanged, Store, connect
 
-CHANNEL = "evaluations"
 POLL_S = 1.0
 _LOOK_S = 0.2
 
@@ -67,7 +66,7 @@ class Worker:
                 self._wanted.clear()
 
     def _listen(self) -> None:
-        for _ in Doorbell(self._settings.redis_url).listen(CHANNEL):
+        for _ in Doorbell(self._settings.redis_url).listen(runs.CHANNEL):
             self._wanted.set()
 
     def _report(self) -> None:

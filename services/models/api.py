@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Response, current_app, request, url_for
-from werkzeug.routing import BaseConverter
 
 from services.models import deposit, details, records
 from services.models.downloads import Download, Downloads
@@ -42,18 +41,6 @@ _REFUSALS = {
 _ZIP = {"type": "string", "format": "binary"}
 
 blp = Blueprint("models", __name__, url_prefix="/api/v1")
-
-
-class _AnyPath(BaseConverter):
-    """All that follows, also what is no path, so that it can be named in an answer of 422."""
-
-    regex = "(?s:.*)"
-    part_isolating = False
-
-
-@blp.record_once
-def _add_converter(state: Any) -> None:
-    state.app.url_map.converters["any_path"] = _AnyPath
 
 
 @blp.get("/models")
@@ -104,7 +91,7 @@ def list_files(query: dict[str, int], model_id: int) -> Any:
     return details.list_files(model_id, _links(), **query), _NO_STORE
 
 
-@blp.put("/models/<id:model_id>/files/<any_path:path>")
+@blp.put("/models/<id:model_id>/files/<rest:path>")
 @blp.response(200, FileRecordSchema)
 def upload_file(model_id: int, path: str) -> deposit.Deposited:
     """Store the body as a file of the model, or as its new content."""
@@ -113,7 +100,7 @@ def upload_file(model_id: int, path: str) -> deposit.Deposited:
     return deposit.put_file(_store(), model_id, path, body)
 
 
-@blp.delete("/models/<id:model_id>/files/<any_path:path>")
+@blp.delete("/models/<id:model_id>/files/<rest:path>")
 def delete_file(model_id: int, path: str) -> dict[str, str]:
     """Delete a file of the model."""
     _require_path(path)

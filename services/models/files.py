@@ -11,7 +11,8 @@ from typing import NamedTuple
 from services.models import records
 from services.models.paths import fold, parents
 from services.models.records import lock_model
-from services.models.tables import File, Generated, Hold, Model, connected, database, tuples
+from services.models.tables import File, Generated, Hold, Model, connected, database
+from shared.database import tuples
 from shared.errors import Conflict, NotFound, Unavailable, Unprocessable
 from shared.lease import kept_alive, lease_end
 from shared.object_paths import MAX_PATH_BYTES

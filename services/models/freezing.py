@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 from services.models.generated import make_documents
 from services.models.paths import fold
-from services.models.tables import File, Generated, Hold, Model, database, tuples
+from services.models.tables import File, Generated, Hold, Model, database
+from shared.database import tuples
 from shared.errors import Conflict
 from shared.store import Stored
 

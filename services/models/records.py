@@ -7,7 +7,8 @@ from typing import Any
 
 from services.models import freezing, storage
 from services.models.paths import is_below, parents
-from services.models.tables import File, Generated, Hold, Model, connected, database, tuples
+from services.models.tables import File, Generated, Hold, Model, connected, database
+from shared.database import tuples
 from shared.errors import Conflict, NotFound, ServiceError, Unprocessable
 from shared.pagination import Page, paginate
 from shared.store import Store, Stored

@@ -2,30 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from services.models.storage import BUCKET
 from services.models.tables import MIGRATIONS
-from shared.database import migrate, open_database
-from shared.settings import load
-from shared.store import Store, connect
-
-
-@dataclass(frozen=True)
-class SetupSettings:
-    database_url: str
-    s3_endpoint: str
-    s3_region: str
-    s3_access_key: str
-    s3_secret_key: str
-
-
-def main() -> None:
-    settings = load(SetupSettings)
-    for name in migrate(open_database(settings.database_url), MIGRATIONS):
-        print(f"applied {name}")
-    Store(connect(settings), BUCKET).make_bucket()
-
+from shared.setup import set_up_bucket, set_up_tables
 
 if __name__ == "__main__":
-    main()
+    set_up_tables(MIGRATIONS)
+    set_up_bucket(BUCKET)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import peewee
 from peewee import BigAutoField, BigIntegerField, CharField, CompositeKey, DatabaseProxy, TextField
@@ -21,11 +20,6 @@ class _Table(peewee.Model):
         database = database
         legacy_table_names = False
         only_save_dirty = True
-
-
-def tuples(query: Any) -> list[tuple[Any, ...]]:
-    """Run a query and return its rows as bare tuples."""
-    return list(query.tuples())
 
 
 class Model(_Table):
