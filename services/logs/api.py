@@ -9,7 +9,6 @@ from flask import Response, current_app, jsonify, request, url_for
 from werkzeug.datastructures import MIMEAccept
 
 from services.logs import jobs, paging
-from services.logs.feed import View
 from services.logs.ingest import Stored
 from services.logs.lines import MAX_BATCH_BYTES, NewBatch, idempotency_key, read_batch
 from services.logs.paging import Filter
@@ -26,7 +25,9 @@ from services.logs.schemas import (
     StoredLineSchema,
     line_record,
 )
+from services.logs.stream import Client
 from services.logs.tables import Job
+from services.logs.viewer import view_of
 from shared.fields import only_changes
 from shared.pagination import Page
 from shared.service import Blueprint, read_body
@@ -152,8 +153,8 @@ def _json_answer(answer: dict[str, Any], status: int, headers: dict[str, str]) -
 
 def _stream_answer(job_id: int, query: dict[str, Any]) -> Response:
     last_event_ids = (request.headers.get("Last-Event-ID"), query["last_event_id"])
-    view = View(as_json=query["format"] == "json", wanted=Filter(query["level"], query["source"]))
-    client = request.environ.get("gunicorn.socket")
+    view = view_of(as_json=query["format"] == "json", level=query["level"], source=query["source"])
+    client = Client(request.environ.get("gunicorn.socket"), chunked=request.environ["SERVER_PROTOCOL"] == "HTTP/1.1")
     stream = current_app.extensions["streams"].start(job_id, last_event_ids, query["tail"], view, client)
     if stream is None:
         return Response(status=204, headers={"Vary": "Accept"})

@@ -1,10 +1,9 @@
-"""One watched job: a ring of its newest events, which its streams read by their cursors and wait on together."""
+"""One watched job: a ring of its newest events, which its viewers read by their cursors or have written to them."""
 
 from __future__ import annotations
 
 import time
 from collections import deque
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 
@@ -12,8 +11,9 @@ import gevent
 from gevent.event import Event
 
 from services.logs import events, jobs, paging
-from services.logs.paging import Filter, StoredLine
+from services.logs.paging import StoredLine
 from services.logs.tables import Job
+from services.logs.viewer import View, Viewer, as_chunk
 from shared.errors import Unavailable
 
 RING_LINES = 10_000
@@ -29,16 +29,12 @@ _FIRST_LINES = 500
 _KEPT_CHUNKS = 8
 """Viewers who are up to date ask for the same bytes, made once; each straggler's own are not worth keeping."""
 
+_TURN_S = 0.005
+_TURN_VIEWERS = 64
+"""After so long of writing to viewers everybody else has a turn; the clock is looked at after each so many."""
+
 LAST_WORDS_S = 2.0
 """How long a finished job's stream stays open for lines that come late."""
-
-
-@dataclass(frozen=True)
-class View:
-    """What a stream wants of a feed: which lines, and in which form."""
-
-    as_json: bool = False
-    wanted: Filter = Filter()
 
 
 def end_of_stream(job: Job) -> float | None:
@@ -62,18 +58,17 @@ class _Entry:
 
 
 class Feed:
-    """One watched job. Streams read it by their own cursor and wait on it together."""
+    """One watched job, and those who watch it."""
 
     def __init__(self, job: Job) -> None:
         self.job_id: int = job.id
         self.generation = 0
         """Counts how often the log turned out to be another one; a stream that sees it change begins again."""
-        self.watchers = 0
+        self.viewers: dict[Viewer, None] = {}
         self.wanted = Event()
         """Set when there is something to do: the job's row or lines to read, or lines in the ring to tell of."""
         self.look_at_job = False
         self.look_at_lines = False
-        self._changed = Event()
         self._begin(job)
         self.note_job(job)
 
@@ -86,7 +81,7 @@ class Feed:
         self._ends_at: float | None = None
         self._ring: deque[_Entry] = deque()
         self._ring_bytes = 0
-        self._chunks: dict[tuple[int, bool], tuple[bytes, int]] = {}
+        self._chunks: dict[tuple[int, View], tuple[bytes, int]] = {}
 
     def note_job(self, job: Job, known_last: int = 0) -> None:
         """Take in the job's row: its status, and whether it still is the job that the ring is of.
@@ -147,32 +142,57 @@ class Feed:
         self._chunks.clear()
 
     def wake(self) -> None:
-        changed, self._changed = self._changed, Event()
-        changed.set()
+        """Have every viewer look at what changed."""
+        for viewer in self.viewers:
+            viewer.wake()
 
-    def wait(self, timeout: float) -> None:
-        """Return when something changed, or after ``timeout`` seconds."""
-        self._changed.wait(timeout)
+    def deliver(self) -> None:
+        """Write the newest lines to the viewers who wait for them."""
+        cursor, view, chunk, behind = -1, None, b"", -1
+        turn_ends = time.monotonic() + _TURN_S
+        for number, viewer in enumerate(list(self.viewers)):
+            if not number % _TURN_VIEWERS and time.monotonic() > turn_ends:
+                gevent.sleep(0)
+                turn_ends = time.monotonic() + _TURN_S
+                cursor = -1  # there may be more lines by now, or another log
+            if not viewer.waits or viewer.cursor >= self.last:
+                continue
+            if viewer.cursor + 1 < self._first:
+                viewer.wake()  # to read the tables
+                continue
+            if viewer.cursor != cursor or viewer.view is not view:
+                cursor, view = viewer.cursor, viewer.view
+                data, behind = self._ring_chunk(cursor, view)
+                chunk = as_chunk(data)
+                if behind < self.last:
+                    self.wanted.set()
+            if chunk:
+                viewer.push(chunk, behind)
+            else:
+                viewer.cursor = behind  # a filter let nothing through
+
+    @property
+    def _first(self) -> int:
+        """The number of the oldest line in the ring; of the next line where it is empty."""
+        return self.last + 1 - len(self._ring)
 
     def chunk(self, after: int, view: View) -> tuple[bytes, int]:
         """Return the bytes of the next lines behind ``after``, and the cursor behind them; both in one piece."""
         if after >= self.last:
             return b"", after
-        first = self._ring[0].line.id if self._ring else self.last + 1
-        if after + 1 < first:
-            return self._read_chunk(after, view)
-        if view.wanted:
-            return self._ring_chunk(after, first, view)
-        key = (after, view.as_json)
+        return self._ring_chunk(after, view) if after + 1 >= self._first else self._read_chunk(after, view)
+
+    def _ring_chunk(self, after: int, view: View) -> tuple[bytes, int]:
+        key = (after, view)
         found = self._chunks.get(key)
         if found is None:
             if len(self._chunks) >= _KEPT_CHUNKS:
                 self._chunks.clear()
-            found = self._chunks[key] = self._ring_chunk(after, first, view)
+            found = self._chunks[key] = self._make_chunk(after, view)
         return found
 
-    def _ring_chunk(self, after: int, first: int, view: View) -> tuple[bytes, int]:
-        start = after + 1 - first
+    def _make_chunk(self, after: int, view: View) -> tuple[bytes, int]:
+        start = after + 1 - self._first
         entries = list(islice(self._ring, start, start + CHUNK_LINES))
         parts = [
             self._encoded(entry, view) for entry in entries if view.wanted.admits(entry.line.level, entry.line.source)

@@ -18,6 +18,7 @@ from services.logs.feed import CHUNK_LINES, Feed
 from services.logs.lines import NewLine
 from services.logs.paging import StoredLine
 from services.logs.tables import Job
+from services.logs.viewer import Viewer
 from shared.doorbell import Doorbell
 from shared.errors import ServiceError
 
@@ -25,6 +26,7 @@ CHANNEL = "logs"
 TICK_S = 2.0
 
 _GATHER_S = 0.005
+_GATHER_S_PER_LINE = 0.0005
 """Lines that come faster than this wait for each other, so that many of them make one write to each viewer."""
 
 _SHUTDOWN_CHECK_S = 0.5
@@ -47,8 +49,8 @@ class Feeds:
         return self._alive()
 
     @contextmanager
-    def watch(self, job: Job) -> Iterator[Feed]:
-        """Give the job's feed while a stream needs it."""
+    def watch(self, job: Job, viewer: Viewer) -> Iterator[Feed]:
+        """Give the job's feed to a viewer for the time of its stream."""
         if not self._started:
             self._started = True
             gevent.spawn(self._listen)
@@ -58,11 +60,11 @@ class Feeds:
             feed = self._feeds[job.id] = Feed(job)
             gevent.spawn(self._follow, feed)
         feed.note_job(job)
-        feed.watchers += 1
+        feed.viewers[viewer] = None
         try:
             yield feed
         finally:
-            feed.watchers -= 1
+            del feed.viewers[viewer]
 
     def committed(self, job_id: int, first_id: int, lines: list[NewLine]) -> None:
         """Take in what this process has just stored, from ``first_id`` on, and tell the others."""
@@ -114,7 +116,7 @@ class Feeds:
                 self._look()
 
     def _look(self) -> None:
-        for unwatched in [feed for feed in self._feeds.values() if not feed.watchers]:
+        for unwatched in [feed for feed in self._feeds.values() if not feed.viewers]:
             del self._feeds[unwatched.job_id]
             unwatched.wanted.set()
         known = {job_id: feed.last for job_id, feed in self._feeds.items()}
@@ -129,18 +131,19 @@ class Feeds:
         A lone line goes out at once. Lines that come fast wait for each other, and for as long as the last round of
         writes took: however many the viewers are, half of the time is left to those who push.
         """
-        rested_at = 0.0
+        rested_at, delivered = 0.0, feed.last
         while self._feeds.get(feed.job_id) is feed:
             feed.wanted.wait(feed.rest())
             gevent.sleep(max(0.0, rested_at - time.monotonic()))
             feed.wanted.clear()
             with _logged(f"job {feed.job_id} could not be read"):
                 self._refresh(feed)
-            feed.wake()
-            began = time.monotonic()
-            gevent.sleep(0)  # comes back when every viewer has been written to
+            began, lines = time.monotonic(), feed.last - delivered
+            feed.deliver()
+            delivered = feed.last
+            gevent.sleep(0)  # comes back when those who write for themselves have done so
             now = time.monotonic()
-            rested_at = now + max(_GATHER_S, now - began)
+            rested_at = now + max(min(_GATHER_S, lines * _GATHER_S_PER_LINE), now - began)
 
     def _refresh(self, feed: Feed) -> None:
         if feed.look_at_job:
@@ -161,7 +164,7 @@ class Feeds:
             if not cut and len(lines) < CHUNK_LINES:
                 feed.note_read(began)
                 return
-            feed.wake()
+            feed.deliver()
             gevent.sleep(0)
 
 

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.logs import events, jobs, paging
-from services.logs.feed import Feed, View, end_of_stream
+from services.logs.feed import Feed, end_of_stream
 from services.logs.feeds import Feeds
 from services.logs.paging import Filter
 from services.logs.tables import Job
+from services.logs.viewer import View, Viewer
 from shared.errors import ServiceError, Unavailable
 
 IDLE_S = 300.0
@@ -25,6 +26,14 @@ WRITE_DEADLINE_S = 30.0
 _MAX_ID = 2**63 - 1
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Client:
+    """The connection of a stream, and whether its answer goes out in chunks; without one by the server's means only."""
+
+    connection: Any = None
+    chunked: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,7 +77,7 @@ class Streams:
         self.open = 0
 
     def start(
-        self, job_id: int, last_event_ids: tuple[str | None, ...], tail: int | None, view: View, client: Any
+        self, job_id: int, last_event_ids: tuple[str | None, ...], tail: int | None, view: View, client: Client
     ) -> Iterator[bytes] | None:
         """Return a stream's bytes, or None where there is nothing left to send; NotFound without such a job."""
         try:
@@ -78,57 +87,58 @@ class Streams:
         except Unavailable:  # a browser's EventSource gives up for good on an error status
             return _apology()
 
-    def run(self, job: Job, start: Start, view: View, client: Any) -> Iterator[bytes]:
-        """Yield the stream's bytes; ``client`` is the socket, for its write deadline."""
+    def run(self, job: Job, start: Start, view: View, client: Client = Client()) -> Iterator[bytes]:
+        """Yield the stream's bytes, except for those that the feed writes to the client meanwhile."""
         yield events.OPENING
         if self.open >= self._limit:
             yield events.come_back(5, 15)
             return
         self.open += 1
-        if client is not None:
-            client.settimeout(WRITE_DEADLINE_S)
+        if client.connection is not None:
+            client.connection.settimeout(WRITE_DEADLINE_S)
+        viewer = Viewer(view, start.cursor, client.connection if client.chunked else None, self._clock)
         try:
-            with self._feeds.watch(job) as feed:
-                yield from self._follow(feed, start, view)
+            with self._feeds.watch(job, viewer) as feed:
+                yield from self._follow(feed, start, viewer)
         except ServiceError as error:
             # An error status would end a browser's EventSource for good; this makes it come back.
             log.warning("the stream of job %s ended: %s", job.id, error.message)
             yield events.come_back(2, 5)
         finally:
             self.open -= 1
-            if client is not None:
-                client.settimeout(None)
+            if client.connection is not None:
+                client.connection.settimeout(None)
 
-    def _follow(self, feed: Feed, start: Start, view: View) -> Iterator[bytes]:
-        cursor = start.cursor
+    def _follow(self, feed: Feed, start: Start, viewer: Viewer) -> Iterator[bytes]:
         generation = feed.generation
         if start.reset:
             yield events.control_event("reset")
-        now = self._clock()
-        idle_at, heartbeat_at = now + IDLE_S, now + HEARTBEAT_S
+        beat_at = viewer.sent_at
         while self._feeds.alive:
             if feed.generation != generation:
-                generation, cursor = feed.generation, 0
+                generation, viewer.cursor = feed.generation, 0
                 yield events.control_event("reset")
-            chunk, behind = feed.chunk(cursor, view)
+            chunk, behind = feed.chunk(viewer.cursor, viewer.view)
             if feed.generation != generation:
                 continue  # the log became another one while it was read
-            cursor = behind
+            viewer.cursor = behind
             now = self._clock()
+            idle_at = viewer.sent_at + IDLE_S
+            heartbeat_at = max(viewer.sent_at, beat_at) + HEARTBEAT_S
             if chunk:
-                idle_at, heartbeat_at = now + IDLE_S, now + HEARTBEAT_S
+                viewer.sent_at = now
                 yield chunk
-            elif feed.over and cursor >= feed.last:
+            elif feed.over and viewer.cursor >= feed.last:
                 yield events.control_event("end", status=feed.status)
                 return
             elif now >= idle_at:
                 yield events.control_event("timeout", seconds=int(IDLE_S))
                 return
             elif now >= heartbeat_at:
-                heartbeat_at = now + HEARTBEAT_S
+                beat_at = now
                 yield events.HEARTBEAT
-            elif cursor >= feed.last:
-                feed.wait(min(idle_at, heartbeat_at) - now)
+            elif viewer.cursor >= feed.last:
+                viewer.wait(min(idle_at, heartbeat_at) - now)
         yield events.come_back(0.5, 5)
 
 

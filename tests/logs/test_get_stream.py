@@ -2,8 +2,10 @@
 
 import json
 import re
+import socket
 import threading
 import time
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -105,6 +107,21 @@ def test_new_lines_follow_at_once(job, push, open_stream):
 
     assert time.monotonic() - pushed < 1
     assert read == OPENING + b"data: [10:30:45] [INFO] old\nid: 1\n\ndata: [10:30:45] [INFO] new\nid: 2\n\n"
+
+
+def test_an_http_1_0_client_gets_new_lines_without_chunks(logs, job, push):
+    address = urlsplit(logs.url)
+    with socket.create_connection((address.hostname, address.port), timeout=10) as raw:
+        raw.sendall(f"GET /api/v1/jobs/{job}/logs HTTP/1.0\r\n\r\n".encode())
+        read = b""
+        while OPENING not in read:
+            read += raw.recv(1000)
+        for number in (1, 2):
+            push(job, {"message": "new", "timestamp": AT})
+            while b"id: %d\n\n" % number not in read:
+                read += raw.recv(1000)
+    event = b"data: [10:30:45] [INFO] new\nid: %d\n\n"
+    assert read.partition(b"\r\n\r\n")[2] == OPENING + event % 1 + event % 2
 
 
 def test_every_line_arrives_once_whatever_worker_took_it(logs, job, push, read_stream):

@@ -6,10 +6,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from services.logs import feed as feeds_module
-from services.logs.feed import CHUNK_LINES, RING_BYTES, Feed, View, end_of_stream
+from services.logs.feed import CHUNK_LINES, RING_BYTES, Feed, end_of_stream
 from services.logs.paging import Filter, StoredLine
 from services.logs.stream import Start, Streams
 from services.logs.tables import Job
+from services.logs.viewer import View, Viewer
 
 CREATED = datetime(2024, 2, 19, tzinfo=UTC)
 
@@ -37,15 +38,14 @@ class Clock:
 
 
 class OneFeed:
-    """Stands in for Feeds: one feed, whose waits are the clock's."""
+    """Stands in for Feeds: one feed."""
 
-    def __init__(self, clock, job):
+    def __init__(self, job):
         self.feed = Feed(job)
-        self.feed.wait = clock.wait
         self.alive = True
 
     @contextmanager
-    def watch(self, job):
+    def watch(self, job, viewer):
         yield self.feed
 
     def add(self, *messages, level=1):
@@ -62,13 +62,15 @@ def make_job(**fields):
 
 
 @pytest.fixture
-def clock():
-    return Clock()
+def clock(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(Viewer, "wait", lambda viewer, timeout: clock.wait(timeout))
+    return clock
 
 
 @pytest.fixture
-def feeds(clock):
-    return OneFeed(clock, make_job())
+def feeds():
+    return OneFeed(make_job())
 
 
 @pytest.fixture
@@ -77,7 +79,7 @@ def run(clock, feeds):
 
     def run(start=Start(), view=View(), limit=10):
         streams = Streams(feeds, limit, clock=clock)
-        sent = [(round(clock.now - 1_000.0, 1), data) for data in streams.run(make_job(), start, view, None)]
+        sent = [(round(clock.now - 1_000.0, 1), data) for data in streams.run(make_job(), start, view)]
         assert streams.open == 0
         return sent
 
@@ -223,3 +225,71 @@ def test_the_ring_is_bounded_in_bytes(feeds):
 
     assert sum(len(entry.text) for entry in feeds.feed._ring) <= RING_BYTES
     assert feeds.feed.last == 30
+
+
+class Waiting(Viewer):
+    """A viewer that waits, and notes what is written to it."""
+
+    def __init__(self, cursor=0, view=View()):
+        super().__init__(view, cursor)
+        self.waits, self.got = True, b""
+
+    def push(self, chunk, behind):
+        self.got += chunk
+        self.cursor = behind
+
+
+def test_the_newest_lines_go_to_all_who_wait(feeds):
+    feed = feeds.feed
+    errors = View(wanted=Filter(level=3))
+    viewers = [Waiting(), Waiting(), Waiting(view=errors), Waiting(cursor=1), Waiting(cursor=2)]
+    feed.viewers = dict.fromkeys(viewers)
+    busy = Waiting()
+    busy.waits = False
+    feed.viewers[busy] = None
+    feeds.add("one", "two")
+    feeds.add("three", level=3)
+
+    feed.deliver()
+    feed.deliver()
+
+    assert {viewer.cursor for viewer in viewers} == {3}
+    assert [viewer.got.count(b"\nid: ") for viewer in viewers] == [3, 3, 1, 2, 1]
+    assert busy.got == b""
+
+
+def test_a_filter_that_hides_all_writes_nothing(feeds):
+    """An empty chunk would end the answer."""
+    viewer = Waiting(view=View(wanted=Filter(source="other")))
+    feeds.feed.viewers = {viewer: None}
+    feeds.add("one", "two")
+
+    feeds.feed.deliver()
+
+    assert (viewer.got, viewer.cursor) == (b"", 2)
+
+
+def test_who_is_behind_the_ring_reads_by_itself(feeds):
+    viewer = Waiting()
+    feeds.feed.viewers = {viewer: None}
+    feeds.add(*(["x" * 100_000] * 30))
+
+    feeds.feed.deliver()
+
+    assert (viewer.got, viewer.waits) == (b"", False)
+
+
+def test_more_lines_than_a_chunk_are_delivered_in_turns(feeds):
+    feed, viewer = feeds.feed, Waiting()
+    feed.viewers = {viewer: None}
+    feeds.add(*(["x"] * (CHUNK_LINES + 1)))
+    feed.wanted.clear()
+
+    feed.deliver()
+    assert viewer.cursor == CHUNK_LINES
+    assert feed.wanted.is_set()
+
+    feed.wanted.clear()
+    feed.deliver()
+    assert viewer.cursor == CHUNK_LINES + 1
+    assert not feed.wanted.is_set()
