@@ -34,7 +34,7 @@ class Doorbell:
         )
         self._pending: dict[tuple[str, str], str] = {}
         self._wanted = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._has_thread = False
         self._away = False
 
     def ping(self) -> None:
@@ -47,24 +47,30 @@ class Doorbell:
         Of several rings with one key that are not yet sent only the last goes out.
         """
         self._pending[channel, key] = message
-        if self._thread is None or not self._thread.is_alive():
-            self._thread = threading.Thread(target=self._send_rings, name="doorbell", daemon=True)
-            self._thread.start()
+        if not self._has_thread:  # Thread.is_alive() would take as long as the rest of this
+            self._has_thread = True
+            threading.Thread(target=self._send_rings, name="doorbell", daemon=True).start()
         self._wanted.set()
 
     def _send_rings(self) -> None:
-        while self._wanted.wait():
-            self._wanted.clear()
-            pending, self._pending = self._pending, {}
-            try:
-                with self._ringer.pipeline(transaction=False) as pipeline:
-                    for (channel, key), message in pending.items():
-                        pipeline.publish(channel, f"{key}:{message}")
-                    pipeline.execute()
-                self._note_presence(True)
-            except redis.RedisError as error:
-                self._note_presence(False, error)
-                time.sleep(RETRY_S)
+        try:
+            while self._wanted.wait():
+                self._wanted.clear()
+                self._send_pending()
+        finally:  # the next ring starts another
+            self._has_thread = False
+
+    def _send_pending(self) -> None:
+        pending, self._pending = self._pending, {}
+        try:
+            with self._ringer.pipeline(transaction=False) as pipeline:
+                for (channel, key), message in pending.items():
+                    pipeline.publish(channel, f"{key}:{message}")
+                pipeline.execute()
+            self._note_presence(True)
+        except redis.RedisError as error:
+            self._note_presence(False, error)
+            time.sleep(RETRY_S)
 
     def _note_presence(self, there: bool, error: Exception | None = None) -> None:
         if self._away and there:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
-from flask import Response, current_app, jsonify, request, url_for
+from flask import Response, current_app, request, url_for
 from werkzeug.datastructures import MIMEAccept
 
 from services.logs import jobs, paging
@@ -76,6 +77,7 @@ def update_job(update: dict[str, Any], job_id: int) -> Job:
     present = JobSchema().dump(jobs.find_job(job_id))
     job = jobs.move_job(job_id, **only_changes(update, JobUpdateSchema, present))
     current_app.extensions["feeds"].announce(job_id)
+    current_app.extensions["keys"].begin_sweep()
     return job
 
 
@@ -145,10 +147,8 @@ def _page_answer(job_id: int, query: dict[str, Any]) -> Response:
 
 def _json_answer(answer: dict[str, Any], status: int, headers: dict[str, str]) -> Response:
     """Answer a record as it is: marshmallow would take longer over a page than the database."""
-    response = jsonify(answer)
-    response.status_code = status
-    response.headers.update(headers)
-    return response
+    body = json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
+    return Response(f"{body}\n", status, headers, mimetype="application/json")
 
 
 def _stream_answer(job_id: int, query: dict[str, Any]) -> Response:

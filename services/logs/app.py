@@ -9,6 +9,7 @@ from flask import Flask
 from services.logs.api import blp
 from services.logs.feeds import Feeds
 from services.logs.ingest import Ingest
+from services.logs.keys import KeySweep
 from services.logs.settings import Settings
 from services.logs.stream import Streams
 from services.logs.tables import MIGRATIONS, database
@@ -31,6 +32,7 @@ def create_app(settings: Settings | None = None, *, doorbell: Doorbell | None = 
     feeds = Feeds(doorbell, alive=lambda: _is_alive(app))
     app.extensions["feeds"] = feeds
     app.extensions["ingest"] = Ingest(on_commit=feeds.committed)
+    app.extensions["keys"] = KeySweep()
     app.extensions["streams"] = Streams(feeds, settings.max_streams)
     return app
 

@@ -43,6 +43,8 @@ class Job(_Table):
     created_at = TimeField()
     started_at = TimeField(null=True)
     completed_at = TimeField(null=True)
+    has_keys = BooleanField(default=True)
+    """Until the job's idempotency keys are forgotten, some time after its end."""
 
 
 class Line(_Table):
