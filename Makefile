@@ -1,5 +1,5 @@
 # `make run` starts the system, `make test` tests it; both need nothing but Python ≥ 3.11 and make.
-.PHONY: run demo test lint tools test-foreign soak bench-logs lock clean
+.PHONY: run demo test lint tools test-foreign soak chaos bench-logs lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -44,6 +44,10 @@ tools:
 # The slow proofs: minutes of churn and faults.
 soak: $(VENV)/test.stamp
 	$(BIN)/python -m pytest -q -m soak
+
+# Churn and faults under the logs service; what they are is drawn from SEED, which is printed.
+chaos: $(VENV)/test.stamp
+	SEED=$(SEED) MINUTES=$(MINUTES) $(BIN)/python -m pytest -q -s -m soak tests/logs/faults/test_chaos.py
 
 lint: export PYTHONPATH := .:client
 lint: $(VENV)/test.stamp

@@ -25,6 +25,7 @@ from bench.support import Row
 WARM_UP_S = 2.0
 MEASURE_S = 8.0
 PUBLISHERS = 4
+UNGATHERED = "bench.ungathered:create_app()"
 LINE = "step 1200 of 36000, loss 0.4312, learning rate 0.00009, 8123 tokens/s"
 
 
@@ -55,12 +56,9 @@ def read_answer(connection: socket.socket) -> bytes:
 def count_delivered(url: str, path: str, clients: int, started: Event) -> float:
     """Open ``clients`` streams and return the events a second that came in over all of them."""
     selector = selectors.DefaultSelector()
-    request = f"GET {path} HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n".encode()
-    for _ in range(clients):
-        connection = support.connect(url)
-        connection.sendall(request)
-        connection.setblocking(False)
-        selector.register(connection, selectors.EVENT_READ, data=bytearray(b"\0"))
+    for client in support.open_streams(url, path, clients):
+        client.setblocking(False)
+        selector.register(client, selectors.EVENT_READ, data=bytearray(b"\0"))
     time.sleep(1)
     started.set()
     _read(selector, WARM_UP_S)
@@ -123,9 +121,9 @@ def create_job(url: str) -> int:
         return int(json.load(response)["ID"])
 
 
-def measure_ours(folder: Path, clients: int, lines: int) -> float:
+def measure_ours(folder: Path, clients: int, lines: int, app: str = support.LOGS) -> float:
     database = f"sqlite:///{folder}/logs-{time.monotonic_ns()}.db"
-    with support.valkey(folder) as redis_url, support.logs_service(database, redis_url) as url:
+    with support.valkey(folder) as redis_url, support.logs_service(database, redis_url, app) as url:
         path = f"/api/v1/jobs/{create_job(url)}/logs"
         one = {"level": "info", "message": LINE, "source": "worker"}
         body = json.dumps(one if lines == 1 else {"logs": [one] * lines}).encode()
@@ -147,6 +145,8 @@ def main() -> None:
             for lines, goal in ((20, batched), (1, single)):
                 ours = measure_ours(folder, clients, lines)
                 Row(f"{clients} clients, {lines} lines a POST, durable", ours, reference, goal, "lines/s").print()
+            ours = measure_ours(folder, clients, 20, UNGATHERED)
+            Row(f"{clients} clients, 20 lines a POST, one write a line", ours, reference, "", "lines/s").print()
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ Proportional set size of the worker and its master, with 10,000 open streams les
 
 from __future__ import annotations
 
-import socket
 import tempfile
 import time
 from pathlib import Path
@@ -19,13 +18,8 @@ STREAMS = 10_000
 
 def measure(url: str, path: str, pid: int) -> float:
     """Return KiB a stream."""
-    request = f"GET {path} HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n".encode()
     before = support.memory_kib(pid)
-    clients: list[socket.socket] = []
-    for _ in range(STREAMS):
-        client = support.connect(url)
-        client.sendall(request)
-        clients.append(client)
+    clients = support.open_streams(url, path, STREAMS)
     for client in clients:
         client.recv(4096)
     time.sleep(2)

@@ -50,12 +50,9 @@ def publish(url: str, path: str, media_type: str, template: str, stop: Event) ->
 def latencies(url: str, path: str) -> list[float]:
     """Return the milliseconds that each line took to each watched client."""
     selector = selectors.DefaultSelector()
-    request = f"GET {path} HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n".encode()
-    for number in range(CLIENTS):
-        connection = support.connect(url)
-        connection.sendall(request)
-        connection.setblocking(False)
-        selector.register(connection, selectors.EVENT_READ, data=number % (CLIENTS // WATCHED) == 0)
+    for number, client in enumerate(support.open_streams(url, path, CLIENTS)):
+        client.setblocking(False)
+        selector.register(client, selectors.EVENT_READ, data=number % (CLIENTS // WATCHED) == 0)
     found: list[float] = []
     begins = time.monotonic() + WARM_UP_S
     ends = begins + MEASURE_S

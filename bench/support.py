@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from run import parts
@@ -21,6 +21,7 @@ from run.supervisor import answers
 
 SERVER_CORE, CLIENT_CORE = 0, 1
 START_WITHIN_S = 30
+LOGS = "services.logs.app:create_app()"
 
 
 @dataclass(frozen=True)
@@ -88,20 +89,21 @@ def _wait(part: Part, process: subprocess.Popen[bytes]) -> None:
 
 
 @contextlib.contextmanager
-def logs_running(database_url: str, redis_url: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+def logs_running(database_url: str, redis_url: str, app: str = LOGS) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """Run the logs service, one worker on the servers' core; gives its address and its master."""
     settings = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "WEB_CONCURRENCY": "1", "MAX_STREAMS": "12000"}
     with running(parts.setup("logs", settings, ())):
         pass
     port = free_port()
-    with running(parts.gunicorn("logs", settings, port, ())) as process:
+    part = parts.gunicorn("logs", settings, port, ())
+    with running(replace(part, command=[*part.command[:-1], app])) as process:
         yield f"http://127.0.0.1:{port}", process
 
 
 @contextlib.contextmanager
-def logs_service(database_url: str, redis_url: str) -> Iterator[str]:
+def logs_service(database_url: str, redis_url: str, app: str = LOGS) -> Iterator[str]:
     """As ``logs_running``, for those who need the address alone."""
-    with logs_running(database_url, redis_url) as (url, _):
+    with logs_running(database_url, redis_url, app) as (url, _):
         yield url
 
 
@@ -174,6 +176,15 @@ def connect(url: str) -> socket.socket:
     made = socket.create_connection(address(url), timeout=30)
     made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return made
+
+
+def open_streams(url: str, path: str, clients: int) -> list[socket.socket]:
+    """Ask for ``clients`` streams and return their sockets, from which nothing was read yet."""
+    request = f"GET {path} HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n".encode()
+    opened = [connect(url) for _ in range(clients)]
+    for client in opened:
+        client.sendall(request)
+    return opened
 
 
 def machine() -> str:

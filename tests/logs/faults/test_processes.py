@@ -23,7 +23,8 @@ def test_many_writers_and_tails(load):
 
 
 @on("postgresql")
-def test_joining_at_any_moment(load, service, seed):
+@pytest.mark.parametrize("each", [25, pytest.param(150, marks=pytest.mark.soak)])
+def test_joining_at_any_moment(load, service, seed, each):
     """Who comes back behind a random line gets the next one, at the border of what is stored and what is new."""
     run = load(writers=2, readers=0, pause_s=0.002)
     joins, failures = [], []
@@ -42,7 +43,7 @@ def test_joining_at_any_moment(load, service, seed):
     def join(number):
         choose = random.Random(f"{seed} {number}")
         try:
-            for _ in range(25):
+            for _ in range(each):
                 joins.append(join_once(choose))
         except BaseException as failure:
             failures.append(failure)
@@ -52,12 +53,12 @@ def test_joining_at_any_moment(load, service, seed):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(120)
     if failures:
         raise failures[0]
     rows = run.finish()
 
-    assert len(joins) == 200
+    assert len(joins) == 8 * each
     for after, lines in joins:
         assert lines == rows[after : after + len(lines)]
 

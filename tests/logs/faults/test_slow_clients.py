@@ -1,5 +1,7 @@
-"""Clients that read nothing, vanish, or all come at once. Scenarios 12, 13, 15, 16 and 22."""
+"""Clients that read nothing, vanish, or all come at once. Scenarios 12 to 16 and 22."""
 
+import contextlib
+import selectors
 import socket
 import statistics
 import struct
@@ -27,6 +29,33 @@ def fill(service, job, size, line):
     for _ in range(size // (7 * MIB)):
         url = f"{service.url}/api/v1/jobs/{job}/logs"
         assert requests.post(url, data=row * (7 * MIB // len(row)), headers=NDJSON, timeout=20).status_code == 201
+
+
+@contextlib.contextmanager
+def opened(service, path, count, header="Accept: */*", value=str):
+    """Open many streams, each with a header of its own, and close what is left of them."""
+    raws = [open_raw(service.url, path, header.format(value(number))) for number in range(count)]
+    try:
+        yield raws
+    finally:
+        for raw in raws:
+            raw.close()
+
+
+def read_all_until(raws, mark, patience_s):
+    """Read from many sockets at once, from each up to a mark; returns what each has read."""
+    selector, deadline = selectors.DefaultSelector(), time.monotonic() + patience_s
+    reads = [bytearray() for _ in raws]
+    for raw, read in zip(raws, reads, strict=True):
+        selector.register(raw, selectors.EVENT_READ, read)
+    while selector.get_map():
+        assert time.monotonic() < deadline, f"{len(selector.get_map())} of {len(raws)} wait for {mark!r}"
+        for key, _ in selector.select(0.2):
+            part = key.fileobj.recv(65536)
+            key.data.extend(part)
+            if not part or mark in key.data:
+                selector.unregister(key.fileobj)
+    return reads
 
 
 @pytest.mark.parametrize("length", [pytest.param(800, marks=pytest.mark.soak), 255 * 1024])
@@ -85,27 +114,22 @@ def test_a_client_that_vanishes(hasty, how):
 
 
 @on("postgresql")
-def test_all_come_back_at_once(hasty):
-    """Five hundred clients with five connections to the database: whoever missed little is served from the ring."""
+@pytest.mark.parametrize("clients", [500, pytest.param(3_500, marks=pytest.mark.soak)])
+def test_all_come_back_at_once(hasty, clients):
+    """Hundreds of clients with five connections to the database: whoever missed little is served from the ring."""
     job = create_job(hasty.url)
     push(hasty, job, *map(str, range(3_000)))
-    path, caught_up = f"/api/v1/jobs/{job}/logs", []
-
-    def come_back(number):
-        raw = open_raw(hasty.url, path, f"Last-Event-ID: {2_700 + number % 300}")
-        read = read_until(raw, b"id: 3000\n\n")
-        caught_up.append(read.startswith(b"HTTP/1.1 200") and b"id: 3000\n\n" in read)
-        raw.close()
+    path = f"/api/v1/jobs/{job}/logs"
 
     began = time.monotonic()
-    clients = [threading.Thread(target=come_back, args=(number,)) for number in range(500)]
-    for client in clients:
-        client.start()
-    for client in clients:
-        client.join(20)
+    with opened(hasty, path, clients, "Last-Event-ID: {}", lambda number: 2_700 + number % 300) as streams:
+        reads = read_all_until(streams, b"id: 3000\n\n", 20)
+    took = time.monotonic() - began
 
-    assert caught_up == [True] * 500
-    assert time.monotonic() - began < 10
+    for number, read in enumerate(reads):
+        assert read.startswith(b"HTTP/1.1 200")
+        assert read.count(b"\nid: ") == 300 - number % 300
+    assert took < 10
     assert "connection is in use" not in hasty.log
 
 
@@ -162,4 +186,39 @@ def test_a_full_process(start, settings):
     assert b"id: 1\n\n" in read_until(late, b"id: 1\n\n")
     for client in [*inside, late]:
         client.close()
+    service.kill()
+
+
+@only_on("sqlite")
+@pytest.mark.soak
+def test_ten_thousand_idle_streams(start, settings):
+    """Scenario 14: they come in seconds, cost little, leave /healthz alone, and all end after five minutes."""
+    streams = 10_000
+    service = Service(start, settings, WEB_CONCURRENCY="1", MAX_STREAMS="10100")
+    path = f"/api/v1/jobs/{create_job(service.url)}/logs"
+    rss, began = service.rss(), time.monotonic()
+    with opened(service, path, streams) as raws:
+        read_all_until(raws, b"retry: 3000\n:\n", 60)
+        accepted = time.monotonic() - began
+        grown = (service.rss() - rss) / streams
+        delays = []
+        while time.monotonic() - began < 270:
+            asked = time.monotonic()
+            assert requests.get(f"{service.url}/healthz", timeout=5).status_code == 200
+            delays.append(time.monotonic() - asked)
+            time.sleep(0.1)  # between two looks
+        p99 = statistics.quantiles(delays, n=100)[98]
+        (first,) = read_all_until(raws[:1], b"event: timeout\n", 60)
+        first_ended = time.monotonic() - began
+        reads = read_all_until(raws[1:], b"event: timeout\n", 60)
+        last_ended = time.monotonic() - began
+
+    print(f"accepted in {accepted:.1f} s, {grown / 1024:.1f} KiB each, /healthz p99 {p99 * 1000:.0f} ms,", end=" ")
+    print(f"ended after {first_ended:.1f} to {last_ended:.1f} s")
+    assert all(b"event: timeout\n" in read for read in [first, *reads])
+    assert accepted < 20
+    assert grown < 30 * 1024
+    assert p99 < 0.1
+    assert first_ended > 299
+    assert last_ended < 300 + accepted + 5
     service.kill()
