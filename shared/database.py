@@ -35,6 +35,9 @@ _BUSY_TIMEOUT_MS = 50
 
 _SETUP_LOCK = 0x54554E45
 
+_ROWS_AT_ONCE = 20
+"""A loop of Python over each row of a long read would take as long as SQLite does to find it."""
+
 _ROWS_A_STATEMENT = 100
 """SQLite takes 100 rows in one statement in 0.6 of the time of 100 statements."""
 
@@ -97,13 +100,19 @@ class _SqliteDatabase(PooledSqliteDatabase):
         """Return an ordered query's rows up to the one whose ``text`` fills the budget of bytes, and if one did."""
         place = [column.name for column in query.selected_columns].index(text.name)
         rows: list[Any] = []
-        # SQLite finds a row when it is asked for it, so what is left out was never read.
+        # SQLite finds a row when it is asked for it, so of what is left out only a few were read.
         with _translated(), closing(self.execute(query.order_by(*order))) as cursor:
-            for row in cursor:
-                rows.append(row)
-                budget -= len(row[place])
-                if budget <= 0:
-                    return rows, True
+            while some := cursor.fetchmany(_ROWS_AT_ONCE):
+                left = budget - sum([len(row[place]) for row in some])
+                if left <= 0:
+                    break
+                rows += some
+                budget = left
+        for row in some:
+            rows.append(row)
+            budget -= len(row[place])
+            if budget <= 0:
+                return rows, True
         return rows, False
 
     def setup_lock(self) -> None:

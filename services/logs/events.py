@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import random
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -26,10 +27,22 @@ _LINE_END = re.compile(r"\r\n|\r|\n")
 
 def text_event(line: StoredLine) -> bytes:
     """Return ``data: [HH:MM:SS] [LEVEL] text`` (UTC) and ``id: N``; each line of the message is a ``data:``."""
-    number, level, _, message, timestamp = line
-    if "\n" in message or "\r" in message:
-        message = _LINE_END.sub("\ndata: ", message)
-    return f"{_prefix(timestamp // 1_000_000, level)}{message}\nid: {number}\n\n".encode()
+    return text_events((line,))
+
+
+def text_events(lines: Iterable[StoredLine]) -> bytes:
+    """Return the events of many lines at once; the prefix is looked up for the first line of a second and level."""
+    parts = []
+    second = of_level = -1
+    prefix = ""
+    for number, level, _, message, timestamp in lines:
+        if timestamp // 1_000_000 != second or level != of_level:
+            second, of_level = timestamp // 1_000_000, level
+            prefix = _prefix(second, level)
+        if "\n" in message or "\r" in message:
+            message = _LINE_END.sub("\ndata: ", message)
+        parts.append(f"{prefix}{message}\nid: {number}\n\n")
+    return "".join(parts).encode()
 
 
 @lru_cache(maxsize=1024)
@@ -41,7 +54,7 @@ def _prefix(seconds: int, level: int) -> str:
 
 def json_event(job_id: int, line: StoredLine) -> bytes:
     """Return the line's record as one event."""
-    return f"data: {_compact(line_record(job_id, *line))}\nid: {line.id}\n\n".encode()
+    return f"data: {_compact(line_record(job_id, *line))}\nid: {line[0]}\n\n".encode()
 
 
 def control_event(name: str, **data: Any) -> bytes:

@@ -129,14 +129,15 @@ class Feed:
     def append(self, lines: list[StoredLine]) -> None:
         """Add the lines that follow the last one; those that are here already are passed over."""
         for line in lines:
-            if line.id <= self.last:
+            number = line[0]
+            if number <= self.last:
                 continue
-            if line.id != self.last + 1:
-                raise Unavailable(f"Job {self.job_id} has line {line.id} behind line {self.last}.")
+            if number != self.last + 1:
+                raise Unavailable(f"Job {self.job_id} has line {number} behind line {self.last}.")
             entry = _Entry(line)
             self._ring.append(entry)
             self._ring_bytes += len(entry.text)
-            self.last = line.id
+            self.last = number
         while self._ring and (len(self._ring) > RING_LINES or self._ring_bytes > RING_BYTES):
             self._ring_bytes -= len(self._ring.popleft().text)
         self._chunks.clear()
@@ -194,10 +195,8 @@ class Feed:
     def _make_chunk(self, after: int, view: View) -> tuple[bytes, int]:
         start = after + 1 - self._first
         entries = list(islice(self._ring, start, start + CHUNK_LINES))
-        parts = [
-            self._encoded(entry, view) for entry in entries if view.wanted.admits(entry.line.level, entry.line.source)
-        ]
-        return b"".join(parts), entries[-1].line.id
+        parts = [self._encoded(entry, view) for entry in entries if view.wanted.admits(*entry.line[1:3])]
+        return b"".join(parts), after + len(entries)
 
     def _encoded(self, entry: _Entry, view: View) -> bytes:
         if not view.as_json:
@@ -212,7 +211,5 @@ class Feed:
         gevent.sleep(0)
         page = paging.read_page(self.job_id, after + 1, self.last, CHUNK_LINES, view.wanted, descending=False)
         if view.as_json:
-            parts = [events.json_event(self.job_id, line) for line in page.lines]
-        else:
-            parts = [events.text_event(line) for line in page.lines]
-        return b"".join(parts), page.cursor
+            return b"".join([events.json_event(self.job_id, line) for line in page.lines]), page.cursor
+        return events.text_events(page.lines), page.cursor

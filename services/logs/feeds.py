@@ -16,7 +16,6 @@ import gevent
 from services.logs import jobs, paging
 from services.logs.feed import CHUNK_LINES, Feed
 from services.logs.lines import NewLine
-from services.logs.paging import StoredLine
 from services.logs.tables import Job
 from services.logs.viewer import Viewer
 from shared.doorbell import Doorbell
@@ -70,7 +69,7 @@ class Feeds:
         """Take in what this process has just stored, from ``first_id`` on, and tell the others."""
         feed = self._feeds.get(job_id)
         if feed is not None and feed.last + 1 == first_id:
-            feed.append([StoredLine(line_id, *line) for line_id, line in enumerate(lines, start=first_id)])
+            feed.append([(line_id, *line) for line_id, line in enumerate(lines, start=first_id)])
             feed.wanted.set()
         elif feed is not None:
             feed.want_lines()

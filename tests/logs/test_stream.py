@@ -7,7 +7,7 @@ import pytest
 
 from services.logs import feed as feeds_module
 from services.logs.feed import CHUNK_LINES, RING_BYTES, Feed, end_of_stream
-from services.logs.paging import Filter, StoredLine
+from services.logs.paging import Filter
 from services.logs.stream import Start, Streams
 from services.logs.tables import Job
 from services.logs.viewer import View, Viewer
@@ -50,7 +50,7 @@ class OneFeed:
 
     def add(self, *messages, level=1):
         first = self.feed.last + 1
-        self.feed.append([StoredLine(number, level, "kernel", text, 0) for number, text in enumerate(messages, first)])
+        self.feed.append([(number, level, "kernel", text, 0) for number, text in enumerate(messages, first)])
 
     def end(self):
         self.feed.status = "completed"
