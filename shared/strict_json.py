@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, NoReturn
+
+import orjson
 
 from shared.errors import BadRequest, Unprocessable
 from shared.fields import text_problem
@@ -18,47 +18,50 @@ def loads(raw: bytes) -> Any:
     Raises BadRequest for what is no JSON (also NaN, Infinity, numbers beyond a float, absurd nesting) and
     Unprocessable, naming the field, for a NUL or an unpaired surrogate in any string.
     """
-    with _faults():
-        value = _DECODER.decode(raw.decode("utf-8"))
+    return _storable(_decode(raw), raw)
+
+
+def loads_quickly(raw: bytes) -> Any:
+    """Return what ``loads`` does, in a third of the time; but an integer beyond 64 bits comes out as a float.
+
+    That is for values in which no number counts.
+    """
+    try:
+        value = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        value = _decode(raw)  # whose word it is
     return _storable(value, raw)
 
 
 def loads_lines(raw: bytes, most: int) -> list[Any]:
-    """Return the values of a JSON Lines text, blank lines left out; errors as ``loads``, with the line's number.
+    """Return the values of a JSON Lines text, blank lines left out; as ``loads_quickly``, errors with a line's number.
 
     Reads no further than to the first value above ``most``, so that a caller sees that there are too many.
     """
-    values = []
-    number = 0
-    try:
-        with _faults():
-            text = raw.decode("utf-8")
-            for number, row in enumerate(text.split("\n"), start=1):  # noqa: B007  # the error names it
-                row = row.strip(" \t\r")
-                if row:
-                    value, end = _scan(row)
-                    if end != len(row):
-                        raise ValueError("something follows the value")
-                    values.append(value)
-                    if len(values) > most:
-                        break
-    except BadRequest as error:
-        raise BadRequest(f"Line {number}: {error.message}") from error
+    values: list[Any] = []
+    for number, row in enumerate(raw.split(b"\n"), start=1):
+        row = row.strip(b" \t\r")
+        if not row:
+            continue
+        try:
+            values.append(orjson.loads(row))
+        except orjson.JSONDecodeError:
+            values.append(_line(row, number))
+        if len(values) > most:
+            break
     return list(_storable(values, raw))
 
 
-def _scan(text: str) -> tuple[Any, int]:
+def _line(row: bytes, number: int) -> Any:
     try:
-        value, end = _DECODER.scan_once(text, 0)  # type: ignore[attr-defined]  # raw_decode without its frame
-    except StopIteration as error:
-        raise ValueError("a value is expected") from error
-    return value, end
+        return _decode(row)
+    except BadRequest as error:
+        raise BadRequest(f"Line {number}: {error.message}") from error
 
 
-@contextmanager
-def _faults() -> Iterator[None]:
+def _decode(raw: bytes) -> Any:
     try:
-        yield
+        return _DECODER.decode(raw.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise BadRequest("The body is not UTF-8.") from error
     except RecursionError as error:

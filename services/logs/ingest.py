@@ -178,8 +178,5 @@ def _remember(job_id: int, pending: _Pending, stored: Stored) -> None:
 
 
 def _insert(job_id: int, first_id: int, lines: list[NewLine]) -> None:
-    rows: Any = [
-        (job_id, line_id, line.level, line.source, line.message, line.timestamp)
-        for line_id, line in enumerate(lines, start=first_id)
-    ]
+    rows: Any = [(job_id, line_id, *line) for line_id, line in enumerate(lines, start=first_id)]
     database.insert_rows(Line, ("job_id", "id", "level", "source", "message", "timestamp"), rows)

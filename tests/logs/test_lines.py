@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.logs.lines import NewLine, _plain_line
+from services.logs.lines import _plain_line
 from services.logs.schemas import LEVEL_NUMBERS, NewLineSchema
 from shared.database import to_micros
 from shared.errors import TooLarge
@@ -20,7 +20,7 @@ def judged(item):
     except (ma.ValidationError, TooLarge):
         return None
     sent = line["timestamp"]
-    return NewLine(line["level"], line["source"], line["message"], NOW if sent is None else to_micros(sent))
+    return line["level"], line["source"], line["message"], NOW if sent is None else to_micros(sent)
 
 
 def agree(item):
