@@ -146,7 +146,7 @@ def _page_answer(job_id: int, query: dict[str, Any]) -> Response:
 
 
 class _ReadyResponse(Response):
-    """Its headers go out as they are: looking each over again takes 16 of the 120 µs that a single line is in the app."""
+    """Its headers go out as they are: to look them over again took 16 of the 120 µs that the app has for a line."""
 
     def get_wsgi_headers(self, environ: Any) -> Headers:
         return self.headers

@@ -130,7 +130,7 @@ def test_the_parent_of_a_fork_keeps_its_lock(start_python, service, make_log, tm
     # The child closes its copy of the lock: with the parent killed and the child alive, the file is free.
     program = """
 if os.fork() == 0:
-    time.sleep(20)
+    time.sleep(20)  # alive for as long as the test looks
     os._exit(0)
 log.info("left")
 handler.flush(0.2)

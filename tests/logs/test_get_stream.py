@@ -39,7 +39,7 @@ def ended(logs):
             assert logs.post(f"{path}/logs", json={"logs": lines}).status_code == 201
         for status in ("running", "completed"):
             assert logs.put(path, json={"status": status}).status_code == 200
-    time.sleep(2.1)
+    time.sleep(2.1)  # for the last words of a job its streams stay open for two seconds
     return jobs
 
 
@@ -311,7 +311,7 @@ def test_it_ends_two_seconds_after_the_job(job, put, push, open_stream):
     read = next(parts)
 
     def last_words():
-        time.sleep(1)
+        time.sleep(1)  # within the two seconds
         push(job, "last words")
 
     put(job, status="cancelled")

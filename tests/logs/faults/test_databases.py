@@ -30,7 +30,7 @@ def test_postgresql_restarts(on_own_postgres, own_postgres, seed):
     run.wait_for(100)
     for _ in range(2):
         own_postgres.stop()
-        time.sleep(0.5)
+        time.sleep(0.5)  # without it
         own_postgres.start()
         run.wait_for(200)
 
@@ -198,7 +198,7 @@ def test_the_tables_are_gone_for_a_while(service):
 
     with tables(service) as execute:
         execute("ALTER TABLE job RENAME TO away")
-    time.sleep(2.6)
+    time.sleep(2.6)  # a tick, which looks every two seconds, finds no table
     with tables(service) as execute:
         execute("ALTER TABLE away RENAME TO job")
     push(service, job, "2")

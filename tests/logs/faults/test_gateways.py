@@ -49,7 +49,7 @@ def test_a_restart_behind_it_is_no_error(gateway, service, seed):
         reader.url = gateway
     run.wait_for(100)
     service.kill()
-    time.sleep(0.5)
+    time.sleep(0.5)  # the gateway waits for it
     service.start()
     run.wait_for(100)
     service.signal(signal.SIGTERM)

@@ -73,7 +73,7 @@ def test_killed_outright(load, service, seed):
         service.kill_worker(choose)
         run.wait_for(100)
     service.kill()
-    time.sleep(0.2)
+    time.sleep(0.2)  # without it
     service.start()
     run.wait_for(100)
     # The master alone: its workers notice and end, and only then is the port free again.

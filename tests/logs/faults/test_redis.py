@@ -24,7 +24,7 @@ def test_subscribers_are_dropped_again_and_again(load, service):
     for _ in range(6):
         service.redis.command("CLIENT", "KILL", "TYPE", "pubsub")
         run.wait_for(60)
-        time.sleep(0.2)
+        time.sleep(0.2)  # time to subscribe again before the next
 
     run.finish()
 
@@ -43,7 +43,7 @@ def test_killed_and_started_again_empty(load, service):
     run.wait_for(50)
     service.redis.kill()
     run.wait_for(100)
-    time.sleep(1)
+    time.sleep(1)  # without it
     service.redis.start()
     run.wait_for(50)
 
@@ -57,7 +57,7 @@ def test_hung(load, service, paused):
     with paused(service.redis):
         for _ in range(5):
             run.wait_for(20)
-            time.sleep(0.5)
+            time.sleep(0.5)  # paused for more than two ticks in all
     run.wait_for(50)
 
     run.finish()
@@ -72,7 +72,7 @@ def test_gone_for_good(service):
     readers = [Reader(service.url, job) for _ in range(8)]
     for reader in readers:
         reader.start()
-    time.sleep(0.5)
+    time.sleep(0.5)  # the readers are there first
     sent = []
     for number in range(1, 4):
         answer = requests.post(f"{service.url}/api/v1/jobs/{job}/logs", json={"message": str(number)}, timeout=5)

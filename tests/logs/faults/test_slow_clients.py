@@ -180,7 +180,7 @@ def test_a_full_process(start, settings):
     assert requests.get(f"{service.url}/healthz", timeout=5).status_code == 200
     assert requests.get(f"{service.url}{path}?limit=1", timeout=5).json()["count"] == 1
     inside.pop().close()
-    time.sleep(1.2)
+    time.sleep(1.2)  # it is found gone at the next heartbeat but one
 
     late = open_raw(service.url, path)
     assert b"id: 1\n\n" in read_until(late, b"id: 1\n\n")
