@@ -4,7 +4,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-TOOLS := chromium curl docker-compose jq unzip
+TOOLS := chromium curl docker-compose jq nginx unzip
 
 # The requirements are installed again only when their file changed, so that a second start uses no network.
 define install
