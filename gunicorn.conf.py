@@ -1,6 +1,8 @@
 """How gunicorn serves a service: `gunicorn -c gunicorn.conf.py services.logs.app`; settings come by environment."""
 
 import os
+import shutil
+import tempfile
 
 # One worker holds MAX_STREAMS streams and must still answer /healthz beside them.
 _SPARE_CONNECTIONS = 200
@@ -19,6 +21,22 @@ limit_request_line = 8190
 control_socket_disable = True
 accesslog = None
 loglevel = "warning"
+
+
+def on_starting(server):  # type: ignore[no-untyped-def]
+    """Make the folder in which the workers count; prometheus_client looks for it when a worker imports it."""
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="tunedeck-metrics-")
+
+
+def on_exit(server):  # type: ignore[no-untyped-def]
+    shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)
+
+
+def child_exit(server, worker):  # type: ignore[no-untyped-def]
+    """Let the open streams of a worker that is gone no longer count."""
+    from prometheus_client import multiprocess  # noqa: PLC0415  # it must not be imported before there is a folder
+
+    multiprocess.mark_process_dead(worker.pid)
 
 
 def post_worker_init(worker):  # type: ignore[no-untyped-def]

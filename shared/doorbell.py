@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import redis
 
@@ -22,7 +22,9 @@ log = logging.getLogger(__name__)
 class Doorbell:
     """Rings and listens at ``url``; with Redis away it stays silent and says so once in the log."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, on_failure: Callable[[], None] = lambda: None) -> None:
+        """``on_failure`` is called each time that Redis did not take what was rung."""
+        self._on_failure = on_failure
         self._ringer = redis.Redis.from_url(
             url, socket_timeout=_TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S, retry=None
         )
@@ -69,6 +71,7 @@ class Doorbell:
                 pipeline.execute()
             self._note_presence(True)
         except redis.RedisError as error:
+            self._on_failure()
             self._note_presence(False, error)
             time.sleep(RETRY_S)
 

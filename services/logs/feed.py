@@ -10,7 +10,7 @@ from itertools import islice
 import gevent
 from gevent.event import Event
 
-from services.logs import events, jobs, paging
+from services.logs import events, jobs, metrics, paging
 from services.logs.paging import StoredLine
 from services.logs.tables import Job
 from services.logs.viewer import View, Viewer, as_chunk
@@ -133,6 +133,7 @@ class Feed:
             if number <= self.last:
                 continue
             if number != self.last + 1:
+                metrics.lines_missing.inc()
                 raise Unavailable(f"Job {self.job_id} has line {number} behind line {self.last}.")
             entry = _Entry(line)
             self._ring.append(entry)

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 import gevent
 
-from services.logs import jobs, paging
+from services.logs import jobs, metrics, paging
 from services.logs.feed import CHUNK_LINES, Feed
 from services.logs.lines import NewLine
 from services.logs.tables import Job
@@ -89,6 +89,7 @@ class Feeds:
     def _listen(self) -> None:
         for ring in self._doorbell.listen(CHANNEL):
             if ring is None:
+                metrics.subscriptions.inc()
                 for job_id in list(self._feeds):
                     self._mark(job_id)
                 continue
@@ -105,7 +106,9 @@ class Feeds:
     def _tick(self) -> None:
         looked = time.monotonic()
         while True:
+            slept = time.monotonic()
             gevent.sleep(_SHUTDOWN_CHECK_S)
+            metrics.hub_stall.observe(time.monotonic() - slept - _SHUTDOWN_CHECK_S)
             if not self._alive():
                 # Each time, for a stream may have been reading when the others were told.
                 for feed in self._feeds.values():
@@ -120,9 +123,15 @@ class Feeds:
             unwatched.wanted.set()
         known = {job_id: feed.last for job_id, feed in self._feeds.items()}
         with _logged("the tick could not look"):
+            most = 0
             for job in jobs.find_jobs(list(known)):
                 if (watched := self._feeds.get(job.id)) is not None:
+                    lag = job.last_line - watched.last
+                    most = max(most, lag)
+                    if lag > 0 and not watched.look_at_lines:
+                        metrics.ticks_found_lines.inc()
                     watched.note_job(job, known[job.id])
+            metrics.feed_lag.set(most)
 
     def _follow(self, feed: Feed) -> None:
         """Bring a feed's viewers what is new, as long as it is watched.

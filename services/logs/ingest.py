@@ -11,6 +11,7 @@ from typing import Any
 import gevent
 from gevent.event import AsyncResult
 
+from services.logs import metrics
 from services.logs.lines import NewBatch, NewLine
 from services.logs.tables import Batch, Line, connected, database
 from shared.errors import NotFound, ServiceError, TooMany, Unavailable, Unprocessable
@@ -95,10 +96,14 @@ class Ingest:
             for pending, answer in zip(group, answers, strict=True):
                 self._count(job_id, -len(pending.batch.lines))
                 if isinstance(answer, Stored):
+                    if answer.replayed:
+                        metrics.batches_replayed.inc()
                     pending.result.set(answer)
                 else:
                     pending.result.set_exception(answer)
             if lines:
+                metrics.commits.inc()
+                metrics.lines_stored.inc(len(lines))
                 self._on_commit(job_id, first_id, lines)
             # Let every request that can be read by now join the next group.
             gevent.sleep(0)

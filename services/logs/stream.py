@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from services.logs import events, jobs, paging
+from services.logs import events, jobs, metrics, paging
 from services.logs.feed import Feed, end_of_stream
 from services.logs.feeds import Feeds
 from services.logs.paging import Filter
@@ -94,18 +94,27 @@ class Streams:
             yield events.come_back(5, 15)
             return
         self.open += 1
+        metrics.open_streams.inc()
         if client.connection is not None:
             client.connection.settimeout(WRITE_DEADLINE_S)
+        writing_since = self._clock()
         viewer = Viewer(view, start.cursor, client.connection if client.chunked else None, self._clock)
         try:
             with self._feeds.watch(job, viewer) as feed:
-                yield from self._follow(feed, start, viewer)
+                for data in self._follow(feed, start, viewer):
+                    writing_since = self._clock()
+                    yield data
+        except (GeneratorExit, TimeoutError):
+            if self._clock() - writing_since >= WRITE_DEADLINE_S:
+                metrics.write_timeouts.inc()
+            raise
         except ServiceError as error:
             # An error status would end a browser's EventSource for good; this makes it come back.
             log.warning("the stream of job %s ended: %s", job.id, error.message)
             yield events.come_back(2, 5)
         finally:
             self.open -= 1
+            metrics.open_streams.dec()
             if client.connection is not None:
                 client.connection.settimeout(None)
 

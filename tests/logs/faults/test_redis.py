@@ -1,12 +1,13 @@
 """Redis drops its clients, dies, comes back empty, or hangs: a missed doorbell loses no line. Scenarios 5 to 7."""
 
+import re
 import time
 
 import pytest
 import requests
 
-from tests.logs.faults.conftest import on
-from tests.logs.faults.load import Reader, create_job, end_job
+from tests.logs.faults.conftest import on, wait_until
+from tests.logs.faults.load import Reader, create_job, end_job, open_raw, read_until, until_answered
 
 # What Redis does is the same on either database; these take seconds each.
 pytestmark = on("postgresql")
@@ -94,3 +95,43 @@ def test_gone_for_good(service):
     assert requests.get(f"{service.url}/healthz", timeout=5).status_code == 200
     assert service.log[logged:].count("Redis does not answer") <= 2
     assert "Traceback" not in service.log[logged:]
+
+
+def test_what_was_missed_is_counted(service, load):
+    """The tick finds what no doorbell told of, and an operator sees it."""
+
+    def count(name):
+        answer = requests.get(f"{service.url}/metrics", timeout=5)
+        return sum(map(float, re.findall(rf"^tunedeck_{name}_total (\S+)$", answer.text, re.M)))
+
+    before = {name: count(name) for name in ("rings_failed", "ticks_found_lines", "subscriptions")}
+    run = load(writers=2, readers=8)
+    run.wait_for(20)
+    service.redis.kill()
+    wait_until(lambda: count("rings_failed") > before["rings_failed"])
+    wait_until(lambda: count("ticks_found_lines") > before["ticks_found_lines"])
+    service.redis.start()
+    wait_until(lambda: count("subscriptions") > before["subscriptions"] + 1)
+
+    run.finish()
+
+
+def test_a_dead_workers_streams_do_not_count(service):
+    job = create_job(service.url)
+    streams = [open_raw(service.url, f"/api/v1/jobs/{job}/logs") for _ in range(10)]
+    for raw in streams:
+        read_until(raw, b"retry: 3000\n:\n")
+
+    def open_streams():
+        text = requests.get(f"{service.url}/metrics", timeout=5).text
+        return float(re.search(r"^tunedeck_streams_open (\S+)$", text, re.M)[1])
+
+    wait_until(lambda: open_streams() >= 10)
+    for worker in service.workers:
+        worker.kill()
+    wait_until(lambda: len(service.workers) == 2)
+    until_answered(lambda: requests.get(f"{service.url}/healthz", timeout=5))
+
+    wait_until(lambda: open_streams() == 0)
+    for raw in streams:
+        raw.close()

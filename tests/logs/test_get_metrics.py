@@ -1,0 +1,39 @@
+"""GET /metrics"""
+
+import re
+import time
+
+
+def read_metrics(logs):
+    answer = logs.get("/metrics")
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+    return {name: float(value) for name, value in re.findall(r"^(\w+) (\S+)$", answer.text, re.M)}
+
+
+def test_it_works(logs, job, push, put, open_stream):
+    before = read_metrics(logs)
+
+    push(job, "one", "two")
+    for _ in range(2):
+        logs.post(f"/api/v1/jobs/{job}/logs", json={"message": "x"}, headers={"Idempotency-Key": "k"})
+    streams = [open_stream(job).iter_content(None) for _ in range(4)]
+    for stream in streams:
+        next(stream)
+    now = read_metrics(logs)
+
+    grown = {name: now[name] - before.get(name, 0) for name in now}
+    assert grown["tunedeck_lines_stored_total"] == 3
+    assert grown["tunedeck_commits_total"] == 2
+    assert grown["tunedeck_batches_replayed_total"] == 1
+    assert grown["tunedeck_streams_open"] == 4
+    assert now["tunedeck_lines_missing_total"] == 0
+
+    put(job, status="running")
+    put(job, status="completed")
+    for stream in streams:
+        assert b"event: end\n" in b"".join(stream)
+    deadline = time.monotonic() + 5
+    while read_metrics(logs)["tunedeck_streams_open"] != before.get("tunedeck_streams_open", 0):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
