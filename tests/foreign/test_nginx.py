@@ -2,14 +2,12 @@
 
 import re
 import shutil
-import time
 
 import pytest
-import requests
 
 from run.parts import ROOT, Part
 from run.settings import free_port
-from tests.logs.faults.load import create_job, open_raw, read_until
+from tests.logs.faults.load import create_job, open_raw, push_one_by_one, read_until
 
 DOCUMENTED = re.search(r"```nginx\n(.*?)```", (ROOT / "docs" / "behind-nginx.md").read_text(), re.S)[1]
 DEFAULTS = "gzip on; gzip_types text/plain application/json; location / { proxy_pass http://127.0.0.1:8080; }"
@@ -41,9 +39,5 @@ def test_each_line_comes_as_it_is_written(nginx, logs):
     assert head.startswith(b"HTTP/1.1 200")
     assert b"content-encoding" not in head.lower()
 
-    for number in range(1, 6):
-        pushed = time.monotonic()
-        requests.post(f"{logs.url}/api/v1/jobs/{job}/logs", json={"message": "x" * number}, timeout=10)
-        assert read_until(raw, b"id: %d\n\n" % number).count(b"id: ") == 1
-        assert time.monotonic() - pushed < 1, "a line waits for the next"
+    push_one_by_one(logs.url, job, raw, 5)
     raw.close()

@@ -278,6 +278,15 @@ class Load:
                 time.sleep(0.01)
 
 
+def push_one_by_one(url, job, raw, count):
+    """Store line after line and hold an open stream of the job to showing each before the next is sent."""
+    for number in range(1, count + 1):
+        pushed = time.monotonic()
+        requests.post(f"{jobs_url(url)}/{job}/logs", json={"message": "x" * number}, timeout=10)
+        assert read_until(raw, b"id: %d\n\n" % number).count(b"id: ") == 1
+        assert time.monotonic() - pushed < 1, "a line waits for the next"
+
+
 def difference(lines, rows):
     at = next((place for place, pair in enumerate(zip(lines, rows, strict=False)) if pair[0] != pair[1]), None)
     place = min(len(lines), len(rows)) if at is None else at

@@ -5,12 +5,11 @@ import signal
 import time
 
 import pytest
-import requests
 
 from run import parts
 from run.settings import free_port
 from tests.logs.faults.conftest import on, wait_until
-from tests.logs.faults.load import Load, create_job, open_raw, read_until
+from tests.logs.faults.load import Load, create_job, open_raw, push_one_by_one, read_until
 
 pytestmark = on("sqlite")
 
@@ -34,11 +33,7 @@ def test_each_line_comes_as_it_is_written(gateway, service, encoding):
     assert time.monotonic() - asked < 1, "the first byte waits for a line"
     assert b"content-encoding" not in head.lower()
 
-    for number in range(1, 11):
-        pushed = time.monotonic()
-        requests.post(f"{service.url}/api/v1/jobs/{job}/logs", json={"message": "x" * number}, timeout=10)
-        assert read_until(raw, b"id: %d\n\n" % number).count(b"id: ") == 1
-        assert time.monotonic() - pushed < 1, "a line waits for the next"
+    push_one_by_one(service.url, job, raw, 10)
     raw.close()
 
 
