@@ -66,7 +66,7 @@ class Shaken:
 
     def restart(self, choose):
         self.service.signal(signal.SIGTERM)
-        wait_until(lambda: not self.service.is_alive())
+        wait_until(lambda: not self.service.is_alive(), 30)
         self.service.start()
 
     def reload(self, choose):
