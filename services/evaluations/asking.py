@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from services.evaluations import runs, scoring
+from services.evaluations.answers import LabelRule, Rule
 from services.evaluations.inference import InferenceError, InferenceServer, messages_for
 from services.evaluations.runs import Answer, LeaseLost, Run
 from services.evaluations.test_set_rows import Row
@@ -23,10 +24,12 @@ Ask = tuple[int, Row, str]
 class Asking:
     """One run's questions; the threads only ask, and what comes back is stored by the caller's thread alone."""
 
-    def __init__(self, server: InferenceServer, run: Run, test_set: Spooled, concurrency: int) -> None:
+    def __init__(self, server: InferenceServer, run: Run, test_set: Spooled, rule: Rule, concurrency: int) -> None:
         self._server = server
         self._run = run
         self._test_set = test_set
+        self._rule = rule
+        self._labels = test_set.labels if isinstance(rule, LabelRule) else None
         self._concurrency = concurrency
         self._asks: queue.SimpleQueue[Ask | None] = queue.SimpleQueue()
         self._answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
@@ -88,9 +91,8 @@ class Asking:
         while (ask := self._asks.get()) is not None:
             number, row, side = ask
             try:
-                completion = self._server.complete(
-                    self._run.names[side], messages_for(row.input, self._test_set.labels)
-                )
-                self._answers.put(Answer(number, side, row, output=completion.text, ms=completion.ms))
+                completion = self._server.complete(self._run.names[side], messages_for(row.input, self._labels))
+                is_correct = self._rule.read(completion.text, row.expected).answer == self._rule.label(row.expected)
+                self._answers.put(Answer(number, side, row, completion.text, completion.ms, is_correct))
             except InferenceError as error:
                 self._answers.put(Answer(number, side, row, error=error.reason, message=str(error)))

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from services.evaluations import scoring
+from services.evaluations.answers import is_correct
 from services.evaluations.models_client import ModelsClient
 from services.evaluations.tables import Evaluation, Example, connected, database
 from services.evaluations.test_sets import require_set
@@ -38,8 +39,9 @@ def create_evaluation(
     test_set_path: str,
     base_model_name: str | None,
     fine_tuned_served_name: str | None,
+    **how: Any,
 ) -> Evaluation:
-    """Store a pending evaluation of a ready model.
+    """Store a pending evaluation of a ready model; ``how`` it is scored goes into the columns of those names.
 
     Raises NotFound (no such model), Conflict (not ready), Unprocessable (no such test set), Unavailable.
     """
@@ -53,6 +55,7 @@ def create_evaluation(
         base_model_name=base_model_name or model.base_model,
         fine_tuned_name=model.name,
         fine_tuned_served_name=fine_tuned_served_name or model.served_name,
+        **how,
     )
 
 
@@ -140,7 +143,7 @@ def _derived_example(example: dict[str, Any]) -> dict[str, Any]:
     full: dict[str, Any] = {**dict.fromkeys(_REPORTED), **example}
     for side in scoring.SIDES:
         if full[f"{side}_correct"] is None:
-            full[f"{side}_correct"] = scoring.is_correct(full[f"{side}_output"], full["expected"])
+            full[f"{side}_correct"] = is_correct(full[f"{side}_output"], full["expected"])
     if full["winner"] is None and full["error"] is None:
         full["winner"] = scoring.winner(full["base_model_correct"], full["fine_tuned_correct"])
     return full

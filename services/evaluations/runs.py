@@ -7,7 +7,8 @@ LeaseLost and what it has is dropped.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,10 +22,6 @@ from shared.lease import lease_end
 
 CHANNEL = "evaluations"
 """On which the doorbell says that an evaluation waits to be taken."""
-
-_BLOCK = 1_000
-MAX_ERROR_RATE = 0.05
-"""An evaluation of which more rows than this ended in an error says nothing, and fails."""
 
 
 class LeaseLost(Exception):
@@ -41,6 +38,8 @@ class Run:
     test_set_path: str
     names: dict[str, str]
     """By side (``base_model``, ``fine_tuned``) the name by which the inference server knows the model."""
+    scoring: str | None
+    extract_label: bool
 
 
 @dataclass(frozen=True)
@@ -52,6 +51,7 @@ class Answer:
     text: Row
     output: str | None = None
     ms: float | None = None
+    is_correct: bool | None = None
     error: str | None = None
     message: str | None = None
 
@@ -68,9 +68,17 @@ def take() -> Run | None:
             return None
         found.status, found.started_at = "running", found.started_at or now
         found.lease_token, found.leased_until = uuid.uuid4().hex, lease_end()
+        found.taken_at, found.taken_done = now, found.done
         found.save()
-    names = {"base_model": found.base_model_name, "fine_tuned": found.fine_tuned_served_name}
-    return Run(found.id, found.lease_token, found.model_id, found.test_set_path, names)
+    return Run(
+        id=found.id,
+        token=found.lease_token,
+        model_id=found.model_id,
+        test_set_path=found.test_set_path,
+        names={"base_model": found.base_model_name, "fine_tuned": found.fine_tuned_served_name},
+        scoring=found.scoring,
+        extract_label=found.extract_label,
+    )
 
 
 @connected
@@ -109,7 +117,7 @@ def begin(run: Run, sha256: str, total: int) -> None:
     with _held(run) as evaluation:
         if evaluation.test_set_sha256 not in (None, sha256):
             Example.delete().where(Example.evaluation_id == run.id).execute()
-            evaluation.done = evaluation.errors = 0
+            evaluation.done = evaluation.errors = evaluation.taken_done = evaluation.retried = 0
         evaluation.test_set_sha256, evaluation.total = sha256, total
         evaluation.save()
 
@@ -139,10 +147,11 @@ def store_answers(run: Run, answers: Iterable[Answer]) -> bool:
     with _held(run) as evaluation:
         for answer in answers:
             example = _example(run, answer)
-            was_done = example.done
+            was_done, had_error = example.done, example.error is not None
             _note(example, answer)
             evaluation.done += example.done and not was_done
-            evaluation.errors += example.done and not was_done and example.error is not None
+            # An error counts at once: where the models are asked one after the other its row is not done for hours.
+            evaluation.errors += example.error is not None and not had_error
         evaluation.save()
         return _has_too_many_errors(evaluation)
 
@@ -160,7 +169,7 @@ def _note(example: Example, answer: Answer) -> None:
     setattr(example, f"{side}_output", answer.output)
     setattr(example, f"{side}_ms", answer.ms)
     setattr(example, f"{side}_error", answer.error)
-    setattr(example, f"{side}_correct", scoring.is_correct(answer.output, example.expected))
+    setattr(example, f"{side}_correct", answer.is_correct)
     if answer.error is not None and example.error is None:
         example.error, example.error_message = answer.error, answer.message
     example.done = all(_has(example, each) for each in scoring.SIDES)
@@ -174,14 +183,18 @@ def _has(example: Example, side: str) -> bool:
 
 
 @connected
-def finish(run: Run) -> None:
-    """Score what is stored and end the evaluation: failed where too many rows ended in an error."""
-    results = _score(run)
+def finish(run: Run, results: Mapping[str, Any]) -> None:
+    """End the evaluation with its results: failed where too many rows ended in an error."""
     with _held(run) as evaluation:
         if _has_too_many_errors(evaluation):
-            _end(evaluation, "failed", error=_too_many_errors(evaluation, results["errors"]))
+            _end(evaluation, "failed", error=_too_many_errors(evaluation))
         else:
-            evaluation.results = results
+            asked = {"extract_label": evaluation.extract_label, "max_error_rate": evaluation.max_error_rate}
+            evaluation.results = {
+                **results,
+                "scoring": results["scoring"] | asked,
+                "retried": evaluation.retried,
+            }
             evaluation.eval_results_due = datetime.now(UTC)
             _end(evaluation, "completed")
 
@@ -200,48 +213,15 @@ def _end(evaluation: Evaluation, status: str, error: str | None = None) -> None:
 
 
 def _has_too_many_errors(evaluation: Evaluation) -> bool:
-    return bool(evaluation.errors > (evaluation.total or 0) * MAX_ERROR_RATE)
+    return bool(evaluation.errors > (evaluation.total or 0) * evaluation.max_error_rate)
 
 
-def _too_many_errors(evaluation: Evaluation, reasons: dict[str, int]) -> str:
-    listed = ", ".join(f"{count} × {reason}" for reason, count in reasons.items())
-    example = Example.get((Example.evaluation_id == evaluation.id) & Example.error.is_null(False) & Example.done)
+def _too_many_errors(evaluation: Evaluation) -> str:
+    in_error = (Example.evaluation_id == evaluation.id) & Example.error.is_null(False)
+    reasons = Counter(reason for (reason,) in tuples(Example.select(Example.error).where(in_error)))
+    listed = ", ".join(f"{rows} × {reason}" for reason, rows in reasons.most_common())
+    first = Example.select().where(in_error).order_by(Example.evaluation_id, Example.row).first()
     return (
         f"{evaluation.errors} of {evaluation.total} rows ended in an error ({listed}), "
-        f"more than {MAX_ERROR_RATE:.0%}; row {example.row + 1}: {example.error_message}"
+        f"more than {evaluation.max_error_rate:.4g} of them; row {first.row + 1}: {first.error_message}"
     )
-
-
-def _score(run: Run) -> dict[str, Any]:
-    """Return the results of all rows that count: those on which both models answered."""
-    tallies = {side: scoring.Tally() for side in scoring.SIDES}
-    errors: dict[str, int] = {}
-    for expected, error, *sides in _outcomes(run.id):
-        if error is not None:
-            errors[error] = errors.get(error, 0) + 1
-            continue
-        for side, output, ms in zip(scoring.SIDES, sides[::2], sides[1::2], strict=True):
-            tallies[side].add(expected, output, ms)
-    results = scoring.results(tallies["base_model"].figures(), tallies["fine_tuned"].figures())
-    return results | {"n": tallies["base_model"].n, "errors": errors}
-
-
-def _outcomes(evaluation_id: int) -> Iterator[tuple[Any, ...]]:
-    """Yield (expected, error, output and ms of the base, of the fine-tuned) in blocks, each a short read."""
-    last = -1
-    while True:
-        query = Example.select(
-            Example.row,
-            Example.expected,
-            Example.error,
-            Example.base_model_output,
-            Example.base_model_ms,
-            Example.fine_tuned_output,
-            Example.fine_tuned_ms,
-        ).where(Example.evaluation_id == evaluation_id, Example.row > last, Example.done)
-        block = tuples(query.order_by(Example.evaluation_id, Example.row).limit(_BLOCK))
-        for row in block:
-            yield row[1:]
-        if len(block) < _BLOCK:
-            return
-        last = block[-1][0]

@@ -19,10 +19,40 @@ _WINNERS = ("fine_tuned", "base_model", "tie")
 _NAME = validate.Length(1, 255)
 
 
+class StrictBoolean(ma.fields.Boolean):
+    """``true`` and ``false``; marshmallow's own also takes "yes" and 1."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> bool:
+        if type(value) is not bool:
+            raise self.make_error("invalid", input=value)
+        return value
+
+
+class Ratio(ma.fields.Float):
+    """A number from 0 to 1; marshmallow's own also takes "0.5", true and NaN."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> float:
+        if not is_ratio(value):
+            raise ma.ValidationError("Must be a number from 0 to 1.")
+        return float(value)
+
+
+def is_ratio(value: Any) -> bool:
+    return type(value) in (int, float) and 0 <= value <= 1
+
+
 class NewEvaluationSchema(BodySchema):
     test_set_path = ma.fields.String(required=True, validate=validate.Length(1, 1100))
     base_model_name = ma.fields.String(load_default=None, validate=_NAME)
     fine_tuned_served_name = ma.fields.String(load_default=None, validate=_NAME)
+    scoring = ma.fields.String(load_default=None, allow_none=True, validate=validate.OneOf(("labels", "text")))
+    extract_label = StrictBoolean(load_default=False)
+    max_error_rate = Ratio(load_default=0.05)
+
+    @ma.validates_schema
+    def _require_labels(self, new: dict[str, Any], **kwargs: Any) -> None:
+        if new.get("extract_label") and new.get("scoring") == "text":
+            raise ma.ValidationError("Needs labels, and scoring is text.", "extract_label")
 
 
 class CreatedSchema(ma.Schema):
@@ -42,24 +72,15 @@ class ExampleSchema(ma.Schema):
     error = ma.fields.String(allow_none=True)
 
 
-class _StrictBoolean(ma.fields.Boolean):
-    """``true`` and ``false``; marshmallow's own also takes "yes" and 1."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> bool:
-        if type(value) is not bool:
-            raise self.make_error("invalid", input=value)
-        return value
-
-
 class ReportedExampleSchema(BodySchema):
     """An example as an outside worker reports it; what it leaves out is derived."""
 
     input = ma.fields.String(required=True)
     expected = ma.fields.String(required=True)
     base_model_output = ma.fields.String(allow_none=True)
-    base_model_correct = _StrictBoolean(allow_none=True)
+    base_model_correct = StrictBoolean(allow_none=True)
     fine_tuned_output = ma.fields.String(allow_none=True)
-    fine_tuned_correct = _StrictBoolean(allow_none=True)
+    fine_tuned_correct = StrictBoolean(allow_none=True)
     winner = ma.fields.String(allow_none=True, validate=validate.OneOf(_WINNERS))
     error = ma.fields.String(allow_none=True, validate=_NAME)
 
@@ -79,7 +100,7 @@ class Results(ma.fields.Dict):
             if not isinstance(figures, dict):
                 errors[side] = ["Must be an object of figures."]
                 continue
-            wrong = [name for name in RATIOS if not _is_ratio(figures.get(name))]
+            wrong = [name for name in RATIOS if figures.get(name) is not None and not is_ratio(figures[name])]
             if wrong:
                 errors[side] = {name: ["Must be a number from 0 to 1, or null."] for name in wrong}
         if not isinstance(results.get("improvement"), dict | None):
@@ -89,10 +110,6 @@ class Results(ma.fields.Dict):
         if (problem := depth_problem(results)) is not None:
             raise ma.ValidationError(problem)
         return results
-
-
-def _is_ratio(value: Any) -> bool:
-    return value is None or (type(value) in (int, float) and 0 <= value <= 1)
 
 
 class ReportSchema(UpdateSchema):

@@ -1,31 +1,19 @@
-"""What answers are worth: right or wrong, accuracy, macro averages, and how far one model is from the other."""
+"""What answers are worth: right or wrong, accuracy, macro averages, times, and how far one model is from the other."""
 
 from __future__ import annotations
 
 import math
-import unicodedata
 from collections import Counter
 from typing import Any
 
+from services.evaluations.answers import Reading
+
 SIDES = ("base_model", "fine_tuned")
 RATIOS = ("accuracy", "f1_score", "precision", "recall")
-
-_PUNCTUATION = ".,;:!?、。"
+TIMES = ("avg_response_time_ms", "p50_response_time_ms", "p95_response_time_ms")
 
 Figures = dict[str, float | None]
-"""A model's ratios (0 to 1) and ``avg_response_time_ms``, unrounded."""
-
-
-def normalise(text: str) -> str:
-    """Return what two answers share that say the same: NFKC, no case, no space around, no punctuation at the end."""
-    folded = unicodedata.normalize("NFKC", text).casefold().strip()
-    # NFKC first makes … three dots and ！ a !; an answer that is nothing but punctuation stays as it is.
-    return folded.rstrip(_PUNCTUATION).rstrip() or folded
-
-
-def is_correct(output: str | None, expected: str) -> bool | None:
-    """Say whether an output is the expected one, or None where there is no output."""
-    return None if output is None else normalise(output) == normalise(expected)
+"""A model's ratios (0 to 1), times (milliseconds) and counts, unrounded."""
 
 
 def winner(base_model_correct: bool | None, fine_tuned_correct: bool | None) -> str | None:
@@ -35,6 +23,32 @@ def winner(base_model_correct: bool | None, fine_tuned_correct: bool | None) -> 
     if base_model_correct == fine_tuned_correct:
         return "tie"
     return "base_model" if base_model_correct else "fine_tuned"
+
+
+class Times:
+    """Collects times in memory that does not grow with their number: each to three digits, the mean of all exact."""
+
+    def __init__(self) -> None:
+        self._n = 0
+        self._sum = 0.0
+        self._rounded: Counter[float] = Counter()
+
+    def add(self, ms: float) -> None:
+        self._n += 1
+        self._sum += ms
+        self._rounded[float(f"{ms:.3g}")] += 1
+
+    def mean(self) -> float | None:
+        return self._sum / self._n if self._n else None
+
+    def percentile(self, share: float) -> float | None:
+        """Return the time that ``share`` of all do not exceed (the nearest rank), within half a percent."""
+        rank, seen = math.ceil(share * self._n), 0
+        for ms in sorted(self._rounded):
+            seen += self._rounded[ms]
+            if seen >= rank:
+                return ms
+        return None
 
 
 class Tally:
@@ -47,25 +61,32 @@ class Tally:
 
     def __init__(self) -> None:
         self.n = 0
+        self._times = Times()
+        self._extracted = 0
         self._expected: Counter[str] = Counter()
-        self._answered: Counter[str] = Counter()
+        self._answered: Counter[str | None] = Counter()
         self._right: Counter[str] = Counter()
-        self._ms = 0.0
 
-    def add(self, expected: str, output: str, ms: float) -> None:
+    def add(self, label: str, reading: Reading, ms: float) -> None:
         """Count an answer that took so many milliseconds."""
-        label, answer = normalise(expected), normalise(output)
         self.n += 1
-        self._ms += ms
+        self._times.add(ms)
+        self._extracted += reading.extracted
         self._expected[label] += 1
-        self._answered[answer] += 1
-        if answer == label:
+        self._answered[reading.answer] += 1
+        if reading.answer == label:
             self._right[label] += 1
 
-    def figures(self) -> Figures:
-        """Return the figures of all that was added; all None where that was nothing."""
-        if not self.n:
-            return dict.fromkeys((*RATIOS, "avg_response_time_ms"))
+    def figures(self, *, of_labels: bool) -> Figures:
+        """Return the figures of all that was added, None where that was nothing; without labels accuracy alone."""
+        ratios: Figures = dict.fromkeys(RATIOS) | {"accuracy": self._right.total() / self.n if self.n else None}
+        if of_labels and self.n:
+            ratios |= self._averages()
+        times = (self._times.mean(), self._times.percentile(0.5), self._times.percentile(0.95))
+        counts = (self._answered[None], self._extracted) if of_labels else (None, None)
+        return ratios | dict(zip(TIMES, times, strict=True)) | dict(zip(("invalid", "extracted"), counts, strict=True))
+
+    def _averages(self) -> Figures:
         precision = recall = f1_score = 0.0
         for label, expected in self._expected.items():
             right, answered = self._right[label], self._answered[label]
@@ -73,13 +94,7 @@ class Tally:
             recall += right / expected
             f1_score += 2 * right / (answered + expected)
         labels = len(self._expected)
-        return {
-            "accuracy": self._right.total() / self.n,
-            "f1_score": f1_score / labels,
-            "precision": precision / labels,
-            "recall": recall / labels,
-            "avg_response_time_ms": self._ms / self.n,
-        }
+        return {"f1_score": f1_score / labels, "precision": precision / labels, "recall": recall / labels}
 
 
 def results(base_model: Figures, fine_tuned: Figures) -> dict[str, Any]:
@@ -111,7 +126,4 @@ def _difference(base: float | None, tuned: float | None) -> float | None:
 
 
 def _rounded(figures: Figures) -> Figures:
-    return {
-        name: None if value is None else round(value, 1 if name == "avg_response_time_ms" else 4)
-        for name, value in figures.items()
-    }
+    return {name: None if value is None else round(value, 1 if name in TIMES else 4) for name, value in figures.items()}

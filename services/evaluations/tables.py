@@ -42,6 +42,13 @@ class Evaluation(_Table):
     status = CharField()
     results = JSONField(null=True)
     error = TextField(null=True)
+    scoring = CharField(null=True)
+    """``labels`` or ``text`` as it was asked for; None leaves it to the test set."""
+    extract_label = BooleanField(default=False)
+    max_error_rate = FloatField(default=0.05)
+    """Of the rows, 0 to 1: more in error and the evaluation says nothing, and fails."""
+    retried = IntegerField(default=0)
+    """The rows that were in error and asked again."""
     created_at = TimeField()
     started_at = TimeField(null=True)
     completed_at = TimeField(null=True)
@@ -51,6 +58,13 @@ class Evaluation(_Table):
     """The rows of the set; ``done`` of them have both answers, or an error in the place of one."""
     done = IntegerField(default=0)
     errors = IntegerField(default=0)
+    taken_at = TimeField(null=True)
+    """When the present worker began, with ``taken_done`` rows done by others before it."""
+    taken_done = IntegerField(default=0)
+    manifest_digest = CharField(null=True)
+    """Of the model's files as they were; None while their checksums are not known."""
+    provenance = JSONField(null=True)
+    """How our worker asked; None where it did not."""
     lease_token = CharField(null=True)
     """The worker's whose writes count; a writer whose token is no longer here drops its result."""
     leased_until = TimeField(null=True)

@@ -15,7 +15,7 @@ from shared.fields import text_problem
 
 PIECE_BYTES = 64 * 1024
 MAX_ROW_CHARACTERS = 2**20
-MAX_LABELS = 50
+MAX_LABELS = 1_000
 _MAX_LABEL_CHARACTERS = 200
 
 _SPACE = re.compile(r"[ \t\r\n]*")
@@ -27,7 +27,7 @@ class Row(NamedTuple):
 
 
 class Labels:
-    """Collects the distinct ``expected``; there are no labels where they are more than 50, or a long text."""
+    """Collects the distinct ``expected``; there are no labels where they are more than 1,000, or a long text."""
 
     def __init__(self) -> None:
         self._seen: set[str] | None = set()

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from types import FrameType
 
-from services.evaluations import reporting, runs
+from services.evaluations import answers, judging, reporting, runs
 from services.evaluations.asking import Asking
 from services.evaluations.inference import InferenceError, InferenceServer, UnknownModel
 from services.evaluations.models_client import ModelsClient
@@ -95,15 +95,16 @@ class Worker:
 
     def _evaluate(self, run: Run, lost: threading.Event) -> None:
         with spooled(self._store, run.test_set_path) as test_set:
+            rule = answers.rule(run.scoring, test_set.labels, extract_label=run.extract_label)
             runs.begin(run, test_set.sha256, test_set.total)
-            asking = Asking(self._server, run, test_set, self._settings.inference_concurrency)
+            asking = Asking(self._server, run, test_set, rule, self._settings.inference_concurrency)
             if not (self._warm_up(run, lost) and asking.run(lost, self.stopping)):
                 runs.release(run)
                 log.info("evaluation %d: put down, the worker is stopping", run.id)
                 return
             if not test_set.is_current(self._store):
                 raise ObjectChanged("The test set was changed while it was asked.")
-            runs.finish(run)
+            runs.finish(run, judging.judge(run.id, rule))
             log.info("evaluation %d: done", run.id)
 
     def _warm_up(self, run: Run, lost: threading.Event) -> bool:

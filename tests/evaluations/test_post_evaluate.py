@@ -116,6 +116,15 @@ def test_it_rejects_a_test_set_that_is_none(post, ready_model, path):
         ("base_model_name", "\0"),
         ("fine_tuned_served_name", ""),
         ("fine_tuned_served_name", ["a"]),
+        ("scoring", "bleu"),
+        ("scoring", 1),
+        ("extract_label", "true"),
+        ("extract_label", None),
+        ("max_error_rate", 1.01),
+        ("max_error_rate", -0.1),
+        ("max_error_rate", True),
+        ("max_error_rate", "0.1"),
+        ("max_error_rate", None),
         ("model_id", 1),
         ("nonsense", 1),
     ],
@@ -127,6 +136,12 @@ def test_it_rejects_a_bad_field(evaluations, post, ready_model, test_set, field,
     assert answer.status_code == 422
     assert list(answer.json()["errors"]) == [field]
     assert evaluations.get("/api/v1/evaluations").json()["total"] == before
+
+
+def test_it_rejects_labels_in_text(post, ready_model, test_set):
+    answer = post(ready_model(), test_set_path=test_set, scoring="text", extract_label=True)
+
+    assert (answer.status_code, list(answer.json()["errors"])) == (422, ["extract_label"])
 
 
 def test_it_rejects_a_missing_test_set(post, ready_model):

@@ -1,21 +1,26 @@
 """The arithmetic, against scikit-learn."""
 
+import itertools
 import random
+import tracemalloc
 
+import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, precision_recall_fscore_support
 
-from services.evaluations import scoring
+from services.evaluations import answers, scoring
+from services.evaluations.answers import LabelRule, TextRule
 
 BASE = {"accuracy": 0.72, "f1_score": 0.70, "precision": 0.71, "recall": 0.69}
 TUNED = {"accuracy": 0.89, "f1_score": 0.87, "precision": 0.88, "recall": 0.86}
 
 
-def figures(expected, answers):
+def figures(expected, answers, rule=None, ms=(10,)):
+    rule = rule or LabelRule(expected, extract=False)
     tally = scoring.Tally()
-    for label, answer in zip(expected, answers, strict=True):
-        tally.add(label, answer, 10)
-    return tally.figures()
+    for label, answer, time in zip(expected, answers, itertools.cycle(ms)):
+        tally.add(rule.label(label), rule.read(answer, label), time)
+    return tally.figures(of_labels=isinstance(rule, LabelRule))
 
 
 @pytest.mark.parametrize("seed", range(200))
@@ -42,13 +47,13 @@ def test_it_works_as_scikit_learn(seed):
     "answer", ["positive", " Positive.\n", "POSITIVE!!", "ｐｏｓｉｔｉｖｅ", "positive…", "positive ."]
 )
 def test_an_answer_is_right_however_it_is_written(answer):
-    assert scoring.is_correct(answer, "Positive")
+    assert answers.is_correct(answer, "Positive")
 
 
 @pytest.mark.parametrize("answer", ["", "negative", "very positive", "positive or negative", "C"])
 def test_another_answer_is_wrong(answer):
-    assert not scoring.is_correct(answer, "positive")
-    assert not scoring.is_correct(answer, "C#")
+    assert not answers.is_correct(answer, "positive")
+    assert not answers.is_correct(answer, "C#")
 
 
 def test_the_figures_are_of_the_normalised_labels():
@@ -70,15 +75,15 @@ def test_results_are_rounded_and_their_deltas_are_not():
 
 
 def test_no_rows_have_no_figures():
-    nothing = scoring.Tally().figures()
+    nothing = scoring.Tally().figures(of_labels=True)
 
-    assert set(nothing.values()) == {None}
+    assert set(nothing.values()) == {None, 0}
     assert set(scoring.improvement(nothing, nothing).values()) == {None}
 
 
 def test_punctuation_alone_is_an_answer():
-    assert scoring.is_correct("?", "?")
-    assert not scoring.is_correct("!", "?")
+    assert answers.is_correct("?", "?")
+    assert not answers.is_correct("!", "?")
 
 
 def test_the_deltas_are_the_documents():
@@ -121,3 +126,41 @@ def test_a_delta(base, tuned, delta):
 )
 def test_the_winner(base, tuned, winner):
     assert scoring.winner(base, tuned) == winner
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_percentiles_are_numpys(seed):
+    times = np.random.default_rng(seed).lognormal(4, 1, size=seed * 50 + 1)
+    found = figures(["a"] * len(times), ["a"] * len(times), ms=times)
+
+    assert found["avg_response_time_ms"] == pytest.approx(times.mean())
+    for name, percent in (("p50_response_time_ms", 50), ("p95_response_time_ms", 95)):
+        assert found[name] == pytest.approx(np.percentile(times, percent, method="inverted_cdf"), rel=0.005)
+
+
+def test_what_is_no_label_is_invalid():
+    found = figures(["a", "b", "b"], ["a", "an a", "c"])
+
+    assert (found["invalid"], found["extracted"]) == (2, 0)
+    assert found["accuracy"] == pytest.approx(1 / 3)
+
+
+def test_text_has_an_accuracy_and_no_averages():
+    found = figures(["one", "Two"], ["one", " two. "], TextRule())
+
+    assert found["accuracy"] == 1
+    assert [found[name] for name in ("f1_score", "precision", "recall", "invalid", "extracted")] == [None] * 5
+
+
+def test_times_take_no_more_memory_for_more_of_them():
+    times, draw = scoring.Times(), random.Random(1)
+    tracemalloc.start()
+    for _ in range(20_000):
+        times.add(draw.lognormvariate(4, 1))
+    few, _ = tracemalloc.get_traced_memory()
+    for _ in range(200_000):
+        times.add(draw.lognormvariate(4, 1))
+    many, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert many - few < 100_000

@@ -95,6 +95,6 @@ def test_labels_are_few_and_short():
         return reader.labels.get()
 
     assert labels("b", "a", "b") == ["a", "b"]
-    assert labels(*(str(number) for number in range(50))) is not None
-    assert labels(*(str(number) for number in range(51))) is None
+    assert labels(*(str(number) for number in range(1000))) is not None
+    assert labels(*(str(number) for number in range(1001))) is None
     assert labels("a", "b" * 201) is None

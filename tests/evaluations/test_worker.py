@@ -75,14 +75,26 @@ def test_it_works(start_worker, inference, new_set, evaluate, ready_model, ended
 
     assert (record["status"], record["error"], record["progress"]) == ("completed", None, None)
     figures = {side: dict(record["results"][side]) for side in ("base_model", "fine_tuned")}
-    assert all(figures[side].pop("avg_response_time_ms") > 0 for side in figures)
+    times = [figures[side].pop(f"{name}_response_time_ms") for side in figures for name in ("avg", "p50", "p95")]
+    assert min(times) > 0
+    ratios = ("accuracy", "f1_score", "precision", "recall", "invalid", "extracted")
     assert figures == {
-        "base_model": {"accuracy": 0.5, "f1_score": 0.5833, "precision": 0.75, "recall": 0.5},
-        "fine_tuned": {"accuracy": 0.75, "f1_score": 0.7333, "precision": 0.8333, "recall": 0.75},
+        "base_model": dict(zip(ratios, (0.5, 0.5833, 0.75, 0.5, 1, 0), strict=True)),
+        "fine_tuned": dict(zip(ratios, (0.75, 0.7333, 0.8333, 0.75, 0, 0), strict=True)),
     }
     deltas = [record["results"]["improvement"][f"{name}_delta"] for name in ("accuracy", "f1_score", "precision")]
     assert deltas == ["+50.0%", "+25.7%", "+11.1%"]
-    assert (record["results"]["n"], record["results"]["errors"]) == (4, {})
+    assert record["results"]["improvement"]["accuracy_difference"] == 0.25
+    assert (record["results"]["n"], record["results"]["errors"], record["results"]["retried"]) == (4, {}, 0)
+    scored = record["results"]["scoring"]
+    assert (scored["rule"], scored["extract_label"], scored["max_error_rate"]) == ("labels", False, 0.05)
+    found = record["results"]["significance"]
+    assert (found["n"], found["base_model_only"], found["fine_tuned_only"], found["p_value"]) == (4, 1, 2, 1)
+    assert found["verdict"] == "not_distinguishable"
+    assert found["summary"].startswith("not distinguishable: 75.0 % against 50.0 %, 95 % interval of the difference ")
+    for name in ("accuracy_difference_interval", "f1_difference_interval"):
+        low, high = found[name]
+        assert -1 <= low < 0 < high <= 1
     assert [example["winner"] for example in record["examples"]] == ["tie", "fine_tuned", "fine_tuned", "base_model"]
     assert record["examples"][3]["base_model_output"] == "Negative."
 
@@ -104,9 +116,61 @@ def test_it_lists_no_labels_where_there_are_none(start_worker, inference, new_se
     evaluation = evaluate(new_set([(f"question {number}", f"answer {number}") for number in range(51)]))
     start_worker()
 
-    assert ended(evaluation)["results"]["fine_tuned"]["accuracy"] == 0
+    results = ended(evaluation)["results"]
+    assert results["fine_tuned"]["accuracy"] == 0
+    assert results["scoring"]["rule"] == "text"
+    assert "accuracy is the only ratio" in results["scoring"]["description"]
+    assert results["fine_tuned"]["f1_score"] is results["improvement"]["f1_score_delta"] is None
+    assert results["significance"]["f1_difference_interval"] is None
+    assert results["significance"]["p_value"] == 1
     chats = [body["messages"] for body in inference.bodies if body["messages"][-1]["content"] != "Hello"]
     assert {len(messages) for messages in chats} == {1}
+
+
+@on_postgresql
+def test_it_scores_as_it_is_told(start_worker, inference, new_set, rows, evaluate, ended, examples):
+    many = [(text, f"intent {number}") for number, (text, _) in enumerate(rows(60))]
+    answers = {("base", text): f"I think it is {expected}" for text, expected in many}
+    inference.answers = answers | {("tuned", text): expected for text, expected in many}
+    path = new_set(many)
+    labels, extracted, text = (
+        evaluate(path, **how) for how in ({"scoring": "labels"}, {"extract_label": True}, {"scoring": "text"})
+    )
+    start_worker()
+    results = {evaluation: ended(evaluation)["results"] for evaluation in (labels, extracted, text)}
+
+    assert {results[evaluation]["scoring"]["rule"] for evaluation in (labels, extracted)} == {"labels"}
+    assert results[text]["scoring"]["rule"] == "text"
+    assert [results[evaluation]["base_model"]["accuracy"] for evaluation in results] == [0, 1, 0]
+    assert [results[evaluation]["base_model"]["extracted"] for evaluation in results] == [0, 60, None]
+    assert [results[evaluation]["base_model"]["invalid"] for evaluation in results] == [60, 0, None]
+    assert results[labels]["significance"]["verdict"] == "better"
+    assert results[extracted]["scoring"]["extract_label"] is True
+    assert [example["base_model_correct"] for example in examples(extracted)] == [True] * 60
+    systems = [body["messages"][0]["content"] for body in inference.bodies if len(body["messages"]) == 2]
+    assert len(systems) == 2 * 2 * 60
+    assert all("intent 0, intent 1" in system for system in systems)
+
+
+@on_postgresql
+def test_labels_that_are_none_fail_it(start_worker, new_set, evaluate, ended):
+    evaluation = evaluate(new_set([("a", "long " * 100)]), scoring="labels")
+    start_worker()
+
+    assert ended(evaluation)["error"].startswith("scoring: The test set's expected texts are")
+
+
+@on_postgresql
+def test_the_rate_of_errors_that_it_bears_is_its_own(start_worker, inference, new_set, rows, evaluate, ended):
+    rows = rows(10)
+    inference.faults = {("base", text): [lambda answer: answer.answer(None)] * 2 for text, _ in rows[:3]}
+    strict, lenient = (evaluate(new_set(rows), max_error_rate=rate) for rate in (0.2, 0.3))
+    start_worker(INFERENCE_CONCURRENCY="1")
+
+    assert "3 of 10 rows ended in an error (3 × no_completion), more than 0.2 of them" in ended(strict)["error"]
+    results = ended(lenient)["results"]
+    assert (results["n"], results["errors"]) == (7, {"no_completion": 3})
+    assert results["scoring"]["max_error_rate"] == 0.3
 
 
 @on_postgresql
@@ -167,7 +231,7 @@ def test_too_many_errors_fail_it_and_its_rows_stay(start_worker, inference, new_
 
     assert (record["status"], record["results"]) == ("failed", None)
     assert "of 30 rows ended in an error" in record["error"]
-    assert "more than 5%" in record["error"]
+    assert "more than 0.05 of them" in record["error"]
     assert "The completion is None." in record["error"]
     found = examples(evaluation)
     assert [example["error"] for example in found[:3]] == [None] * 3
