@@ -62,6 +62,22 @@ def report_evaluation(body: dict[str, Any], evaluation_id: int) -> Detail:
     return details.report(evaluation_id, body)
 
 
+@blp.post("/evaluations/<id:evaluation_id>/cancel")
+@blp.response(200, RecordSchema)
+def cancel_evaluation(evaluation_id: int) -> Detail:
+    """End an evaluation before it is over; what it has so far stays."""
+    return details.cancel(evaluation_id)
+
+
+@blp.post("/evaluations/<id:evaluation_id>/retry")
+@blp.response(200, RecordSchema)
+def retry_evaluation(evaluation_id: int) -> Detail:
+    """Have a failed evaluation go on where it failed."""
+    evaluation = details.retry(evaluation_id)
+    current_app.extensions["doorbell"].ring(runs.CHANNEL, str(evaluation_id))
+    return evaluation
+
+
 @blp.get("/evaluations/<id:evaluation_id>/examples")
 @blp.arguments(ExamplesQuery, location="query")
 @blp.response(200, ExamplePageSchema)

@@ -68,7 +68,16 @@ def _insert(**values: Any) -> Evaluation:
 @connected
 def find_evaluation(evaluation_id: int) -> Evaluation:
     """Return the evaluation, or raise NotFound."""
-    evaluation = Evaluation.get_or_none(Evaluation.id == evaluation_id)
+    return _require(Evaluation.get_or_none(Evaluation.id == evaluation_id), evaluation_id)
+
+
+def lock_evaluation(evaluation_id: int) -> Evaluation:
+    """Return the evaluation, held until the transaction ends, or raise NotFound."""
+    query = Evaluation.select().where(Evaluation.id == evaluation_id)
+    return _require(database.lock_rows(query).get_or_none(), evaluation_id)
+
+
+def _require(evaluation: Evaluation | None, evaluation_id: int) -> Evaluation:
     if evaluation is None:
         raise NotFound(f"There is no evaluation {evaluation_id}.")
     return evaluation
@@ -112,10 +121,7 @@ def report(evaluation_id: int, changes: dict[str, Any]) -> Evaluation:
     """
     reported = _derived(changes)
     with database.atomic():
-        query = Evaluation.select().where(Evaluation.id == evaluation_id)
-        evaluation: Evaluation | None = database.lock_rows(query).get_or_none()
-        if evaluation is None:
-            raise NotFound(f"There is no evaluation {evaluation_id}.")
+        evaluation = lock_evaluation(evaluation_id)
         if evaluation.status in TERMINAL:
             if not _says_the_same(evaluation, reported):
                 raise Conflict(f"Evaluation {evaluation_id} is {evaluation.status} and cannot be rewritten.")
@@ -175,7 +181,9 @@ def _store_report(evaluation: Evaluation, reported: dict[str, Any]) -> None:
     evaluation.completed_at = reported.get("completed_at") or now
     evaluation.lease_token = evaluation.leased_until = None
     evaluation.eval_results_due = now if evaluation.status == "completed" else None
-    # What our worker had by then is dropped with its lease.
+    # What our worker had by then is dropped with its lease; no set of ours is what the report is about.
+    evaluation.test_set_sha256 = evaluation.total = evaluation.provenance = None
+    evaluation.done = evaluation.errors = evaluation.retried = 0
     Example.delete().where(Example.evaluation_id == evaluation.id).execute()
     columns = ("evaluation_id", "row", *_REPORTED, "done")
     rows = [

@@ -1,7 +1,7 @@
 """The API documents, run as they stand: shell, Python and JavaScript, in their order, after the workflow ran once.
 
 What is edited, and nothing else: the port; `-O` is `-OJ` where a sample goes on to use the server's file name; a fresh
-evaluation stands in for evaluation 1 before `Update Evaluation` (our worker is stopped meanwhile), and a spare model
+evaluation stands in for evaluation 1 before what ends one (our worker is stopped meanwhile), and a spare model
 for model 1 before `Delete Model`; the JavaScript runs up to `// Close connection`, its last line after the last event.
 """
 
@@ -24,6 +24,7 @@ from tests.support.system import System, start_system
 NODE_MODULES = Path(__file__).parents[2] / "node_modules"
 SEPARATOR = "\x1e"
 OPEN = ("pending", "running")
+ENDING = ("Update Evaluation", "Report an evaluation", "Cancel an evaluation")
 
 SHELL_PRELUDE = f"""
 set -eo pipefail
@@ -86,7 +87,7 @@ class Walk:
 
     def stand_ins(self, sample: Sample) -> dict[str, str]:
         """Return the ids that a sample must not spend."""
-        if "Update Evaluation" in sample.name or "report an evaluation" in sample.name.lower():
+        if any(title in sample.name for title in ENDING):
             return {"/evaluations/1": f"/evaluations/{self.fresh_evaluation()}"}
         if "Delete Model" in sample.name or "Delete a model" in sample.name:
             spare = self.system.request("POST", "/models", json={"name": "spare", "base_model": "example-base"})
