@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 Settings = TypeVar("Settings")
 
@@ -18,7 +18,7 @@ def load(cls: type[Settings], environ: Mapping[str, str] = os.environ) -> Settin
     """Fill the dataclass ``cls``: the field ``redis_url`` from the variable ``REDIS_URL``, and so on.
 
     A field without a default must be set; an empty variable counts as unset. Field types: str, int, bool,
-    and the first two with ``| None``.
+    the first two with ``| None``, and a Literal of strings.
     """
     hints = get_type_hints(cls)
     values: dict[str, Any] = {}
@@ -34,9 +34,15 @@ def load(cls: type[Settings], environ: Mapping[str, str] = os.environ) -> Settin
 
 def _parse(variable: str, text: str, kind: Any) -> Any:
     try:
-        return _PARSERS[kind](text)
+        return _choice(text, get_args(kind)) if get_origin(kind) is Literal else _PARSERS[kind](text)
     except ValueError as error:
         raise SettingsError(f"{variable}={text!r}: {error}") from error
+
+
+def _choice(text: str, choices: tuple[str, ...]) -> str:
+    if text not in choices:
+        raise ValueError(f"must be one of {', '.join(choices)}")
+    return text
 
 
 def _flag(text: str) -> bool:

@@ -51,7 +51,7 @@ def list_evaluations(query: dict[str, Any]) -> Page:
 @blp.response(200, DetailSchema)
 def get_evaluation(evaluation_id: int) -> Detail:
     """Show an evaluation with its results, its first 100 examples and, while it runs, its progress."""
-    return details.show_evaluation(evaluation_id)
+    return details.show_evaluation(evaluation_id, current_app.extensions["models"])
 
 
 @blp.put("/evaluations/<id:evaluation_id>")

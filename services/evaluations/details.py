@@ -7,12 +7,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from services.evaluations import lifecycle, records
+from services.evaluations.models_client import ModelsClient
 from services.evaluations.schemas import DetailSchema, RecordSchema, ReportSchema
 from services.evaluations.tables import Evaluation
 from shared.fields import only_changes
 
-_FLEETING = frozenset({"progress"})
-"""Differs from one answer to the next, so a PUT cannot be held to it."""
+_FLEETING = frozenset({"progress", "stale"})
+"""Differ from one answer to the next, so a PUT cannot be held to them."""
 
 
 @dataclass(frozen=True)
@@ -26,27 +27,33 @@ class Progress:
 
 
 class Detail:
-    """An evaluation's own fields, its first ``examples`` and, while it runs, its ``progress``."""
+    """An evaluation's own fields, its first ``examples``, what its results rest on, and how far it is while it runs.
 
-    def __init__(self, evaluation: Evaluation) -> None:
+    ``stale`` says that the model's files have changed since; None where that is not known, or not asked.
+    """
+
+    def __init__(self, evaluation: Evaluation, *, stale: bool | None = None) -> None:
         self._evaluation = evaluation
         self.examples = records.first_examples(evaluation.id)
         self.progress = _progress(evaluation) if evaluation.status == "running" else None
+        self.provenance = _provenance(evaluation)
+        self.stale = stale
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._evaluation, name)
 
 
-def show_evaluation(evaluation_id: int) -> Detail:
+def show_evaluation(evaluation_id: int, models: ModelsClient) -> Detail:
     """Return the evaluation, or raise NotFound."""
-    return Detail(records.find_evaluation(evaluation_id))
+    evaluation = records.find_evaluation(evaluation_id)
+    return Detail(evaluation, stale=_is_stale(evaluation, models))
 
 
 def report(evaluation_id: int, body: dict[str, Any]) -> Detail:
     """End an evaluation with an outside worker's report, and return it as it is then."""
-    present = show_evaluation(evaluation_id)
+    present = Detail(records.find_evaluation(evaluation_id))
     shown = RecordSchema().dump(present) | DetailSchema().dump(present)
-    held_to = {name: value for name, value in body.items() if name not in _FLEETING or shown[name] is None}
+    held_to = {name: value for name, value in body.items() if name not in _FLEETING}
     return Detail(records.report(evaluation_id, only_changes(held_to, ReportSchema, shown)))
 
 
@@ -58,6 +65,20 @@ def cancel(evaluation_id: int) -> Detail:
 def retry(evaluation_id: int) -> Detail:
     """Have a failed evaluation go on, and return it as it is then."""
     return Detail(lifecycle.retry(evaluation_id))
+
+
+def _is_stale(evaluation: Evaluation, models: ModelsClient) -> bool | None:
+    if evaluation.status not in records.TERMINAL or evaluation.manifest_digest is None:
+        return None
+    present = models.find_manifest_digest(evaluation.model_id)
+    return None if present is None else present != evaluation.manifest_digest
+
+
+def _provenance(evaluation: Evaluation) -> dict[str, Any] | None:
+    if evaluation.provenance is None:
+        return None
+    digests = {"test_set_sha256": evaluation.test_set_sha256, "manifest_digest": evaluation.manifest_digest}
+    return {**digests, **evaluation.provenance}
 
 
 def _progress(evaluation: Evaluation) -> Progress:

@@ -6,11 +6,15 @@ import json
 import random
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
-import urllib3
-from urllib3.exceptions import HTTPError, TimeoutError
+from services.evaluations.bounded_http import Answer, BoundedHTTP, Broken, TooSlow
 
+SYSTEM_PROMPT = "Answer with one of these labels and nothing else: {labels}"
+USER_PROMPT = "{input}"
+TEMPERATURE = 0
 SEED = 0
 MAX_TOKENS = 256
 MAX_ANSWER_BYTES = 4 * 2**20
@@ -18,9 +22,11 @@ PATIENCE_S = 60.0
 """How long an evaluation waits for a server that gives no answer at all, before it fails."""
 
 _MAX_MESSAGE_CHARACTERS = 500
-_TRIES = 5
+TRIES = 5
 _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 30.0
+_LONGEST_WAIT_S = 300.0
+"""More than that a server's Retry-After does not get."""
 _RETRIED = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
 
 
@@ -46,23 +52,27 @@ class Completion:
     text: str
     ms: float
     """From the request to the answer's last byte, of the try that succeeded."""
+    model: str | None
+    """As the server calls it."""
 
 
 class InferenceServer:
     """The server at ``url``, which ends in ``/v1``; used by several threads at once."""
 
-    def __init__(self, url: str, api_key: str | None, *, concurrency: int, timeout_s: float) -> None:
+    def __init__(self, url: str, api_key: str | None, *, timeout_s: float) -> None:
         self.url = url.rstrip("/")
-        self._headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {api_key}"} if api_key else {})
-        timeout = urllib3.Timeout(connect=5, read=timeout_s)
-        self._http = urllib3.PoolManager(maxsize=concurrency, timeout=timeout, retries=False)
+        headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {api_key}"} if api_key else {})
+        self._answers_as: dict[str, str] = {}
+        self._http = BoundedHTTP(self.url, headers, timeout_s=timeout_s)
 
     def warm_up(self, *models: str) -> None:
         """Have the server load each model, so that no answer's time holds that; UnknownModel, or InferenceError.
 
-        A server that is away, or busy with other things, is waited for a minute.
+        A server that is away, or busy with other things, is waited for a minute. By which name the server says that
+        it answers is held against its later answers, where it says so at all.
         """
         for model in models:
+            self._answers_as.pop(model, None)
             deadline = time.monotonic() + PATIENCE_S
             while (error := self._greet(model)) is not None:
                 if error.reason in ("http_404", "http_400"):
@@ -70,13 +80,18 @@ class InferenceServer:
                 if not error.again or time.monotonic() > deadline:
                     message = f"The inference server at {self.url} gives no answer: {error}"
                     raise InferenceError(error.reason, message) from error
+        names = {self._answers_as[model] for model in models if model in self._answers_as}
+        if len(names) == 1 < len(set(models)):
+            raise InferenceError("other_model", f"The inference server answers as {names.pop()!r} to both models.")
 
     def _greet(self, model: str) -> InferenceError | None:
         try:
-            self.complete(model, [{"role": "user", "content": "Hello"}])
+            answered = self.complete(model, [{"role": "user", "content": "Hello"}]).model
         except InferenceError as error:
             # A model that has nothing to say to that is loaded as well.
             return None if error.reason == "no_completion" else error
+        if answered is not None:
+            self._answers_as[model] = answered
         return None
 
     def _require_known(self, model: str, error: InferenceError) -> None:
@@ -87,54 +102,69 @@ class InferenceServer:
 
     def complete(self, model: str, messages: list[dict[str, str]]) -> Completion:
         """Return the model's answer; a time-out, 429 or 5xx is tried again with growing pauses, then InferenceError."""
-        body = {"model": model, "messages": messages, "temperature": 0, "seed": SEED, "max_tokens": MAX_TOKENS}
+        body = {
+            "model": model,
+            "messages": messages,
+            "temperature": TEMPERATURE,
+            "seed": SEED,
+            "max_tokens": MAX_TOKENS,
+        }
         pause = _FIRST_PAUSE_S
-        for tries_left in reversed(range(_TRIES)):
+        for tries_left in reversed(range(TRIES)):
             began = time.monotonic()
             try:
-                return Completion(_text(self._post(body)), (time.monotonic() - began) * 1000)
+                answer = self._post(body)
+                ms = (time.monotonic() - began) * 1000
+                return Completion(_text(answer), ms, self._model_of(answer, model))
             except InferenceError as error:
                 if not error.again or not tries_left:
                     raise
-                wait = max(error.retry_after or 0, pause * random.uniform(0.7, 1.3))
-            time.sleep(min(wait, _LONGEST_PAUSE_S))
+                wait = max(min(error.retry_after or 0, _LONGEST_WAIT_S), pause * random.uniform(0.7, 1.3))
+            time.sleep(wait)
             pause = min(pause * 2, _LONGEST_PAUSE_S)
         raise AssertionError("the last try returns or raises")
 
-    def _post(self, body: dict[str, Any]) -> Any:
-        status, headers, raw = self._request("POST", "/chat/completions", body)
-        if status != 200:
-            retry_after = headers.get("Retry-After", "")
-            seconds = float(retry_after) if retry_after.isascii() and retry_after.isdigit() else None
-            message = f"{status}: {_error_message(raw)}"
-            raise InferenceError(f"http_{status}", message, again=status in _RETRIED, retry_after=seconds)
-        try:
-            return json.loads(raw)
-        except (ValueError, RecursionError) as error:
-            raise InferenceError("invalid_json", f"The answer is not JSON: {raw[:200]!r}", again=True) from error
-
-    def _request(self, method: str, path: str, body: Any = None) -> tuple[int, Any, bytes]:
-        try:
-            response = self._http.request(
-                method, self.url + path, json=body, headers=self._headers, preload_content=False, redirect=False
+    def _model_of(self, answer: Any, asked: str) -> str | None:
+        """Return the name that an answer bears, if any; InferenceError where it was another while we warmed up."""
+        name = answer.get("model")
+        if not isinstance(name, str):
+            return None
+        expected = self._answers_as.get(asked, name)
+        if name != expected:
+            raise InferenceError(
+                "other_model", f"{asked!r} was asked, and {name!r} answered in the place of {expected!r}."
             )
-            raw = response.read(MAX_ANSWER_BYTES + 1)
-            if len(raw) > MAX_ANSWER_BYTES:
-                response.close()
-            response.release_conn()
-        except TimeoutError as error:
-            raise InferenceError("timeout", f"No answer in time: {error}", again=True) from error
-        except HTTPError as error:
-            raise InferenceError("connection", f"The connection failed: {error}", again=True) from error
-        if len(raw) > MAX_ANSWER_BYTES:
+        return name
+
+    def _post(self, body: dict[str, Any]) -> Any:
+        answer = self._request("POST", "/chat/completions", json.dumps(body).encode())
+        if answer.status != 200:
+            seconds = _seconds(answer.headers.get("Retry-After", ""))
+            message = f"{answer.status}: {_error_message(answer.body)}"
+            again = answer.status in _RETRIED
+            raise InferenceError(f"http_{answer.status}", message, again=again, retry_after=seconds)
+        try:
+            return json.loads(answer.body)
+        except (ValueError, RecursionError) as error:
+            shown = repr(answer.body[:200])
+            raise InferenceError("invalid_json", f"The answer is not JSON: {shown}", again=True) from error
+
+    def _request(self, method: str, path: str, body: bytes | None = None) -> Answer:
+        try:
+            answer = self._http.request(method, path, body, limit=MAX_ANSWER_BYTES)
+        except TooSlow as error:
+            raise InferenceError("timeout", str(error), again=True) from error
+        except Broken as error:
+            raise InferenceError("connection", str(error), again=True) from error
+        if len(answer.body) > MAX_ANSWER_BYTES:
             raise InferenceError("too_large", f"The answer is larger than {MAX_ANSWER_BYTES} bytes.")
-        return response.status, response.headers, raw
+        return answer
 
     def _models(self) -> list[str] | None:
         """Return the names that the server knows, or None where it does not say."""
         try:
-            status, _, raw = self._request("GET", "/models")
-            listed = json.loads(raw)["data"] if status == 200 else None
+            answer = self._request("GET", "/models")
+            listed = json.loads(answer.body)["data"] if answer.status == 200 else None
             return None if listed is None else [str(entry["id"]) for entry in listed]
         except (InferenceError, ValueError, KeyError, TypeError):
             return None
@@ -142,11 +172,10 @@ class InferenceServer:
 
 def messages_for(text: str, labels: list[str] | None) -> list[dict[str, str]]:
     """Return the chat: one system message that lists the labels, where there are labels, and the input as it is."""
-    user = {"role": "user", "content": text}
+    user = {"role": "user", "content": USER_PROMPT.format(input=text)}
     if labels is None:
         return [user]
-    listed = ", ".join(labels)
-    return [{"role": "system", "content": f"Answer with one of these labels and nothing else: {listed}"}, user]
+    return [{"role": "system", "content": SYSTEM_PROMPT.format(labels=", ".join(labels))}, user]
 
 
 def _text(answer: Any) -> str:
@@ -163,6 +192,16 @@ def _text(answer: Any) -> str:
 def _storable(text: str) -> str:
     """Replace what PostgreSQL's text cannot hold."""
     return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+
+
+def _seconds(retry_after: str) -> float | None:
+    """Return what a Retry-After says, which is seconds or a date (RFC 9110, 10.2.3)."""
+    if retry_after.isascii() and retry_after.isdigit():
+        return float(retry_after)
+    try:
+        return max((parsedate_to_datetime(retry_after) - datetime.now(UTC)).total_seconds(), 0)
+    except (ValueError, TypeError):  # a date without an offset cannot be subtracted
+        return None
 
 
 def _error_message(raw: bytes) -> str:

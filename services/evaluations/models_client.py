@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 import json
+import logging
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +16,10 @@ import urllib3
 from shared.errors import NotFound, TooLarge, Unavailable, Unprocessable
 
 _TIMEOUT = urllib3.Timeout(connect=2, read=10)
+_DIGEST_S = 1.0
+"""A detail waits for it, so it may not take long; a model with thousands of files has none."""
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -26,11 +35,11 @@ class ModelsClient:
 
     def __init__(self, url: str) -> None:
         self._models = f"{url.rstrip('/')}/api/v1/models"
-        self._http = urllib3.PoolManager(maxsize=16, timeout=_TIMEOUT, retries=False)
+        self._http = urllib3.PoolManager(maxsize=16, retries=False)
 
     def find_model(self, model_id: int) -> Model:
         """Return the model; NotFound where there is none, Unavailable where no answer that makes sense comes."""
-        answer = self._call("GET", model_id)
+        answer = self._call("GET", str(model_id))
         try:
             record = answer["model"]
             fields = {name: record[name] for name in Model.__dataclass_fields__}
@@ -40,16 +49,44 @@ class ModelsClient:
             raise Unavailable("The models service's answer is none.")
         return Model(**fields)
 
+    def find_manifest_digest(self, model_id: int) -> str | None:
+        """Return the SHA-256 of the paths, sizes and SHA-256s of all files of a model.
+
+        None where that cannot be told within a second: no answer, no such model, or a checksum not yet known.
+        """
+        try:
+            digest = hashlib.sha256()
+            for file in self._files(model_id, time.monotonic() + _DIGEST_S):
+                if file["sha256"] is None:
+                    return None
+                digest.update(f"{file['path']}\0{file['size']}\0{file['sha256']}\n".encode())
+            return digest.hexdigest()
+        except (NotFound, Unavailable, Unprocessable, KeyError, TypeError) as error:
+            log.info("model %d: its files are not known: %s", model_id, error)
+            return None
+
+    def _files(self, model_id: int, deadline: float) -> Iterator[dict[str, Any]]:
+        seen = 0
+        for page in itertools.count(1):
+            left = max(deadline - time.monotonic(), 0.001)
+            answer = self._call("GET", f"{model_id}/files?limit=100&page={page}", timeout=urllib3.Timeout(total=left))
+            yield from answer["data"]
+            seen += len(answer["data"])
+            if seen >= answer["total"] or not answer["data"]:
+                return
+
     def put_eval_results(self, model_id: int, eval_results: dict[str, Any]) -> None:
         """Store an evaluation's figures with its model; NotFound, Unprocessable (never takes them) or Unavailable."""
-        self._call("PUT", model_id, {"eval_results": eval_results})
+        self._call("PUT", str(model_id), {"eval_results": eval_results})
 
-    def _call(self, method: str, model_id: int, body: dict[str, Any] | None = None) -> Any:
+    def _call(
+        self, method: str, path: str, body: dict[str, Any] | None = None, timeout: urllib3.Timeout = _TIMEOUT
+    ) -> Any:
         try:
             # Flask's test of the media type wants it named, and json= does.
-            response = self._http.request(method, f"{self._models}/{model_id}", json=body, redirect=False)
+            response = self._http.request(method, f"{self._models}/{path}", json=body, redirect=False, timeout=timeout)
             if response.status == 404:
-                raise NotFound(f"There is no model {model_id}.")
+                raise NotFound(f"There is no model {path.partition('/')[0]}.")
             if response.status in (TooLarge.status, Unprocessable.status):
                 raise Unprocessable(f"The models service refuses it with {response.status}.")
             if response.status != 200:

@@ -55,6 +55,7 @@ def create_evaluation(
         base_model_name=base_model_name or model.base_model,
         fine_tuned_name=model.name,
         fine_tuned_served_name=fine_tuned_served_name or model.served_name,
+        manifest_digest=models.find_manifest_digest(model_id),
         **how,
     )
 

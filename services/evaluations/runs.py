@@ -112,13 +112,29 @@ def _held(run: Run) -> Iterator[Evaluation]:
 
 
 @connected
-def begin(run: Run, sha256: str, total: int) -> None:
-    """Record what set is asked; answers that an earlier run had to another content of it are dropped."""
+def begin(run: Run, sha256: str, total: int, provenance: dict[str, Any]) -> None:
+    """Record what set is asked and how; answers that an earlier run had to another content of it are dropped."""
     with _held(run) as evaluation:
         if evaluation.test_set_sha256 not in (None, sha256):
             Example.delete().where(Example.evaluation_id == run.id).execute()
             evaluation.done = evaluation.errors = evaluation.taken_done = evaluation.retried = 0
         evaluation.test_set_sha256, evaluation.total = sha256, total
+        evaluation.provenance = provenance | {"mixed": _is_mixed(evaluation, provenance)}
+        evaluation.save()
+
+
+def _is_mixed(evaluation: Evaluation, provenance: dict[str, Any]) -> bool:
+    """Say whether rows that are kept were asked in another way than the others will be."""
+    before = evaluation.provenance
+    kept = Example.select().where(Example.evaluation_id == evaluation.id).exists()
+    return bool(kept and before and (before["mixed"] or before != provenance | {"mixed": False}))
+
+
+@connected
+def note_manifest(run: Run, digest: str) -> None:
+    """Keep the digest of the model's files, unless one is known from before."""
+    with _held(run) as evaluation:
+        evaluation.manifest_digest = evaluation.manifest_digest or digest
         evaluation.save()
 
 

@@ -159,6 +159,8 @@ class DetailSchema(RecordSchema):
 
     id = ma.fields.Integer()
     progress = ma.fields.Nested(ProgressSchema, allow_none=True)
+    provenance = ma.fields.Dict(allow_none=True)
+    stale = ma.fields.Boolean(allow_none=True)
 
 
 class EvaluationsQuery(PageQuery):

@@ -6,11 +6,9 @@ import logging
 import signal
 import sys
 import threading
-from collections.abc import Callable
-from concurrent.futures import Future
 from types import FrameType
 
-from services.evaluations import answers, judging, reporting, runs
+from services.evaluations import answers, judging, provenance, reporting, runs
 from services.evaluations.asking import Asking
 from services.evaluations.inference import InferenceError, InferenceServer, UnknownModel
 from services.evaluations.models_client import ModelsClient
@@ -26,7 +24,6 @@ from shared.settings import load
 from shared.store import ObjectChanged, Store, connect
 
 POLL_S = 1.0
-_LOOK_S = 0.2
 
 log = logging.getLogger("evaluations")
 
@@ -41,7 +38,6 @@ class Worker:
         self._server = InferenceServer(
             settings.inference_url,
             settings.inference_api_key,
-            concurrency=settings.inference_concurrency,
             timeout_s=settings.inference_timeout_s,
         )
         self._wanted = threading.Event()
@@ -96,27 +92,33 @@ class Worker:
     def _evaluate(self, run: Run, lost: threading.Event) -> None:
         with spooled(self._store, run.test_set_path) as test_set:
             rule = answers.rule(run.scoring, test_set.labels, extract_label=run.extract_label)
-            runs.begin(run, test_set.sha256, test_set.total)
-            asking = Asking(self._server, run, test_set, rule, self._settings.inference_concurrency)
-            if not (self._warm_up(run, lost) and asking.run(lost, self.stopping)):
+            runs.begin(run, test_set.sha256, test_set.total, provenance.describe(self._settings, rule))
+            self._note_manifest(run)
+            asking = Asking(
+                self._server,
+                run,
+                test_set,
+                rule,
+                order=self._settings.inference_order,
+                concurrency=self._settings.inference_concurrency,
+                lost=lost,
+                stopping=self.stopping,
+            )
+            if not asking.run():
                 runs.release(run)
                 log.info("evaluation %d: put down, the worker is stopping", run.id)
                 return
             if not test_set.is_current(self._store):
                 raise ObjectChanged("The test set was changed while it was asked.")
+            self._note_manifest(run)
             runs.finish(run, judging.judge(run.id, rule))
             log.info("evaluation %d: done", run.id)
 
-    def _warm_up(self, run: Run, lost: threading.Event) -> bool:
-        """Have the server load both models; False where the worker is to stop before they are."""
-        loading = _in_background(lambda: self._server.warm_up(*run.names.values()))
-        while not loading.done():
-            if lost.is_set():
-                raise LeaseLost
-            if self.stopping.wait(_LOOK_S):
-                return False
-        loading.result()
-        return True
+    def _note_manifest(self, run: Run) -> None:
+        """Keep the digest of the model's files; their checksums may be known only some time after it was ready."""
+        digest = self._models.find_manifest_digest(run.model_id)
+        if digest is not None:
+            runs.note_manifest(run, digest)
 
     def _fail(self, run: Run, reason: str) -> None:
         log.warning("evaluation %d: failed: %s", run.id, reason)
@@ -124,20 +126,6 @@ class Worker:
             runs.fail(run, reason)
         except (LeaseLost, Unavailable) as error:
             log.warning("evaluation %d: %s", run.id, error)
-
-
-def _in_background(call: Callable[[], object]) -> Future[object]:
-    """Run a call in a daemon thread: one that hangs must not keep a worker that stops."""
-    future: Future[object] = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(call())
-        except Exception as error:  # whatever it is, it is the caller's
-            future.set_exception(error)
-
-    threading.Thread(target=run, name="background", daemon=True).start()
-    return future
 
 
 def main() -> None:

@@ -133,7 +133,8 @@ class Inference:
     """An OpenAI-compatible server: ``answers`` says what a model answers to an input, ``faults`` what goes wrong.
 
     ``faults[model, input]`` lists a fault for each try; where the list is at its end, all is well. ``asked`` counts
-    the requests but for those that warm up. What is in ``held``, models and (model, input), waits for ``go_on``.
+    the requests but for those that warm up; after ``dies_after`` of them there is no more answer. What is in
+    ``held``, models and (model, input), waits for ``go_on``.
     """
 
     def __init__(self):
@@ -141,6 +142,8 @@ class Inference:
         self.answers = {}
         self.faults = {}
         self.held = set()
+        self.says_its_name = False
+        self.dies_after = None
         self.go_on = threading.Event()
         self.asked = Counter()
         self.bodies = []
@@ -180,10 +183,14 @@ class _Handler(BaseHTTPRequestHandler):
         inference = self.server.inference
         inference.keys.add(self.headers.get("Authorization"))
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        model, text = body["model"], body["messages"][-1]["content"]
+        self.model = model = body["model"]
+        text = body["messages"][-1]["content"]
         fault = inference.next_fault(body)
         if {model, (model, text)} & inference.held:
             inference.go_on.wait(60)
+        if inference.dies_after is not None and inference.asked.total() > inference.dies_after:
+            self.die()
+            return
         if model not in inference.models:
             self.send(404, {"error": {"message": f"model {model} not found"}})
         elif fault is not None:
@@ -192,7 +199,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.answer(inference.answers.get((model, text), "positive"))
 
     def answer(self, content):
-        self.send(200, {"choices": [{"index": 0, "message": {"role": "assistant", "content": content}}]})
+        named = {"model": self.model} if self.server.inference.says_its_name else {}
+        choice = {"index": 0, "message": {"role": "assistant", "content": content}}
+        self.send(200, {**named, "choices": [choice]})
 
     def send(self, status, answer, **headers):
         raw = answer if isinstance(answer, bytes) else json.dumps(answer).encode()

@@ -1,7 +1,12 @@
 """GET /api/v1/evaluations/:id"""
 
+import time
+
 import pytest
 
+from run.settings import free_port
+
+MODELS = "/api/v1/models"
 EVALUATIONS = "/api/v1/evaluations"
 RESULTS = {"base_model": {"accuracy": 0.72}, "fine_tuned": {"accuracy": 0.89}}
 EXAMPLE = {"input": "a", "expected": "b", "base_model_output": "c", "fine_tuned_output": "b"}
@@ -50,6 +55,64 @@ def test_it_shows_the_first_100_examples(show, new_evaluation, put):
     assert put(number, status="completed", results=RESULTS, examples=examples).status_code == 200
 
     assert [example["input"] for example in show(number)["examples"]] == [str(row) for row in range(100)]
+
+
+@pytest.fixture
+def model_of(models, ready_model):
+    """Make a model ready with one file of such a content."""
+
+    def model_of(content, model=None):
+        model = model or ready_model(status="uploading")
+        models.put(f"{MODELS}/{model}", json={"status": "uploading"})
+        assert models.put(f"{MODELS}/{model}/files/lora_adapters/a.bin", data=content).status_code == 200
+        assert models.put(f"{MODELS}/{model}", json={"status": "ready"}).status_code == 200
+        return model
+
+    return model_of
+
+
+def test_it_is_stale_once_the_models_files_have_changed(model_of, models, evaluate, test_set, put, show):
+    model = model_of(b"first")
+    number = evaluate(test_set, model)
+    assert show(number)["stale"] is None
+    put(number, status="completed", results=RESULTS)
+    assert show(number)["stale"] is False
+    models.put(f"{MODELS}/{model}", json={"name": "Renamed"})
+    assert show(number)["stale"] is False
+    model_of(b"other", model)
+
+    assert show(number)["stale"] is True
+
+
+def test_it_is_not_known_to_be_stale_where_the_model_is_gone(models, ready_model, evaluate, test_set, put, show):
+    model = ready_model()
+    number = evaluate(test_set, model)
+    put(number, status="completed", results=RESULTS)
+    assert models.delete(f"{MODELS}/{model}").status_code == 200
+
+    assert show(number)["stale"] is None
+
+
+@pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
+def test_it_is_shown_while_the_models_service_is_away(evaluations, serve, new_evaluation, put):
+    number = new_evaluation()
+    put(number, status="completed", results=RESULTS)
+    nowhere = f"http://127.0.0.1:{free_port()}"
+    alone = serve("evaluations", **evaluations.running.part.environ | {"MODELS_URL": nowhere})
+    began = time.monotonic()
+    answer = alone.get(f"{EVALUATIONS}/{number}")
+    took = time.monotonic() - began
+    alone.running.kill()
+
+    assert (answer.status_code, answer.json()["stale"]) == (200, None)
+    assert took < 2
+
+
+def test_an_outside_workers_results_have_no_provenance_of_ours(show, new_evaluation, put):
+    number = new_evaluation()
+    put(number, status="completed", results=RESULTS)
+
+    assert show(number)["provenance"] is None
 
 
 @pytest.mark.parametrize("number", ["999999999", str(2**63 - 1), str(2**63), "0", "-1", "x", "1.0", "%D9%A3", "1/"])

@@ -50,7 +50,7 @@ def test_it_asks_again_what_was_in_error_and_nothing_else(
     retry, start_worker, inference, new_set, evaluate, ended, until
 ):
     rows = [(f"retried {number}", "positive") for number in range(20)]
-    bad = [text for text, _ in rows[::5]]
+    bad = [text for text, _ in rows[::4]]
     inference.faults = {("tuned", text): [lambda answer: answer.answer(None)] for text in bad}
     evaluation = evaluate(new_set(rows))
     start_worker(INFERENCE_CONCURRENCY="1")

@@ -152,7 +152,6 @@ def test_it_rejects_other_content_once_it_is_over(new_evaluation, put, show, oth
         ("created_at", "2024-02-19T12:05:00Z"),
         ("test_set_path", "datasets/other"),
         ("fine_tuned_name", "x"),
-        ("progress", {}),
         ("nonsense", 1),
         ("lease_token", None),
     ],

@@ -98,6 +98,16 @@ def test_it_works(start_worker, inference, new_set, evaluate, ready_model, ended
     assert [example["winner"] for example in record["examples"]] == ["tie", "fine_tuned", "fine_tuned", "base_model"]
     assert record["examples"][3]["base_model_output"] == "Negative."
 
+    provenance = record["provenance"]
+    assert [len(provenance[name]) for name in ("test_set_sha256", "manifest_digest")] == [64, 64]
+    system = "Answer with one of these labels and nothing else: {labels}"
+    assert provenance["prompt"] == {"system": system, "user": "{input}"}
+    inferred = provenance["inference"]
+    assert (inferred["temperature"], inferred["seed"], inferred["max_tokens"]) == (0, 0, 256)
+    assert (inferred["order"], inferred["in_flight"], inferred["timeout_s"]) == ("interleave", 4, 30)
+    assert (provenance["mixed"], record["stale"]) == (False, False)
+    assert provenance["worker_version"]
+
     assert inference.asked == dict.fromkeys(_keys(rows), 1)
     assert inference.keys == {"Bearer secret"}
     chat = next(body for body in inference.bodies if body["messages"][-1]["content"] == rows[1][0])
@@ -309,11 +319,12 @@ def test_another_worker_finishes_what_a_killed_one_began(
     until(evaluation, _done(20))
     until(evaluation, lambda _: sum(inference.asked.values()) == 44)
     killed.kill()
-    start_worker()
+    start_worker(INFERENCE_CONCURRENCY="5")
     inference.go_on.set()
     record = ended(evaluation, within_s=20)
 
     assert (record["status"], record["results"]["n"]) == ("completed", 40)
+    assert record["provenance"]["mixed"] is True
     assert {inference.asked[key] for key in _keys(rows[:20])} == {1}
     assert sum(inference.asked.values()) == 84
     assert [example["input"] for example in examples(evaluation)] == [text for text, _ in rows]
