@@ -1,5 +1,5 @@
 # `make run` starts the system, `make test` tests it; both need nothing but Python ≥ 3.11 and make.
-.PHONY: run demo test lint tools test-foreign soak chaos bench-logs lock clean
+.PHONY: run demo test lint tools test-foreign soak chaos bench-logs bench-evaluations lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -59,6 +59,10 @@ lint: $(VENV)/test.stamp
 # Ratios to nchan, to the bare database, to Flask; needs nginx, libnginx-mod-nchan and wrk, and a quiet machine.
 bench-logs: $(VENV)/test.stamp
 	for name in delivery latency idle ingest reading; do $(BIN)/python -m bench.$$name || exit 1; done
+
+# What an evaluation adds to its inference server's own 50 ms, in time, CPU and memory; needs a quiet machine.
+bench-evaluations: $(VENV)/test.stamp
+	$(BIN)/python -m bench.evaluation
 
 # Pins every requirement with its hashes; the files name no index.
 lock:

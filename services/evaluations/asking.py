@@ -9,12 +9,12 @@ from concurrent.futures import Future
 from itertools import chain, islice
 from typing import NamedTuple
 
-from services.evaluations import runs
 from services.evaluations.answers import LabelRule, Rule
 from services.evaluations.inference import InferenceError, InferenceServer, messages_for
-from services.evaluations.runs import Answer, LeaseLost, Run
+from services.evaluations.runs import LeaseLost, Run
 from services.evaluations.scoring import SIDES
 from services.evaluations.settings import Order
+from services.evaluations.storing import Answer, Rows
 from services.evaluations.test_set_rows import Row
 from services.evaluations.test_sets import Spooled
 
@@ -47,6 +47,7 @@ class Asking:
         self,
         server: InferenceServer,
         run: Run,
+        rows: Rows,
         test_set: Spooled,
         rule: Rule,
         *,
@@ -57,6 +58,7 @@ class Asking:
     ) -> None:
         self._server = server
         self._run = run
+        self._rows = rows
         self._test_set = test_set
         self._rule = rule
         self._labels = test_set.labels if isinstance(rule, LabelRule) else None
@@ -84,6 +86,7 @@ class Asking:
                 self._asks.put(None)
 
     def _go_through(self, each: Pass) -> bool:
+        self._rows.begin_pass(each.asked)
         asks = self._open_asks(each.asked)
         first = next(asks, None)
         if first is None or self._is_hopeless:
@@ -107,7 +110,7 @@ class Asking:
             if self._lost.is_set():
                 raise LeaseLost
             if self._stopping.is_set():
-                runs.store_answers(self._run, self._arrived(0))
+                self._rows.store(self._arrived(0))
                 return False
             for ask in islice(asks, self._concurrency - in_flight):
                 self._asks.put(ask)
@@ -116,7 +119,7 @@ class Asking:
                 return True
             answers = self._arrived(_LOOK_S)
             in_flight -= len(answers)
-            if answers and runs.store_answers(self._run, answers):
+            if answers and self._rows.store(answers):
                 self._is_hopeless = True
                 return True
 
@@ -134,10 +137,10 @@ class Asking:
         """Yield what was not answered in an earlier run, where there are two models now one first, now the other."""
         rows = enumerate(self._test_set.rows())
         while block := list(islice(rows, _BLOCK)):
-            known = runs.answered(self._run, block[0][0], block[-1][0])
+            is_open = self._rows.open_sides(block[0][0], block[-1][0])
             for number, row in block:
                 for side in sides if number % 2 == 0 else sides[::-1]:
-                    if (number, side) not in known:
+                    if is_open(number, side):
                         yield number, row, side
 
     def _ask_all(self) -> None:

@@ -1,4 +1,4 @@
-"""A worker's hold on an evaluation: taken by a lease, each answer stored as it comes, ended once.
+"""A worker's hold on an evaluation: taken by a lease, kept while it asks, ended once.
 
 Every write asks for the lease's token: a worker that lost it (it hung, or an outside worker reported first) raises
 LeaseLost and what it has is dropped.
@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from services.evaluations import scoring
 from services.evaluations.tables import Evaluation, Example, connected, database
-from services.evaluations.test_set_rows import Row
 from shared.database import tuples
 from shared.lease import lease_end
 
@@ -43,17 +41,13 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What came of asking one model for one row: an output that took ``ms``, or ``error``, the reason in a word."""
+class Begun:
+    """How far a run's evaluation was as it began, of how many rows, and the share of them that may be in error."""
 
-    row: int
-    side: str
-    text: Row
-    output: str | None = None
-    ms: float | None = None
-    is_correct: bool | None = None
-    error: str | None = None
-    message: str | None = None
+    done: int
+    errors: int
+    total: int
+    max_error_rate: float
 
 
 @connected
@@ -112,7 +106,7 @@ def _held(run: Run) -> Iterator[Evaluation]:
 
 
 @connected
-def begin(run: Run, sha256: str, total: int, provenance: dict[str, Any]) -> None:
+def begin(run: Run, sha256: str, total: int, provenance: dict[str, Any]) -> Begun:
     """Record what set is asked and how; answers that an earlier run had to another content of it are dropped."""
     with _held(run) as evaluation:
         if evaluation.test_set_sha256 not in (None, sha256):
@@ -121,6 +115,7 @@ def begin(run: Run, sha256: str, total: int, provenance: dict[str, Any]) -> None
         evaluation.test_set_sha256, evaluation.total = sha256, total
         evaluation.provenance = provenance | {"mixed": _is_mixed(evaluation, provenance)}
         evaluation.save()
+        return Begun(evaluation.done, evaluation.errors, total, evaluation.max_error_rate)
 
 
 def _is_mixed(evaluation: Evaluation, provenance: dict[str, Any]) -> bool:
@@ -139,70 +134,10 @@ def note_manifest(run: Run, digest: str) -> None:
 
 
 @connected
-def answered(run: Run, first: int, last: int) -> set[tuple[int, str]]:
-    """Return (row, side) of what is stored of the rows ``first`` to ``last``: none of it is asked again."""
-    query = Example.select(
-        Example.row,
-        Example.base_model_output,
-        Example.base_model_error,
-        Example.fine_tuned_output,
-        Example.fine_tuned_error,
-    ).where(Example.evaluation_id == run.id, Example.row >= first, Example.row <= last)
-    found: set[tuple[int, str]] = set()
-    for row, base_output, base_error, tuned_output, tuned_error in tuples(query):
-        if base_output is not None or base_error is not None:
-            found.add((row, "base_model"))
-        if tuned_output is not None or tuned_error is not None:
-            found.add((row, "fine_tuned"))
-    return found
-
-
-@connected
-def store_answers(run: Run, answers: Iterable[Answer]) -> bool:
-    """Store answers in one transaction; True where so many rows have ended in an error that it can only fail."""
-    with _held(run) as evaluation:
-        for answer in answers:
-            example = _example(run, answer)
-            was_done, had_error = example.done, example.error is not None
-            _note(example, answer)
-            evaluation.done += example.done and not was_done
-            # An error counts at once: where the models are asked one after the other its row is not done for hours.
-            evaluation.errors += example.error is not None and not had_error
-        evaluation.save()
-        return _has_too_many_errors(evaluation)
-
-
-def _example(run: Run, answer: Answer) -> Example:
-    found: Example | None = Example.get_or_none((Example.evaluation_id == run.id) & (Example.row == answer.row))
-    return found or Example(
-        evaluation_id=run.id, row=answer.row, input=answer.text.input, expected=answer.text.expected
-    )
-
-
-def _note(example: Example, answer: Answer) -> None:
-    side = answer.side
-    is_new = example.done is None
-    setattr(example, f"{side}_output", answer.output)
-    setattr(example, f"{side}_ms", answer.ms)
-    setattr(example, f"{side}_error", answer.error)
-    setattr(example, f"{side}_correct", answer.is_correct)
-    if answer.error is not None and example.error is None:
-        example.error, example.error_message = answer.error, answer.message
-    example.done = all(_has(example, each) for each in scoring.SIDES)
-    if example.error is None:
-        example.winner = scoring.winner(example.base_model_correct, example.fine_tuned_correct)
-    example.save(force_insert=is_new)
-
-
-def _has(example: Example, side: str) -> bool:
-    return getattr(example, f"{side}_output") is not None or getattr(example, f"{side}_error") is not None
-
-
-@connected
 def finish(run: Run, results: Mapping[str, Any]) -> None:
     """End the evaluation with its results: failed where too many rows ended in an error."""
     with _held(run) as evaluation:
-        if _has_too_many_errors(evaluation):
+        if is_hopeless(evaluation.errors, evaluation.total or 0, evaluation.max_error_rate):
             _end(evaluation, "failed", error=_too_many_errors(evaluation))
         else:
             asked = {"extract_label": evaluation.extract_label, "max_error_rate": evaluation.max_error_rate}
@@ -228,8 +163,9 @@ def _end(evaluation: Evaluation, status: str, error: str | None = None) -> None:
     evaluation.save()
 
 
-def _has_too_many_errors(evaluation: Evaluation) -> bool:
-    return bool(evaluation.errors > (evaluation.total or 0) * evaluation.max_error_rate)
+def is_hopeless(errors: int, total: int, max_error_rate: float) -> bool:
+    """Say whether so many rows have ended in an error that the evaluation can only fail."""
+    return errors > total * max_error_rate
 
 
 def _too_many_errors(evaluation: Evaluation) -> str:

@@ -14,6 +14,7 @@ from services.evaluations.inference import InferenceError, InferenceServer, Unkn
 from services.evaluations.models_client import ModelsClient
 from services.evaluations.runs import LeaseLost, Run
 from services.evaluations.settings import WorkerSettings
+from services.evaluations.storing import Rows
 from services.evaluations.tables import database
 from services.evaluations.test_sets import BUCKET, spooled
 from shared.database import open_database
@@ -92,11 +93,12 @@ class Worker:
     def _evaluate(self, run: Run, lost: threading.Event) -> None:
         with spooled(self._store, run.test_set_path) as test_set:
             rule = answers.rule(run.scoring, test_set.labels, extract_label=run.extract_label)
-            runs.begin(run, test_set.sha256, test_set.total, provenance.describe(self._settings, rule))
+            begun = runs.begin(run, test_set.sha256, test_set.total, provenance.describe(self._settings, rule))
             self._note_manifest(run)
             asking = Asking(
                 self._server,
                 run,
+                Rows(run, begun),
                 test_set,
                 rule,
                 order=self._settings.inference_order,
