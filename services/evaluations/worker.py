@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import signal
 import sys
@@ -83,9 +84,11 @@ class Worker:
         except LeaseLost:
             log.warning("evaluation %d: another worker has it", run.id)
         except Unavailable as error:
-            # The lease lapses, and whoever is there then goes on where this left off.
             log.warning("evaluation %d: put off: %s", run.id, error)
             self.stopping.wait(POLL_S)
+            # Where this fails as well the lease lapses; whoever is there then goes on where this left off.
+            with contextlib.suppress(Unavailable):
+                runs.release(run)
         except Exception as error:
             log.exception("evaluation %d", run.id)
             self._fail(run, f"The worker failed: {type(error).__name__}: {error}")

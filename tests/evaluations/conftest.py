@@ -144,6 +144,7 @@ class Inference:
         self.held = set()
         self.says_its_name = False
         self.dies_after = None
+        self.takes_s = 0
         self.go_on = threading.Event()
         self.asked = Counter()
         self.bodies = []
@@ -188,6 +189,7 @@ class _Handler(BaseHTTPRequestHandler):
         fault = inference.next_fault(body)
         if {model, (model, text)} & inference.held:
             inference.go_on.wait(60)
+        time.sleep(inference.takes_s)  # a model that thinks
         if inference.dies_after is not None and inference.asked.total() > inference.dies_after:
             self.die()
             return
