@@ -3,9 +3,11 @@
 import hashlib
 import json
 import socket
+import threading
 import time
 import uuid
 
+import psutil
 import pytest
 import requests
 
@@ -216,3 +218,38 @@ def test_it_rejects_other_methods(evaluations):
 
     assert answer.status_code == 405
     assert "PUT" in answer.headers["Allow"]
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("array", [True, False])
+def test_a_million_rows_take_no_memory_and_block_nobody(evaluations, tmp_path, array):
+    rows, body = 1_000_000, tmp_path / "million"
+    start, between, end = (b"[", b",\n", b"]") if array else (b"", b"\n", b"")
+
+    lines = (json.dumps({"input": f"row {row}", "expected": "ab"[row % 2]}).encode() for row in range(rows))
+    body.write_bytes(start + between.join(lines) + end)
+    processes = [psutil.Process(evaluations.running.process.pid)]
+    processes += processes[0].children(recursive=True)
+    assert evaluations.put(f"{DATASETS}/warm", data=ROW).status_code == 200
+    before = sum(process.memory_info().rss for process in processes)
+    waits, most, over = [], [before], threading.Event()
+
+    def watch():
+        session = requests.Session()
+        while not over.is_set():
+            began = time.monotonic()
+            assert session.get(f"{evaluations.url}{DATASETS}", params={"limit": 1}, timeout=30).status_code == 200
+            waits.append(time.monotonic() - began)
+            most.append(sum(process.memory_info().rss for process in processes))
+            time.sleep(0.02)  # a request now and then
+
+    watching = threading.Thread(target=watch)
+    watching.start()
+    with body.open("rb") as file:
+        answer = evaluations.put(f"{DATASETS}/million", data=file, timeout=300)
+    over.set()
+    watching.join()
+
+    assert (answer.status_code, answer.json()["rows"]) == (200, rows)
+    assert max(most) - before < 48 * 2**20
+    assert sorted(waits)[len(waits) * 95 // 100] < 0.25

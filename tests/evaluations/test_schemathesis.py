@@ -10,6 +10,8 @@ ENDPOINTS = [
     ("/api/v1/evaluations", "GET"),
     ("/api/v1/evaluations/{evaluation_id}", "GET"),
     ("/api/v1/evaluations/{evaluation_id}", "PUT"),
+    ("/api/v1/evaluations/{evaluation_id}/cancel", "POST"),
+    ("/api/v1/evaluations/{evaluation_id}/retry", "POST"),
     ("/api/v1/evaluations/{evaluation_id}/examples", "GET"),
     ("/api/v1/datasets", "GET"),
     ("/api/v1/datasets/{name}", "PUT"),

@@ -1,6 +1,5 @@
 """The evaluation worker while workers are killed every second, PostgreSQL restarts, or there is no inference server."""
 
-import itertools
 import shutil
 import tempfile
 import time
@@ -48,21 +47,27 @@ def _has(example, side):
 
 
 @pytest.mark.soak
-def test_a_kill_every_second_costs_what_is_in_flight(start_worker, inference, new_set, rows, evaluate, show, stored):
+def test_a_kill_every_second_costs_what_is_in_flight(start_worker, inference, new_set, rows, evaluate, until, stored):
+    """Of two workers the one at work is killed once it has worked for a second; the other takes over."""
     rows = rows(500)
     inference.takes_s = 0.02
     evaluation = evaluate(new_set(rows))
     workers = [start_worker(), start_worker()]
-    settled, kills, deadline = {}, 0, time.monotonic() + 400
-    for victim in itertools.cycle((0, 1)):
+    settled, kills = {}, 0
+
+    def is_at_work(worker):
+        return f"evaluation {evaluation}: begun" in worker.log
+
+    def is_over_or_at_work(found):
+        return found["status"] == "completed" or any(map(is_at_work, workers))
+
+    while (record := until(evaluation, is_over_or_at_work, within_s=60))["status"] != "completed":
         time.sleep(1)  # a kill every second
-        if (record := show(evaluation))["status"] == "completed":
-            break
-        assert time.monotonic() < deadline, record
-        workers[victim].kill()
+        (victim,) = filter(is_at_work, workers)
+        victim.kill()
         kills += 1
         settled |= {key: inference.asked[key] for key in stored(evaluation) - set(settled)}
-        workers[victim] = start_worker()
+        workers = [worker for worker in workers if worker is not victim] + [start_worker()]
 
     assert kills >= 3
     assert record["results"]["n"] == 500
