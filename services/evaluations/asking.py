@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from itertools import chain, islice
 from typing import NamedTuple
 
@@ -96,10 +96,10 @@ class Asking:
 
     def _warm_up(self, models: list[str]) -> bool:
         loading = _in_background(lambda: self._server.warm_up(*models))
-        while not loading.done():
+        while not wait([loading], timeout=_LOOK_S).done:
             if self._lost.is_set():
                 raise LeaseLost
-            if self._stopping.wait(_LOOK_S):
+            if self._stopping.is_set():
                 return False
         loading.result()
         return True

@@ -138,6 +138,24 @@ def test_it_lists_no_labels_where_there_are_none(start_worker, inference, new_se
 
 
 @on_postgresql
+def test_it_polls_where_there_is_no_redis_and_says_how_far_it_is(
+    start_worker, inference, new_set, rows, evaluate, ended, until
+):
+    start_worker(REDIS_URL=f"redis://127.0.0.1:{free_port()}/0")
+    rows = rows(12)
+    inference.takes_s = 0.05
+    inference.held = _keys(rows[6:])
+    inference.faults = {("base", rows[1][0]): [lambda answer: answer.answer(None)]}
+    evaluation = evaluate(new_set(rows), max_error_rate=0.5)
+    progress = until(evaluation, _done(6))["progress"]
+    inference.go_on.set()
+
+    assert (progress["done"], progress["total"], progress["errors"]) == (6, 12, 1)
+    assert 0 <= progress["eta_seconds"] < 30
+    assert ended(evaluation)["results"]["n"] == 11
+
+
+@on_postgresql
 def test_it_scores_as_it_is_told(start_worker, inference, new_set, rows, evaluate, ended, examples):
     many = [(text, f"intent {number}") for number, (text, _) in enumerate(rows(60))]
     answers = {("base", text): f"I think it is {expected}" for text, expected in many}
