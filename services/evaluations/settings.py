@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
+from urllib.parse import urlsplit
+
+from shared.settings import SettingsError
 
 Order = Literal["interleave", "blocks"]
 
@@ -33,3 +36,11 @@ class WorkerSettings(Settings):
 
     A large model on a CPU needs minutes, a small one on a GPU seconds.
     """
+
+    def __post_init__(self) -> None:
+        if urlsplit(self.inference_url).scheme not in ("http", "https"):
+            raise SettingsError(f"INFERENCE_URL={self.inference_url!r}: must begin with http:// or https://")
+        for name in ("inference_concurrency", "inference_timeout_s"):
+            # With no request in flight an evaluation would be over before it began.
+            if getattr(self, name) < 1:
+                raise SettingsError(f"{name.upper()}={getattr(self, name)}: must be at least 1")
