@@ -116,15 +116,14 @@ def test_postgresql_restarts(evaluations, serve, own_postgres, start_worker, inf
             time.sleep(0.05)
         return found
 
-    for done in (20, 60):
-        until(lambda found, done=done: (found.get("progress") or {}).get("done", 0) >= done)
-        own_postgres.stop()
-        time.sleep(0.5)  # away for a while
-        own_postgres.start()
+    until(lambda found: (found.get("progress") or {}).get("done", 0) >= 30)
+    own_postgres.stop()
+    time.sleep(0.5)  # away for a while
+    own_postgres.start()
     record = until(lambda found: found.get("status") in ("completed", "failed"))
     alone.running.kill()
 
     assert (record["status"], record["results"]["n"]) == ("completed", 100)
     assert len(record["examples"]) == 100
-    assert inference.asked.total() - 200 <= 2 * IN_FLIGHT
+    assert inference.asked.total() - 200 <= IN_FLIGHT
     assert "Traceback" not in worker.log
