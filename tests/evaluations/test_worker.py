@@ -25,13 +25,6 @@ def datasets(store_settings):
 
 
 @pytest.fixture
-def rows():
-    """Return so many rows with inputs of their own."""
-    own = uuid.uuid4().hex[:8]
-    return lambda count: [(f"{own} row {number}", "positive") for number in range(count)]
-
-
-@pytest.fixture
 def examples(evaluations):
     """Return all of an evaluation's examples."""
 

