@@ -44,6 +44,11 @@ class StoreServer:
     parts_access_key: str
     parts_secret_key: str
 
+    @property
+    def parts_environ(self) -> dict[str, str]:
+        """The settings of whoever signs upload parts."""
+        return {"S3_PARTS_ACCESS_KEY": self.parts_access_key, "S3_PARTS_SECRET_KEY": self.parts_secret_key}
+
 
 def valkey(binary: str | None, folder: Path, port: int) -> Part:
     folder.mkdir(parents=True, exist_ok=True)

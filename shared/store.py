@@ -67,25 +67,25 @@ class Store:
 
     def check(self) -> None:
         """Raise Unavailable unless the bucket is there."""
-        with _translated():
+        with translated():
             if not self.client.bucket_exists(bucket_name=self.bucket):
                 raise Unavailable(f"The bucket {self.bucket} does not exist.")
 
     def make_bucket(self) -> None:
         """Make the bucket unless it is there."""
-        with _translated():
+        with translated():
             if not self.client.bucket_exists(bucket_name=self.bucket):
                 self.client.make_bucket(bucket_name=self.bucket)
 
     def stat(self, key: str) -> Stored:
         """Return what the store knows of an object, or raise ObjectMissing."""
-        with _translated():
+        with translated():
             found = self.client.stat_object(bucket_name=self.bucket, object_name=key)
         return _stored(found)
 
     def list(self, prefix: str) -> Iterator[Stored]:
         """Yield the objects below ``prefix``, which ends in ``/`` or is empty (``1/`` never sees ``10/…``)."""
-        with _translated():
+        with translated():
             for found in self.client.list_objects(bucket_name=self.bucket, prefix=prefix, recursive=True):
                 yield _stored(found)
 
@@ -98,7 +98,7 @@ class Store:
         Raises ObjectMissing, ObjectChanged, or Unavailable. A ``length`` of 0 is not for S3: it has no empty range.
         """
         headers: dict[str, str | list[str] | tuple[str]] = {} if etag is None else {"If-Match": f'"{etag}"'}
-        with _translated():
+        with translated():
             response = self.client.get_object(
                 bucket_name=self.bucket,
                 object_name=key,
@@ -119,7 +119,7 @@ class Store:
         self, key: str, *, offset: int = 0, length: int | None = None, etag: str | None = None
     ) -> Generator[bytes]:
         """Yield the bytes that ``open`` would read; raises Unavailable where the connection breaks midway."""
-        with self.open(key, offset=offset, length=length, etag=etag) as response, _translated():
+        with self.open(key, offset=offset, length=length, etag=etag) as response, translated():
             # decode_content: an object stored with Content-Encoding: gzip must arrive as it lies there.
             yield from response.stream(CHUNK_BYTES, decode_content=False)
 
@@ -129,7 +129,7 @@ class Store:
         The object appears whole or not at all: an error raised by ``data.read`` undoes it. At most three parts of
         16 MiB are in memory.
         """
-        with _translated():
+        with translated():
             result = self.client.put_object(
                 bucket_name=self.bucket,
                 object_name=key,
@@ -144,7 +144,7 @@ class Store:
 
     def remove(self, key: str) -> None:
         """Delete an object; one that is not there is no error."""
-        with _translated():
+        with translated():
             self.client.remove_object(bucket_name=self.bucket, object_name=key)
 
 
@@ -176,7 +176,8 @@ def _stored(found: Any) -> Stored:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def translated() -> Iterator[None]:
+    """Raise what minio-py raises during the block as ObjectMissing, ObjectChanged or Unavailable."""
     try:
         yield
     except S3Error as error:

@@ -256,6 +256,7 @@ def service(serve: Serve, new_database: NewDatabase, redis_url: str, request: py
                 environ |= request.getfixturevalue("store_settings").environ
             if name == "models":
                 environ |= {"LOGS_URL": get("logs", kind).url, "GATEWAY_URL": "http://localhost:8080"}
+                environ |= request.getfixturevalue("store_server").parts_environ
             if name == "evaluations":
                 environ |= {"MODELS_URL": get("models", kind).url}
             started[name, kind] = serve(name, **environ)

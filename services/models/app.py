@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from services.models.api import blp
+from services.models import api, upload_api
 from services.models.downloads import Downloads
 from services.models.logs_client import LogsClient
 from services.models.settings import Settings
@@ -25,7 +25,7 @@ def create_app(
     database.initialize(open_database(settings.database_url))
     app = create_service(
         "Tunedeck models",
-        [blp],
+        [api.blp, upload_api.blp],
         checks={"database": lambda: require_migrated(database, MIGRATIONS), "store": store.check},
     )
     app.extensions["settings"] = settings

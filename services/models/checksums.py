@@ -1,4 +1,4 @@
-"""`python -m services.models.checksums` reads each file without checksums once and records them.
+"""`python -m services.models.checksums` reads each file without checksums once and records them, and ends old uploads.
 
 Several may run. A process that is killed loses its lease within seconds, and another one reads its file again.
 """
@@ -20,7 +20,7 @@ from types import FrameType
 
 from isal import isal_zlib
 
-from services.models import backlog
+from services.models import backlog, sweeping
 from services.models.backlog import Unread
 from services.models.storage import BUCKET
 from services.models.tables import database
@@ -32,6 +32,7 @@ from shared.store import ObjectChanged, ObjectMissing, Store, connect
 
 RANGE_BYTES = 64 * 2**20
 _IDLE_S = 1.0
+_SWEEP_EVERY_S = 600.0
 
 log = logging.getLogger("checksums")
 
@@ -57,9 +58,20 @@ def main() -> None:
     database.initialize(open_database(settings.database_url))
     store = Store(connect(settings), BUCKET)
     holder = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+    sweep_at = time.monotonic()
     while True:
+        if time.monotonic() >= sweep_at:
+            sweep_at = time.monotonic() + _SWEEP_EVERY_S
+            _sweep(store)
         if not work_once(store, holder):
             time.sleep(_IDLE_S)
+
+
+def _sweep(store: Store) -> None:
+    try:
+        sweeping.sweep(store)
+    except Unavailable as error:
+        log.warning("Old uploads stay for now: %s", error)
 
 
 def _stop(number: int, frame: FrameType | None) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from services.models import files
 from services.models.files import Held, hold
@@ -18,8 +18,8 @@ class Deposited:
 
     path: str
     size: int
-    crc32: int
-    sha256: str
+    crc32: int | None
+    sha256: str | None
 
 
 def put_file(store: Store, model_id: int, path: str, body: Incoming) -> Deposited:
@@ -33,28 +33,33 @@ def put_file(store: Store, model_id: int, path: str, body: Incoming) -> Deposite
         body.before_read = held.check
         etag = store.put(held.key, cast(BinaryIO, body))
         try:
-            _record(store, held, body, etag)
+            record(store, held, size=body.size, etag=etag, crc32=body.crc32, sha256=body.sha256)
         except ServiceError:
             _undo(store, held, etag)
             raise
     return Deposited(path, body.size, body.crc32, body.sha256)
 
 
-def _record(store: Store, held: Held, body: Incoming, etag: str) -> None:
+def record(store: Store, held: Held, *, etag: str, **known: Any) -> bool:
+    """Record an object that was just stored, and what is ``known`` of it.
+
+    False where another upload of the path, or its removal, came after this one, and nothing is done.
+    """
     while True:
         revision = files.files_revision(held.model_id)
-        if not _is_stored(store, held.key, etag):
-            return  # another upload of the path, or its removal, came after this one
-        if files.record_file(held, revision, size=body.size, etag=etag, crc32=body.crc32, sha256=body.sha256):
-            return
+        if not is_stored(store, held.key, etag):
+            return False
+        if files.record_file(held, revision, etag=etag, **known):
+            return True
 
 
 def _undo(store: Store, held: Held, etag: str) -> None:
-    if _is_stored(store, held.key, etag):
+    if is_stored(store, held.key, etag):
         store.remove(held.key)
 
 
-def _is_stored(store: Store, key: str, etag: str) -> bool:
+def is_stored(store: Store, key: str, etag: str) -> bool:
+    """Say whether the store has the object, and with that etag."""
     try:
         return store.stat(key).etag == etag
     except ObjectMissing:

@@ -175,10 +175,22 @@ def files_revision(model_id: int) -> int:
 
 
 @connected
-def record_file(held: Held, revision: int, *, size: int, etag: str, crc32: int, sha256: str) -> bool:
-    """Record an uploaded file; False where the model's files changed since ``revision``, and nothing is done."""
+def record_file(
+    held: Held,
+    revision: int,
+    *,
+    size: int,
+    etag: str,
+    crc32: int | None = None,
+    sha256: str | None = None,
+    announced_sha256: str | None = None,
+) -> bool:
+    """Record an uploaded file; False where the model's files changed since ``revision``, and nothing is done.
+
+    ``crc32`` and ``sha256`` are what was computed of it, if its bytes were seen.
+    """
     with database.atomic():
-        model = _changing_model(held)
+        model = changing_model(held)
         if model.revision != revision:
             return False
         _require_no_clash(model.id, held.path)
@@ -193,6 +205,7 @@ def record_file(held: Held, revision: int, *, size: int, etag: str, crc32: int, 
             etag=etag,
             crc32=crc32,
             sha256=sha256,
+            announced_sha256=announced_sha256,
         )
         return True
 
@@ -201,7 +214,7 @@ def record_file(held: Held, revision: int, *, size: int, etag: str, crc32: int, 
 def forget_file(held: Held) -> bool:
     """Take a file out of the model; False where it had none of that path."""
     with database.atomic():
-        model = _changing_model(held)
+        model = changing_model(held)
         known = File.select().where(File.model_id == model.id, File.path == held.path).exists()
         model.total_size -= _forget(model.id, held.path)
         model.revision += 1
@@ -209,7 +222,8 @@ def forget_file(held: Held) -> bool:
         return bool(known)
 
 
-def _changing_model(held: Held) -> Model:
+def changing_model(held: Held) -> Model:
+    """Return the held model, locked until the transaction that this is called in ends; Unavailable if not held now."""
     model = lock_model(held.model_id)
     _require_changeable(model, held.path, held.key)
     if not Hold.select().where(Hold.id == held.id).exists():

@@ -31,6 +31,10 @@ class LinkSettings(Protocol):
     @property
     def s3_secret_key(self) -> str: ...
     @property
+    def s3_parts_access_key(self) -> str: ...
+    @property
+    def s3_parts_secret_key(self) -> str: ...
+    @property
     def gateway_url(self) -> str: ...
     @property
     def public_url(self) -> str | None: ...
@@ -43,25 +47,31 @@ class Links:
         self._base = _address(settings, header)
         self._region = settings.s3_region
         self._credentials = Credentials(settings.s3_access_key, settings.s3_secret_key)
+        self._writer = Credentials(settings.s3_parts_access_key, settings.s3_parts_secret_key)
         self._now = datetime.now(UTC).replace(microsecond=0)
         self.expire_at = self._now + LIFETIME
 
     def object_url(self, key: str) -> str:
         """Return the presigned URL of an object; signing asks nobody anything."""
-        scheme, netloc, path, _, _ = urlsplit(self._base)
         disposition = quote(_disposition(key.rsplit("/", 1)[-1]), safe="")
-        url = SplitResult(
-            scheme,
-            netloc,
-            f"{path}/{BUCKET}/{quote(key, safe='/')}",
-            f"response-content-disposition={disposition}",
-            "",
-        )
+        return self._signed("GET", key, f"response-content-disposition={disposition}", self._credentials)
+
+    def part_url(self, key: str, store_id: str, number: int) -> str:
+        """Return the presigned URL to which a part of the store's upload ``store_id`` is PUT.
+
+        It is signed by the identity that can write and not read: a signed PUT may be made to copy whatever its signer
+        may read.
+        """
+        return self._signed("PUT", key, f"partNumber={number}&uploadId={quote(store_id, safe='')}", self._writer)
+
+    def _signed(self, method: str, key: str, query: str, credentials: Credentials) -> str:
+        scheme, netloc, path, _, _ = urlsplit(self._base)
+        url = SplitResult(scheme, netloc, f"{path}/{BUCKET}/{quote(key, safe='/')}", query, "")
         signed = presign_v4(
-            method="GET",
+            method=method,
             url=url,
             region=self._region,
-            credentials=self._credentials,
+            credentials=credentials,
             date=self._now,
             expires=int(LIFETIME.total_seconds()),
         )

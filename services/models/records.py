@@ -7,7 +7,7 @@ from typing import Any
 
 from services.models import freezing, storage
 from services.models.paths import is_below, parents
-from services.models.tables import File, Generated, Hold, Model, connected, database
+from services.models.tables import File, Generated, Hold, Model, Upload, connected, database
 from shared.database import tuples
 from shared.errors import Conflict, NotFound, ServiceError, Unprocessable
 from shared.pagination import Page, paginate
@@ -164,4 +164,6 @@ def _delete_record(model_id: int) -> None:
         lock_model(model_id)
         for table in (File, Generated, Hold):
             table.delete().where(table.model_id == model_id).execute()
+        # What has expired is aborted in the store before it is forgotten.
+        Upload.update(expires_at=datetime.now(UTC)).where(Upload.model_id == model_id).execute()
         Model.delete().where(Model.id == model_id).execute()

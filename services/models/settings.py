@@ -12,6 +12,9 @@ class Settings:
     s3_region: str
     s3_access_key: str
     s3_secret_key: str
+    s3_parts_access_key: str
+    """Signs upload parts: an identity that can write and not read."""
+    s3_parts_secret_key: str
     logs_url: str
     gateway_url: str
     """The gateway's local address: links carry it where a request did not come through the gateway."""

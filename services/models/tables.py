@@ -61,6 +61,12 @@ class File(_Table):
     holder = CharField(null=True)
     """The checksum process that reads it, until ``held_until``."""
     held_until = TimeField(null=True)
+    announced_sha256 = CharField(null=True)
+    """What its sender says it has; where it has another, that is its ``error``."""
+    read_bytes = BigIntegerField(default=0)
+    """How far the checksum process has come, with the two states that go on from there."""
+    crc32_so_far = BigIntegerField(null=True)
+    sha256_so_far = CharField(null=True)
 
 
 class Generated(_Table):
@@ -72,6 +78,28 @@ class Generated(_Table):
 
     class Meta:
         primary_key = CompositeKey("model_id", "path")
+
+
+class Upload(_Table):
+    """A file that its sender puts into the store in parts; once completed it is remembered until it expires."""
+
+    id = BigAutoField()
+    model_id = BigIntegerField()
+    path = TextField()
+    size = BigIntegerField()
+    sha256 = CharField(null=True)
+    """What its sender says it has."""
+    part_size = BigIntegerField()
+    key = TextField()
+    store_id = TextField()
+    """What the store calls it."""
+    etag = CharField(null=True)
+    """The object's, once it is completed."""
+    expires_at = TimeField()
+
+    @property
+    def status(self) -> str:
+        return "open" if self.etag is None else "completed"
 
 
 class Hold(_Table):

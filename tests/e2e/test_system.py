@@ -120,3 +120,25 @@ def test_a_bad_setting_is_named(tmp_path):
 
     assert refused.process.wait(10) == 1
     assert "error: LOGS_PORT='many': must be a whole number" in refused.printed
+
+
+def test_a_file_comes_in_parts_through_the_gateway(system):
+    """The parts go from the client to the store, and nothing else of the store can be had that way."""
+    content = os.urandom(20 * 2**20)
+    model = system.request("POST", "/models", json={"name": "parts", "base_model": "b"}).json()["ID"]
+    upload = system.request("POST", f"/models/{model}/uploads", json={"path": "a b/é.bin", "size": len(content)}).json()
+    sent = []
+    for part in upload["parts"]:
+        assert part["url"].startswith(f"{system.url}/models/{model}/a%20b/")
+        assert requests.get(part["url"], timeout=30).status_code == 403
+        copied = requests.put(part["url"], headers={"x-amz-copy-source": f"/models/{model}/x"}, timeout=30)
+        assert copied.status_code == 404
+        start = (part["number"] - 1) * upload["part_size"]
+        answer = requests.put(part["url"], data=content[start : start + upload["part_size"]], timeout=30)
+        sent.append({"number": part["number"], "etag": answer.headers["ETag"]})
+    path = f"/models/{model}/uploads/{upload['upload_id']}"
+    done = system.request("POST", f"{path}/complete", json={"parts": sent})
+    assert (done.status_code, done.json()["size"]) == (200, len(content))
+    assert requests.put(upload["parts"][0]["url"], data=b"late", timeout=30).status_code == 404
+    (file,) = system.get(f"/models/{model}/files").json()["data"]
+    assert requests.get(file["url"], timeout=30).content == content

@@ -9,9 +9,13 @@ import time
 import uuid
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import requests
+
+from services.models.tables import database
+from shared.database import connection, open_database
 
 ROOT = Path(__file__).parents[2]
 MODELS = "/api/v1/models"
@@ -56,6 +60,48 @@ def ready(models, create, upload):
     return ready
 
 
+@pytest.fixture
+def begin(models, store_server):
+    """Begin an upload in parts, its links signed for the store's own address, and return its record."""
+
+    def begin(model, size, path="big.bin", **fields):
+        return models.post(
+            f"{MODELS}/{model['ID']}/uploads",
+            json={"path": path, "size": size, **fields},
+            headers={"X-Forwarded-Proto": "http", "Host": urlsplit(store_server.endpoint).netloc},
+        ).json()
+
+    return begin
+
+
+def send_parts(record, content):
+    """PUT the parts that a record of an upload has links to, and return what completes it."""
+    sent = []
+    for part in record["parts"]:
+        start = (part["number"] - 1) * record["part_size"]
+        answer = requests.put(part["url"], data=content[start : start + record["part_size"]], timeout=60)
+        assert answer.status_code == 200, answer.text
+        sent.append({"number": part["number"], "etag": answer.headers["ETag"]})
+    return sent
+
+
+@contextmanager
+def tables(url):
+    """Use the service's tables from within the tests, during the block; gives the database itself."""
+    opened = open_database(url)
+    database.initialize(opened)
+    try:
+        with connection(database):
+            yield opened
+    finally:
+        opened.close_all()
+
+
+@pytest.fixture(name="tables")
+def tables_fixture():
+    return tables
+
+
 def free_port():
     with closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
@@ -83,11 +129,11 @@ class Pipe:
         """Refuse all; or, with ``after``, break each connection once so many bytes came from the store."""
         self.passes = after
         self.open = after is not None
-        for connection in self._live:
+        for live in self._live:
             # Closing alone would not wake a thread that waits for its bytes.
             with suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-            connection.close()
+                live.shutdown(socket.SHUT_RDWR)
+            live.close()
         self._live = []
 
     def mend(self):
@@ -153,7 +199,7 @@ class Own:
 
 
 @pytest.fixture(scope="session")
-def own(store, tmp_path_factory):
+def own(store, store_server, tmp_path_factory):
     pipe = Pipe(store.client._base_url.host)
     credentials = store.client._provider.retrieve()
     port = free_port()
@@ -163,6 +209,7 @@ def own(store, tmp_path_factory):
         "S3_REGION": "us-east-1",
         "S3_ACCESS_KEY": credentials.access_key,
         "S3_SECRET_KEY": credentials.secret_key,
+        **store_server.parts_environ,
         "LOGS_URL": f"http://127.0.0.1:{free_port()}",
         "GATEWAY_URL": "http://gateway.test:8080",
         "PORT": str(port),
@@ -192,6 +239,11 @@ def until(happens, seconds=30):
         assert time.monotonic() < end, "it did not happen"
         time.sleep(0.05)
     return answer
+
+
+@pytest.fixture(name="send_parts")
+def send_parts_fixture():
+    return send_parts
 
 
 @pytest.fixture(name="until")

@@ -12,6 +12,8 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
+from services.models.multipart import list_begun
+
 MODELS = "/api/v1/models"
 LIMIT = 500 * 2**20
 
@@ -117,6 +119,14 @@ def test_a_body_that_breaks_off_is_not_stored(models, store, create, headers, bo
     status = raw(models, f"PUT {MODELS}/{model['ID']}/files/a HTTP/1.1\r\n{headers}", body, ends=True)
     assert status in (0, 400)
     assert names(models, model) == []
+    assert list(store.list(f"{model['storage_path']}/")) == []
+
+
+def test_a_large_body_that_breaks_off_leaves_no_parts_behind(models, store, create):
+    model = create()
+    head = f"PUT {MODELS}/{model['ID']}/files/a HTTP/1.1\r\nContent-Length: {50 * 2**20}"
+    assert raw(models, head, bytes(40 * 2**20), ends=True) in (0, 400)
+    assert [found for found in list_begun(store) if found.key.startswith(f"{model['storage_path']}/")] == []
     assert list(store.list(f"{model['storage_path']}/")) == []
 
 

@@ -14,6 +14,11 @@ ENDPOINTS = [
     ("/api/v1/models/{model_id}/files", "GET"),
     ("/api/v1/models/{model_id}/files/{path}", "PUT"),
     ("/api/v1/models/{model_id}/files/{path}", "DELETE"),
+    ("/api/v1/models/{model_id}/uploads", "GET"),
+    ("/api/v1/models/{model_id}/uploads", "POST"),
+    ("/api/v1/models/{model_id}/uploads/{upload_id}", "GET"),
+    ("/api/v1/models/{model_id}/uploads/{upload_id}", "DELETE"),
+    ("/api/v1/models/{model_id}/uploads/{upload_id}/complete", "POST"),
     ("/api/v1/models/{model_id}/download", "GET"),
 ]
 
@@ -25,7 +30,8 @@ ANYTHING = "/api/v1/models/{model_id}/files/{path}"
 def known(models):
     model = models.post("/api/v1/models", json={"name": "m", "base_model": "b"}).json()["ID"]
     models.put(f"/api/v1/models/{model}/files/weights.bin", data=b"weights")
-    return {"model_id": model}
+    upload = models.post(f"/api/v1/models/{model}/uploads", json={"path": "big.bin", "size": 5}).json()["upload_id"]
+    return {"model_id": model, "upload_id": upload}
 
 
 @pytest.mark.parametrize(
