@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+import base64
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, BinaryIO, Protocol
 from urllib.parse import urlsplit
@@ -56,6 +57,8 @@ class Stored:
     size: int
     etag: str
     modified: datetime | None
+    crc32: int | None = None
+    """Of the whole object; only ``stat`` tells it, and only where the store keeps one."""
 
 
 class Store:
@@ -80,8 +83,10 @@ class Store:
     def stat(self, key: str) -> Stored:
         """Return what the store knows of an object, or raise ObjectMissing."""
         with translated():
-            found = self.client.stat_object(bucket_name=self.bucket, object_name=key)
-        return _stored(found)
+            found = self.client.stat_object(
+                bucket_name=self.bucket, object_name=key, extra_headers={"x-amz-checksum-mode": "ENABLED"}
+            )
+        return replace(_stored(found), crc32=_whole_crc32(found.metadata or {}))
 
     def list(self, prefix: str) -> Iterator[Stored]:
         """Yield the objects below ``prefix``, which ends in ``/`` or is empty (``1/`` never sees ``10/…``)."""
@@ -173,6 +178,14 @@ def _stored(found: Any) -> Stored:
         etag=(found.etag or "").strip('"'),
         modified=found.last_modified,
     )
+
+
+def _whole_crc32(headers: Mapping[str, str]) -> int | None:
+    """S3's CRC-32 is that of ZIP, in base64; one of type COMPOSITE is a checksum of the parts' checksums."""
+    if headers.get("x-amz-checksum-type") != "FULL_OBJECT":
+        return None
+    digest = base64.b64decode(headers.get("x-amz-checksum-crc32", ""))
+    return int.from_bytes(digest, "big") if len(digest) == 4 else None
 
 
 @contextmanager

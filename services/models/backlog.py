@@ -19,9 +19,17 @@ class Unread:
     id: int
     holder: str
     model_id: int
+    path: str
     key: str
     size: int
     etag: str
+    crc32: int | None
+    """What the store keeps of it, where it was asked before."""
+    announced_sha256: str | None
+    read_bytes: int
+    """Up to where it was read before, and the two states that go on from there."""
+    crc32_so_far: int
+    sha256_so_far: str | None
 
 
 @connected
@@ -35,8 +43,9 @@ def take_unread(holder: str) -> Unread | None:
         taken = File.update(holder=holder, held_until=lease_end()).where(File.id == row.id, unread).execute()
         if taken:
             storage_path = Model.select(Model.storage_path).where(Model.id == row.model_id).scalar()
-            key = f"{storage_path}/{row.path}"
-            return Unread(row.id, holder, row.model_id, key, row.size, row.etag)
+            progress = (row.read_bytes, row.crc32_so_far or 0, row.sha256_so_far)
+            known = (row.path, f"{storage_path}/{row.path}", row.size, row.etag, row.crc32, row.announced_sha256)
+            return Unread(row.id, holder, row.model_id, *known, *progress)
     return None
 
 
@@ -47,9 +56,22 @@ def renew(unread: Unread) -> bool:
 
 
 @connected
-def store_checksums(unread: Unread, crc32: int, sha256: str) -> None:
-    """Write what was computed, and end the lease; nothing happens where the lease is lost."""
-    _held(File.update(crc32=crc32, sha256=sha256, holder=None, held_until=None), unread)
+def keep_progress(unread: Unread, read_bytes: int, crc32: int, sha256_state: str) -> bool:
+    """Write how far it is; False where the lease is lost."""
+    progress = File.update(read_bytes=read_bytes, crc32_so_far=crc32, sha256_so_far=sha256_state)
+    return bool(_held(progress, unread))
+
+
+@connected
+def store_crc32(unread: Unread, crc32: int) -> None:
+    """Write what the store keeps; nothing happens where the lease is lost."""
+    _held(File.update(crc32=crc32), unread)
+
+
+@connected
+def store_checksums(unread: Unread, crc32: int, sha256: str, error: str | None) -> None:
+    """Write what was computed and what is wrong with it, and end the lease; nothing happens where that is lost."""
+    _held(File.update(crc32=crc32, sha256=sha256, error=error, holder=None, held_until=None), unread)
 
 
 @connected

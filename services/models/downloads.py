@@ -138,6 +138,8 @@ def _fill(download: Download, manifest: Manifest, include: str | None) -> None:
             content = StoredFile(f"{model.storage_path}/{row.path}", row.size, row.etag, row.crc32)
             download.names.append(f"{model.id}/{names[row.path]}")
             download.contents.append(content)
+            if row.error is not None and row.crc32 is not None:
+                raise Conflict(row.error)
             if row.error is not None:
                 download.doubtful.append(content)
     for path, text in documents.items():

@@ -58,6 +58,7 @@ class FrozenFile(NamedTuple):
     size: int
     etag: str
     crc32: int | None
+    """Known together with the other one, so that an archive is planned once."""
     sha256: str | None
     error: str | None
 
@@ -78,7 +79,7 @@ def read_manifest(model_id: int) -> Manifest:
     query = File.select(*columns).where(File.model_id == model_id).order_by(File.path)
     while True:
         model = records.find_model(model_id)
-        rows = [FrozenFile(*row) for row in tuples(query)]
+        rows = [row if row.sha256 else row._replace(crc32=None) for row in map(FrozenFile._make, tuples(query))]
         documents = generated_documents(model_id)
         # A transaction would not do: on PostgreSQL each of its statements sees what others have done by then.
         if Model.select(Model.revision).where(Model.id == model_id).scalar() == model.revision:

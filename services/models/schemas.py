@@ -72,6 +72,7 @@ class FileRecordSchema(ma.Schema):
 
 
 class FileSchema(FileRecordSchema):
+    error = ma.fields.String(allow_none=True)
     url = ma.fields.String()
 
 

@@ -62,7 +62,7 @@ class File(_Table):
     """The checksum process that reads it, until ``held_until``."""
     held_until = TimeField(null=True)
     announced_sha256 = CharField(null=True)
-    """What its sender says it has; where it has another, that is its ``error``."""
+    """What its sender says; where the file has another, that is its ``error``."""
     read_bytes = BigIntegerField(default=0)
     """How far the checksum process has come, with the two states that go on from there."""
     crc32_so_far = BigIntegerField(null=True)

@@ -34,11 +34,12 @@ def begin_upload(
 
     Raises what ``files.hold`` and ``files.check_path`` raise, and Unavailable.
     """
+    announced = None if sha256 is None else sha256.lower()
     with hold(model_id, path) as held:
         files.check_path(model_id, path)
         store_id = multipart.begin(store, held.key)
         try:
-            upload = _insert(held, size=size, sha256=sha256, part_size=part_size(size), store_id=store_id)
+            upload = _insert(held, size=size, sha256=announced, part_size=part_size(size), store_id=store_id)
         except ServiceError:
             multipart.abort(store, held.key, store_id)
             raise

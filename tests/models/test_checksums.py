@@ -1,5 +1,6 @@
 """The checksum process"""
 
+import base64
 import hashlib
 import io
 import os
@@ -7,6 +8,8 @@ import sqlite3
 import zlib
 
 import pytest
+
+RANGE = 64 * 2**20
 
 
 @pytest.fixture
@@ -80,18 +83,111 @@ def test_it_lives_through_the_store_being_away(own, frozen, until):
         until(lambda: len(known(own, model)) == 1, 40)
 
 
-def test_a_killed_one_loses_no_more_than_its_lease(own, frozen, until):
-    model = frozen({"a": os.urandom(300 * 2**20)})
+def column(own, query, *values):
+    """Run a statement on the service's own tables and return the first column of its first row."""
+    with sqlite3.connect(own.env["DATABASE_URL"].removeprefix("sqlite:///"), timeout=5) as database:
+        row = database.execute(query, values).fetchone()
+        return row and row[0]
+
+
+def test_one_that_is_killed_loses_its_lease_and_no_range(own, frozen, until):
+    content = os.urandom(2 * RANGE)
+    model = frozen({"a": content})
+    before = own.pipe.passed
     with own.checksums() as process:
-        until(lambda: _is_held(own, model))
+        until(lambda: column(own, "SELECT read_bytes FROM file WHERE model_id = ?", model["ID"]) == RANGE)
         process.kill()
         process.wait()
     assert known(own, model) == {}
     with own.checksums():
         until(lambda: len(known(own, model)) == 1, 40)
+    assert known(own, model) == {"a": sums(content)}
+    # What was under way at its death comes again; from the start it would be a range more.
+    assert own.pipe.passed - before < len(content) + RANGE
 
 
-def _is_held(own, model):
-    with sqlite3.connect(own.env["DATABASE_URL"].removeprefix("sqlite:///")) as database:
-        query = "SELECT 1 FROM file WHERE model_id = ? AND holder IS NOT NULL"
-        return database.execute(query, (model["ID"],)).fetchone()
+def test_it_verifies_what_the_sender_of_an_upload_announced(own, store_server, until):
+    model = own.model()
+    good, bad = os.urandom(1000), os.urandom(1000)
+    own.upload(model, "good", good, store_server.endpoint, sha256=sums(good)[1].upper())
+    own.upload(model, "bad", bad, store_server.endpoint, sha256="0" * 64)
+    assert own.call("PUT", f"/{model['ID']}", json={"status": "ready"}).status_code == 200
+    with own.checksums():
+        until(lambda: len(known(own, model)) == 2)
+    assert known(own, model) == {"good": sums(good), "bad": sums(bad)}
+    errors = {file["path"]: file["error"] for file in own.call("GET", f"/{model['ID']}/files").json()["data"]}
+    assert (errors["good"], "announced" in errors["bad"]) == (None, True)
+    answer = own.call("GET", f"/{model['ID']}/download")
+    assert (answer.status_code, "announced" in answer.json()["message"]) == (409, True)
+    for status in ("uploading", "ready"):
+        own.call("PUT", f"/{model['ID']}", json={"status": status})
+    with own.checksums():
+        until(lambda: len(known(own, model)) == 2)
+    assert "announced" in rows(own, model)["bad"]
+
+
+def test_freezing_keeps_what_is_known_and_how_far_the_reading_is(own, store_server):
+    model = own.model()
+    own.upload(model, "a", b"content", store_server.endpoint, sha256="0" * 64)
+    state = "UPDATE file SET read_bytes = 5, crc32_so_far = 6, sha256_so_far = '7', crc32 = 8 WHERE model_id = ?"
+    column(own, state, model["ID"])
+    own.call("PUT", f"/{model['ID']}", json={"status": "ready"})
+    kept = "read_bytes || crc32_so_far || sha256_so_far || crc32 || announced_sha256"
+    assert column(own, f"SELECT {kept} FROM file WHERE model_id = ?", model["ID"]) == "5678" + "0" * 64
+    own.call("DELETE", f"/{model['ID']}")
+
+
+def multipart_object(store, key, contents, kind):
+    """Put an object in parts with a CRC-32 of a kind that the store keeps, as other programs do."""
+    bucket, tags = store.bucket, ""
+    started = {"x-amz-checksum-algorithm": "CRC32", "x-amz-checksum-type": kind}
+    upload = store.client._create_multipart_upload(bucket, key, started)
+    for number, content in enumerate(contents, 1):
+        crc32 = base64.b64encode(zlib.crc32(content).to_bytes(4, "big")).decode()
+        place, headers = {"uploadId": upload, "partNumber": str(number)}, {"x-amz-checksum-crc32": crc32}
+        sent = store.client._execute("PUT", bucket, key, body=content, headers=headers, query_params=place)
+        etag = f"<ETag>{sent.headers['ETag']}</ETag><ChecksumCRC32>{crc32}</ChecksumCRC32>"
+        tags += f"<Part><PartNumber>{number}</PartNumber>{etag}</Part>"
+    body = f"<CompleteMultipartUpload>{tags}</CompleteMultipartUpload>".encode()
+    md5 = {"Content-MD5": base64.b64encode(hashlib.md5(body).digest()).decode()}
+    store.client._execute("POST", bucket, key, body=body, headers=md5, query_params={"uploadId": upload})
+
+
+@pytest.mark.parametrize("kind", ["FULL_OBJECT", "COMPOSITE"])
+def test_of_the_store_s_own_checksums_only_that_of_the_whole_counts(store, kind):
+    contents = [os.urandom(6 * 2**20), b"end"]
+    multipart_object(store, f"crc/{kind}", contents, kind)
+    whole = zlib.crc32(b"".join(contents))
+    kept = store.client.stat_object(
+        bucket_name="models", object_name=f"crc/{kind}", extra_headers={"x-amz-checksum-mode": "ENABLED"}
+    )
+    assert kept.metadata["x-amz-checksum-type"] == kind
+    assert store.stat(f"crc/{kind}").crc32 == (whole if kind == "FULL_OBJECT" else None)
+
+
+def test_what_the_store_keeps_is_known_before_the_file_is_read(own, store, until):
+    model, contents = own.model(), [os.urandom(20 * 2**20), b"end"]
+    multipart_object(store, f"{model['storage_path']}/a", contents, "FULL_OBJECT")
+    own.call("PUT", f"/{model['ID']}", json={"status": "ready"})
+    with own.checksums(CHECKSUM_MIB_PER_S="10"):
+        until(lambda: column(own, "SELECT crc32 FROM file WHERE model_id = ?", model["ID"]))
+        [file] = own.call("GET", f"/{model['ID']}/files").json()["data"]
+        assert (file["crc32"], file["sha256"]) == (sums(b"".join(contents))[0], None)
+        # An archive waits for both, or it would change once SHA256SUMS can be made.
+        assert "ETag" not in own.call("HEAD", f"/{model['ID']}/download").headers
+        until(lambda: len(known(own, model)) == 1)
+    assert known(own, model) == {"a": sums(b"".join(contents))}
+
+
+def test_bytes_that_are_not_those_of_the_store_s_checksum_are_an_error(own, frozen, until):
+    model = frozen({"a": b"content"})
+    column(own, "UPDATE file SET crc32 = 1 WHERE model_id = ?", model["ID"])
+    with own.checksums():
+        until(lambda: rows(own, model)["a"])
+    assert "CRC-32" in rows(own, model)["a"]
+    assert own.call("GET", f"/{model['ID']}/download").status_code == 409
+
+
+def test_a_bad_rate_is_named(own):
+    with own.checksums(CHECKSUM_MIB_PER_S="0") as process:
+        assert process.wait(20) != 0

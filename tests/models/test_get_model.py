@@ -28,7 +28,7 @@ def test_it_works(models, ready):
     assert detail["model"]["job"] is None
     assert detail["model"]["eval_results"] is None
     assert [file["path"] for file in detail["model"]["file_list"]] == sorted(FILES)
-    assert set(detail["model"]["file_list"][0]) == {"path", "size", "crc32", "sha256", "url"}
+    assert set(detail["model"]["file_list"][0]) == {"path", "size", "crc32", "sha256", "error", "url"}
     assert answer.headers["Cache-Control"] == "no-store"
     assert model.items() <= detail["model"].items()
 
