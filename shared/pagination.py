@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import marshmallow as ma
+from peewee import SQL, fn
 
 from shared.fields import QueryInteger, QuerySchema
 
@@ -31,8 +32,9 @@ class Page:
 
 
 def paginate(query: Any, page: int, limit: int) -> Page:
-    """Run an ordered peewee query for one page, and count all that it finds."""
-    total = query.order_by().count()
+    """Run an ordered peewee query of one table for one page, and count all that it finds."""
+    # Not peewee's count(): that counts a subquery, for which SQLite takes twice as long.
+    total = query.order_by().select(fn.COUNT(SQL("*"))).scalar()
     offset = (page - 1) * limit
     # A page beyond the end needs no query, and its offset may be beyond what the database can count to.
     rows = list(query.offset(offset).limit(limit)) if offset < total else []
