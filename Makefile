@@ -1,5 +1,5 @@
 # `make run` starts the system, `make test` tests it; both need nothing but Python ≥ 3.11 and make.
-.PHONY: run demo test lint tools test-foreign soak chaos bench-logs bench-evaluations lock clean
+.PHONY: run demo test lint tools test-foreign soak chaos bench-logs bench-models bench-evaluations lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -63,6 +63,10 @@ bench-logs: $(VENV)/test.stamp
 # What an evaluation adds to its inference server's own 50 ms, in time, CPU and memory; needs a quiet machine.
 bench-evaluations: $(VENV)/test.stamp
 	$(BIN)/python -m bench.evaluation
+
+# Ratios to minio-py and MLflow (installed by the run, into .data/bench); needs wrk and curl, and a quiet machine.
+bench-models: $(VENV)/test.stamp
+	for name in uploads listing; do $(BIN)/python -m bench.$$name || exit 1; done
 
 # Pins every requirement with its hashes; the files name no index.
 lock:

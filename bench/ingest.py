@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
 import statistics
-import subprocess
 import tempfile
 import time
 from pathlib import Path
@@ -79,14 +77,7 @@ def posts_per_second(url: str, folder: Path) -> float:
     script = folder / "post.lua"
     body = json.dumps({"level": "info", "message": LINE, "source": "kernel"})
     script.write_text(f"wrk.method = 'POST'\nwrk.body = [[{body}]]\nwrk.headers['Content-Type'] = 'application/json'\n")
-    wrk = shutil.which("wrk")
-    if wrk is None:
-        raise SystemExit("wrk is needed: apt-get install wrk")
-    command = [wrk, "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS}", "-s", str(script), url]
-    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    if "Non-2xx" in printed:
-        raise SystemExit(printed)
-    return float(printed.partition("Requests/sec:")[2].split()[0])
+    return support.requests_per_second(url, CONNECTIONS, SECONDS, "-s", str(script))
 
 
 def constant_app(folder: Path) -> Part:
