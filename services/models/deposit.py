@@ -8,6 +8,7 @@ from typing import Any, BinaryIO, cast
 from services.models import files
 from services.models.files import Held, hold
 from services.models.incoming import Incoming
+from services.models.read_ahead import ReadAhead
 from shared.errors import NotFound, ServiceError
 from shared.store import ObjectMissing, Store
 
@@ -31,7 +32,8 @@ def put_file(store: Store, model_id: int, path: str, body: Incoming) -> Deposite
     with hold(model_id, path) as held:
         files.check_path(model_id, path)
         body.before_read = held.check
-        etag = store.put(held.key, cast(BinaryIO, body))
+        with ReadAhead(body) as ahead:
+            etag = store.put(held.key, cast(BinaryIO, ahead))
         try:
             record(store, held, size=body.size, etag=etag, crc32=body.crc32, sha256=body.sha256)
         except ServiceError:
