@@ -15,7 +15,7 @@ import pytest
 import requests
 
 from services.models.tables import database
-from shared.database import connection, open_database
+from shared import database as databases
 
 ROOT = Path(__file__).parents[2]
 MODELS = "/api/v1/models"
@@ -88,10 +88,10 @@ def send_parts(record, content):
 @contextmanager
 def tables(url):
     """Use the service's tables from within the tests, during the block; gives the database itself."""
-    opened = open_database(url)
+    opened = databases.open_database(url)
     database.initialize(opened)
     try:
-        with connection(database):
+        with databases.connection(database):
             yield opened
     finally:
         opened.close_all()
@@ -129,11 +129,11 @@ class Pipe:
         """Refuse all; or, with ``after``, break each connection once so many bytes came from the store."""
         self.passes = after
         self.open = after is not None
-        for live in self._live:
+        for connection in self._live:
             # Closing alone would not wake a thread that waits for its bytes.
             with suppress(OSError):
-                live.shutdown(socket.SHUT_RDWR)
-            live.close()
+                connection.shutdown(socket.SHUT_RDWR)
+            connection.close()
         self._live = []
 
     def mend(self):
