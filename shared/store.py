@@ -113,8 +113,8 @@ class Store:
             )
         try:
             # minio-py does not look: a store that ignores Range sends the whole object with a 200.
-            if (offset or length) and response.status != 206:
-                raise Unavailable("The store ignored the byte range.")
+            if (offset or length) and not _is_range(response, offset, length):
+                raise Unavailable("The store ignored the byte range.", retry_after=5)
             yield response
         finally:
             response.close()
@@ -169,6 +169,12 @@ def connect(settings: StoreSettings) -> Minio:
             retries=urllib3.Retry(total=2, connect=1, backoff_factor=0.2, status_forcelist=(500, 502, 503, 504)),
         ),
     )
+
+
+def _is_range(response: urllib3.BaseHTTPResponse, offset: int, length: int | None) -> bool:
+    last = offset + length - 1 if length else None
+    asked = f"bytes {offset}-{last}/" if last is not None else f"bytes {offset}-"
+    return response.status == 206 and response.headers.get("Content-Range", "").startswith(asked)
 
 
 def _stored(found: Any) -> Stored:

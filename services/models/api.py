@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from typing import Any
 
 from flask import Response, current_app, request, url_for
 
 from services.models import deposit, details, records
+from services.models.delivery import Deliveries
 from services.models.downloads import Download, Downloads
 from services.models.incoming import Incoming
 from services.models.links import Links
@@ -141,8 +143,13 @@ def _answer_download(download: Download, headers: dict[str, str]) -> Response:
         content_range = f"bytes {reply.start}-{reply.stop - 1}/{length}"
         headers = {"Content-Range": content_range, "Content-Length": str(reply.stop - reply.start)}
     named = {"Content-Disposition": f"attachment; filename={download.filename}"}
-    body = iter(()) if is_head else download.open(_store(), reply.start, reply.stop)
+    body = iter(()) if is_head else _begin(download.chunks(_store(), reply.start, reply.stop))
     return Response(body, reply.status, {**validators, **named, **headers}, mimetype="application/zip")
+
+
+def _begin(chunks: Generator[bytes]) -> Generator[bytes]:
+    deliveries: Deliveries = current_app.extensions["deliveries"]
+    return deliveries.begin(chunks, request.environ.get("gunicorn.socket"))
 
 
 def _require_path(path: str) -> None:

@@ -1,70 +1,33 @@
-"""The bytes of an archive as they go out: files read from the store, healed where a read breaks, checked, paced."""
+"""The bytes of an archive as they go out: the small ones together, paced, and to so many clients at once."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Generator, Iterable
 from contextlib import closing
-from dataclasses import dataclass
+from typing import Protocol
 
 import gevent
-from isal import isal_zlib
 
 from services.models.archive import Read
-from shared.errors import Conflict, Unavailable
-from shared.store import ObjectChanged, ObjectMissing, Store
+from services.models.reading import Content, read_content
+from shared.errors import Unavailable
+from shared.store import Store
 
-_REOPENINGS = 5
-_FIRST_PAUSE_S = 0.1
-_LEASE_S = 20.0
-"""How long a client may leave a chunk lying before it no longer keeps a connection to the store."""
+MAX_DOWNLOADS = 64
+"""Of one process at once: each holds a connection to the store, and other requests want their turn."""
+
+WRITE_DEADLINE_S = 120.0
+"""A client that takes less than a chunk in so long is cut off: it would hold its place for ever."""
+
+_RETRY_AFTER_S = 10
 _SMALL_BYTES = 64 * 1024
 """Pieces below this go out together: each write costs more than copying it does."""
 
-log = logging.getLogger(__name__)
 
+class Client(Protocol):
+    """The socket that an answer goes to."""
 
-@dataclass(frozen=True)
-class StoredFile:
-    """An object as it was recorded; ``crc32`` is None where it is not known."""
-
-    key: str
-    size: int
-    etag: str
-    crc32: int | None
-
-
-@dataclass(frozen=True)
-class MadeFile:
-    """A file that is in no store."""
-
-    data: bytes
-
-
-Content = StoredFile | MadeFile
-
-
-def read_content(store: Store, content: Content, offset: int, length: int, *, patient: bool = True) -> Generator[bytes]:
-    """Yield exactly those bytes of a file; of an empty one nothing, once the store has said that it is there.
-
-    A file that is read from end to end is held against its CRC-32 before its last chunk is given out. Raises Conflict
-    (missing, or another than was recorded), and Unavailable once the store has failed too often, or, where nobody is
-    ``patient``, at once if it fails before the first byte.
-    """
-    if isinstance(content, MadeFile):
-        yield content.data[offset : offset + length]
-        return
-    try:
-        yield from _verified(content, offset, length, _healed(store, content, offset, offset + length, patient))
-    except ObjectMissing as error:
-        raise Conflict(f"The stored object {content.key} is missing.") from error
-
-
-def require_present(store: Store, contents: Iterable[Content]) -> None:
-    """Raise Conflict unless the store has all of them as they were recorded."""
-    for content in contents:
-        for _ in read_content(store, content, 0, 0, patient=False):
-            pass
+    def settimeout(self, value: float | None, /) -> None: ...
 
 
 def send_pieces(store: Store, contents: list[Content], pieces: Iterable[bytes | Read]) -> Generator[bytes]:
@@ -93,75 +56,39 @@ def send_pieces(store: Store, contents: list[Content], pieces: Iterable[bytes | 
         yield pending
 
 
-def begin(chunks: Generator[bytes]) -> Generator[bytes]:
-    """Return ``chunks`` with the first one read already, so that what is wrong with it can still be answered."""
-    started = _paced(chunks)
-    next(started)
-    return started
+class Deliveries:
+    """The downloads that one process is sending."""
 
+    def __init__(self) -> None:
+        self._open = 0
 
-def _paced(chunks: Generator[bytes]) -> Generator[bytes]:
-    with closing(chunks):
-        first = next(chunks, b"")
-        # For begin() alone: a generator that is closed before it was started does not close what it reads.
-        yield b""
-        yield first
-        del first
-        for chunk in chunks:
-            # A client that reads fast would keep the worker's other requests waiting.
-            gevent.sleep(0)
-            yield chunk
+    def begin(self, chunks: Generator[bytes], client: Client | None) -> Generator[bytes]:
+        """Return ``chunks`` with the first one read already, so that what is wrong with it can still be answered.
 
+        Raises Unavailable where there are ``MAX_DOWNLOADS`` already. ``client`` is for its write deadline.
+        """
+        started = self._send(chunks, client)
+        next(started)
+        return started
 
-def _require_unchanged(store: Store, content: StoredFile) -> None:
-    if store.stat(content.key).etag != content.etag:
-        raise ObjectChanged(f"The stored object {content.key} is not the one that was recorded.")
-
-
-def _healed(store: Store, content: StoredFile, position: int, stop: int, patient: bool) -> Generator[bytes]:
-    """Yield the object's bytes, from a new read at the next byte where one broke off."""
-    failures = 0
-    while True:
+    def _send(self, chunks: Generator[bytes], client: Client | None) -> Generator[bytes]:
+        if self._open >= MAX_DOWNLOADS:
+            raise Unavailable("Too many downloads are under way.", retry_after=_RETRY_AFTER_S)
+        self._open += 1
         try:
-            if position == stop:  # S3 has no empty range
-                _require_unchanged(store, content)
-                return
-            with closing(_leased(store, content, position, stop)) as chunks:
+            with closing(chunks):
+                first = next(chunks, b"")
+                # For begin() alone: a generator that is closed before it was started does not close what it reads.
+                yield b""
+                if client is not None:
+                    client.settimeout(WRITE_DEADLINE_S)
+                yield first
+                del first
                 for chunk in chunks:
-                    position += len(chunk)
-                    failures, patient = 0, True
+                    # A client that reads fast would keep the worker's other requests waiting.
+                    gevent.sleep(0)
                     yield chunk
-            if position >= stop:
-                return
-            raise Unavailable("The read broke off.")
-        except Unavailable as error:
-            failures += 1
-            if not patient or failures > _REOPENINGS:
-                raise
-            log.warning("Reading %s again at byte %d: %s", content.key, position, error.message)
-            gevent.sleep(_FIRST_PAUSE_S * 2 ** (failures - 1))
-
-
-def _leased(store: Store, content: StoredFile, position: int, stop: int) -> Generator[bytes]:
-    """Yield the object's bytes, until its reader takes no more for a while: then the store's connection is closed."""
-    chunks = store.chunks(content.key, offset=position, length=stop - position, etag=content.etag)
-    with closing(chunks):
-        for chunk in chunks:
-            lapse = gevent.spawn_later(_LEASE_S, chunks.close)
-            try:
-                yield chunk
-            finally:
-                lapse.kill(block=False)
-
-
-def _verified(content: StoredFile, offset: int, length: int, chunks: Generator[bytes]) -> Generator[bytes]:
-    whole = content.crc32 is not None and offset == 0 and length == content.size
-    received, crc32 = 0, 0
-    with closing(chunks):
-        for chunk in chunks:
-            received += len(chunk)
-            if whole:
-                crc32 = isal_zlib.crc32(chunk, crc32)
-            if received > length or (whole and received == length and crc32 != content.crc32):
-                raise ObjectChanged(f"The stored object {content.key} is not the one that was recorded.")
-            yield chunk
+        finally:
+            self._open -= 1
+            if client is not None:
+                client.settimeout(None)

@@ -1,10 +1,10 @@
-"""A model's archive: what goes into it, and its stream, opened before the answer begins."""
+"""A model's archive: what goes into it, and its bytes."""
 
 from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
@@ -13,11 +13,12 @@ from isal import isal_zlib
 
 from services.models import files, records
 from services.models.archive import Archive, Entry
-from services.models.delivery import Content, MadeFile, StoredFile, begin, read_content, require_present, send_pieces
+from services.models.delivery import send_pieces
 from services.models.files import Manifest
 from services.models.generated import SUMS, checksum_lines
 from services.models.manifest import is_included
 from services.models.paths import archive_names, fold
+from services.models.reading import Content, MadeFile, ObjectDamaged, StoredFile, read_content, require_present
 from services.models.streamed import stream_zip
 from services.models.tables import Model
 from shared.errors import Conflict, NotFound, Unavailable
@@ -52,19 +53,28 @@ class Download:
             entries.append(Entry(name.encode(), size, crc32))
         return Archive(entries, self.model.created_at)
 
-    def open(self, store: Store, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
-        """Return the bytes ``start`` to ``stop`` of the planned archive, or all of one that cannot be planned.
+    def chunks(self, store: Store, start: int = 0, stop: int | None = None) -> Generator[bytes]:
+        """Yield the bytes ``start`` to ``stop`` of the planned archive, or all of one that cannot be planned.
 
-        Its first file is open already: Conflict (missing, or another by now) and Unavailable are raised here. Later
-        errors come out of the iterator, and the connection must break with them.
+        Raises Conflict (a file is missing, or another by now) and Unavailable, for the first file before anything is
+        yielded. What is raised later must break the connection.
         """
-        require_present(store, self.doubtful)
-        if self.archive is not None:
-            whole = self.archive.length if stop is None else stop
-            return begin(send_pieces(store, self.contents, self.archive.pieces(start, whole)))
+        try:
+            require_present(store, self.doubtful)
+            archive = self.archive
+            yield from self._streamed(store) if archive is None else self._planned(store, archive, start, stop)
+        except ObjectDamaged as error:
+            files.record_damage(self.model, error.content.key, error.content.etag, error.message)
+            raise
+
+    def _planned(self, store: Store, archive: Archive, start: int, stop: int | None) -> Generator[bytes]:
+        pieces = archive.pieces(start, archive.length if stop is None else stop)
+        return send_pieces(store, self.contents, pieces)
+
+    def _streamed(self, store: Store) -> Generator[bytes]:
         sizes = (_measures(content)[0] for content in self.contents)
         entries = zip(self.names, sizes, strict=True)
-        return begin(stream_zip(entries, self.model.created_at, lambda index: self._read(store, index)))
+        return stream_zip(entries, self.model.created_at, lambda index: self._read(store, index))
 
     def _read(self, store: Store, index: int) -> Generator[bytes]:
         content = self.contents[index]
@@ -81,7 +91,8 @@ class Downloads:
         """Return the archive of a ready model, or of what ``include`` (a path below its storage path) names.
 
         Raises NotFound (no such model, no files, nothing included, or it has another name than ``filename``), Conflict
-        (not ready) and, for an archive that is asked for by its ``filename``, Unavailable until its length is known.
+        (not ready, or a damaged file) and, for an archive that is asked for by its ``filename``, Unavailable until its
+        length is known.
         """
         model = records.find_model(model_id)
         # A manifest whose checksums are known never changes; the next one has another revision.

@@ -86,6 +86,16 @@ def read_manifest(model_id: int) -> Manifest:
             return Manifest(model, rows, documents)
 
 
+@connected
+def record_damage(model: Model, key: str, etag: str, error: str) -> None:
+    """Flag a frozen file whose object has another content: it is in no archive until the model is frozen anew."""
+    path = key[len(model.storage_path) + 1 :]
+    with database.atomic():
+        # Archives that were planned without the flag are of the revision before.
+        Model.update(revision=Model.revision + 1).where(Model.id == model.id).execute()
+        File.update(error=error).where(File.model_id == model.id, File.path == path, File.etag == etag).execute()
+
+
 @dataclass(frozen=True)
 class Held:
     """The right to change the object ``key``; ``lost`` is set once it has lapsed and the model may be frozen."""

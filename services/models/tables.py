@@ -57,7 +57,7 @@ class File(_Table):
     crc32 = BigIntegerField(null=True)
     sha256 = CharField(null=True)
     error = TextField(null=True)
-    """Why the checksums will never be known."""
+    """Why the checksums will never be known or, where they are, why the object has others."""
     holder = CharField(null=True)
     """The checksum process that reads it, until ``held_until``."""
     held_until = TimeField(null=True)

@@ -208,30 +208,49 @@ class Own:
 
 
 @pytest.fixture(scope="session")
-def own(store, store_server, tmp_path_factory):
+def start_own(store, store_server, tmp_path_factory):
+    """Start a service whose store can be cut off; ``app`` is the module that makes it."""
     pipe = Pipe(store.client._base_url.host)
     credentials = store.client._provider.retrieve()
-    port = free_port()
-    env = os.environ | {
-        "DATABASE_URL": f"sqlite:///{tmp_path_factory.mktemp('own')}/models.db",
-        "S3_ENDPOINT": f"http://127.0.0.1:{pipe.port}",
-        "S3_REGION": "us-east-1",
-        "S3_ACCESS_KEY": credentials.access_key,
-        "S3_SECRET_KEY": credentials.secret_key,
-        **store_server.parts_environ,
-        "LOGS_URL": f"http://127.0.0.1:{free_port()}",
-        "GATEWAY_URL": "http://gateway.test:8080",
-        "PORT": str(port),
-    }
-    env.pop("PUBLIC_URL", None)
-    subprocess.run([sys.executable, "-m", "services.models.setup"], cwd=ROOT, env=env, check=True)
-    command = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "services.models.app:create_app()"]
-    process = subprocess.Popen(command, cwd=ROOT, env=env)
-    url = f"http://127.0.0.1:{port}"
-    until(lambda: _answers(f"{url}/readyz"))
-    yield Own(url, pipe, env)
-    process.terminate()
-    process.wait(timeout=20)
+    processes = []
+
+    def start_own(app, **environ):
+        port = free_port()
+        env = os.environ | {
+            "DATABASE_URL": f"sqlite:///{tmp_path_factory.mktemp('own')}/models.db",
+            "S3_ENDPOINT": f"http://127.0.0.1:{pipe.port}",
+            "S3_REGION": "us-east-1",
+            "S3_ACCESS_KEY": credentials.access_key,
+            "S3_SECRET_KEY": credentials.secret_key,
+            **store_server.parts_environ,
+            "LOGS_URL": f"http://127.0.0.1:{free_port()}",
+            "GATEWAY_URL": "http://gateway.test:8080",
+            "PORT": str(port),
+            **environ,
+        }
+        env.pop("PUBLIC_URL", None)
+        subprocess.run([sys.executable, "-m", "services.models.setup"], cwd=ROOT, env=env, check=True)
+        command = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", f"{app}:create_app()"]
+        processes.append(subprocess.Popen(command, cwd=ROOT, env=env))
+        url = f"http://127.0.0.1:{port}"
+        until(lambda: _answers(f"{url}/readyz"))
+        return Own(url, pipe, env)
+
+    yield start_own
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        process.wait(timeout=20)
+
+
+@pytest.fixture(scope="session")
+def own(start_own):
+    return start_own("services.models.app")
+
+
+@pytest.fixture(scope="session")
+def hasty(start_own):
+    return start_own("tests.models.hasty", WEB_CONCURRENCY="1")
 
 
 def _answers(url):

@@ -15,8 +15,8 @@ import gevent
 import pytest
 import requests
 
-from services.models import delivery
-from services.models.delivery import StoredFile
+from services.models import reading
+from services.models.reading import StoredFile
 
 BROKEN = (requests.exceptions.ChunkedEncodingError, requests.exceptions.ConnectionError)
 BIG = os.urandom(24 * 2**20)
@@ -130,7 +130,7 @@ def test_it_breaks_off_where_the_file_changed_while_it_is_read(own, store, ready
         deque(chunks)
 
 
-def test_it_breaks_off_where_the_content_has_another_crc(own, ready_own):
+def test_it_breaks_off_where_the_content_has_another_crc(own, ready_own, until):
     model, url = ready_own({"a": b"start", "b": BIG[: 2**20]})
     _record_crc(own, model, "b", 1)
     before_last = 2**20 - 256 * 1024 - 1000
@@ -139,7 +139,18 @@ def test_it_breaks_off_where_the_content_has_another_crc(own, ready_own):
     with answer, pytest.raises(BROKEN):
         received.extend(answer.iter_content(1000))
     assert before_last < sum(map(len, received)) < 2**20
-    assert own.call("GET", url, headers={"Range": "bytes=100-300"}).status_code == 206
+    # Flagged: nobody is given a part of it any more, by either URL and by any worker.
+    refused = own.call("GET", url, headers={"Range": "bytes=100-300"})
+    assert (refused.status_code, "/b has another CRC-32" in refused.json()["message"]) == (409, True)
+    assert {own.call("GET", url.rsplit("/", 1)[0]).status_code for _ in range(10)} == {409}
+    assert own.call("GET", f"{url}?include=a").status_code == 200
+    # A new freezing reads it again.
+    for status in ("uploading", "ready"):
+        assert own.call("PUT", f"/{model['ID']}", json={"status": status}).status_code == 200
+    assert own.call("GET", url).status_code == 503
+    with own.checksums():
+        until(lambda: own.call("HEAD", url).status_code == 200)
+    assert zipfile.ZipFile(io.BytesIO(own.call("GET", url).content)).read(f"{model['ID']}/b") == BIG[: 2**20]
 
 
 def test_it_refuses_where_the_first_content_has_another_crc(own, ready_own):
@@ -147,6 +158,7 @@ def test_it_refuses_where_the_first_content_has_another_crc(own, ready_own):
     _record_crc(own, model, "a", 1)
 
     assert own.call("GET", url).status_code == 409
+    assert own.call("HEAD", url).status_code == 409
 
 
 def _record_crc(own, model, path, crc32):
@@ -171,7 +183,7 @@ def test_a_client_that_leaves_ends_the_read(own, ready_own, until, named):
 
 
 def test_a_client_that_takes_nothing_keeps_no_connection_to_the_store(own, store, monkeypatch):
-    monkeypatch.setattr(delivery, "_LEASE_S", 0.05)
+    monkeypatch.setattr(reading, "_LEASE_S", 0.05)
     key = f"leases-{uuid.uuid4().hex}/a"
     etag = store.put(key, io.BytesIO(BIG), len(BIG))
     opened = []
@@ -182,7 +194,7 @@ def test_a_client_that_takes_nothing_keeps_no_connection_to_the_store(own, store
         return chunks_of(*args, **kwargs)
 
     monkeypatch.setattr(store, "chunks", chunks)
-    with closing(delivery.read_content(store, StoredFile(key, len(BIG), etag, zlib.crc32(BIG)), 0, len(BIG))) as read:
+    with closing(reading.read_content(store, StoredFile(key, len(BIG), etag, zlib.crc32(BIG)), 0, len(BIG))) as read:
         received = [next(read), next(read)]
         gevent.sleep(0.2)
         received += read
