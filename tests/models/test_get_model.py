@@ -57,6 +57,20 @@ def test_its_links_open(models, store, ready):
     assert detail["download_links"]["gguf"] == f"{base}{url}/download?include=gguf"
 
 
+def test_links_are_made_without_asking_anybody(own):
+    model = own.model(job_id=1)
+    own.call("PUT", f"/{model['ID']}/files/gguf/m", data=b"GGUF")
+    own.call("PUT", f"/{model['ID']}", json={"status": "ready"})
+    own.pipe.cut()
+    try:
+        detail = own.call("GET", f"/{model['ID']}").json()
+        listed = own.call("GET", f"/{model['ID']}/files").json()["data"]
+    finally:
+        own.pipe.mend()
+    assert "X-Amz-Signature" in detail["download_links"]["gguf"]
+    assert "X-Amz-Signature" in listed[0]["url"]
+
+
 def test_a_folder_of_one_file_is_the_file_and_an_empty_one_is_null(models, store, ready):
     model = ready({"gguf/m.gguf": b"GGUF"})
     links = models.get(f"{MODELS}/{model['ID']}", headers=reached_by(store)).json()["download_links"]

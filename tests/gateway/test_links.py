@@ -1,0 +1,166 @@
+"""Download links through the gateway: they open from wherever the model was asked for, and nothing else does"""
+
+import io
+import os
+import zipfile
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import requests
+from minio import Minio
+
+from run import parts
+from run.settings import free_port, gateway_hosts
+
+MODELS = "/api/v1/models"
+FILES = {
+    "lora_adapters/a": b"first",
+    "lora_adapters/b": b"second",
+    "gguf/größe + 50%&x#1.gguf": b"GGUF",
+}
+
+
+@pytest.fixture(scope="module")
+def behind(start, store_server, tmp_path_factory):
+    """Start a gateway in front of a models service and return its port."""
+
+    def behind(models, **environ):
+        port, nobody = free_port(), f"127.0.0.1:{free_port()}"
+        environ |= {"MODELS_UPSTREAM": models.url.removeprefix("http://"), "S3_UPSTREAM": store_server.endpoint}
+        environ |= dict.fromkeys(("LOGS_UPSTREAM", "EVALUATIONS_UPSTREAM"), nobody)
+        folder = tmp_path_factory.mktemp("gateway")
+        start(parts.caddy(os.environ.get("CADDY_BIN"), folder, gateway_hosts(None), port, environ, ()))
+        return port, folder
+
+    return behind
+
+
+@pytest.fixture(scope="module")
+def service_of_links(service):
+    return service("models", "sqlite")
+
+
+@pytest.fixture(scope="module")
+def port(behind, service_of_links):
+    return behind(service_of_links)[0]
+
+
+def make_model(models):
+    model = models.post(MODELS, json={"name": "Links", "base_model": "b"}).json()
+    for path, content in FILES.items():
+        url = f"{MODELS}/{model['ID']}/files/{requests.utils.quote(path)}"
+        assert models.put(url, data=content).status_code == 200
+    assert models.put(f"{MODELS}/{model['ID']}", json={"status": "ready"}).status_code == 200
+    return model["ID"]
+
+
+@pytest.fixture(scope="module")
+def model_id(service_of_links):
+    return make_model(service_of_links)
+
+
+def get(port, url, **kwargs):
+    """Open an URL as someone does to whom its host is the gateway's machine."""
+    _, host, path = url.split("/", 3)[1:]
+    kwargs["headers"] = {"Host": host, **kwargs.get("headers", {})}
+    return requests.get(f"http://127.0.0.1:{port}/{path}", timeout=10, **kwargs)
+
+
+def require_open(port, detail):
+    """Open every link of a model's detail, as it stands."""
+    for file in detail["model"]["file_list"]:
+        assert get(port, file["url"]).content == FILES[file["path"]]
+    assert get(port, detail["download_links"]["gguf"]).content == b"GGUF"
+    folder = zipfile.ZipFile(io.BytesIO(get(port, detail["download_links"]["lora_adapters"]).content))
+    assert [name.split("/", 1)[1] for name in folder.namelist()] == ["lora_adapters/a", "lora_adapters/b"]
+
+
+@pytest.mark.parametrize("host", ["localhost:{port}", "127.0.0.1:{port}", "tuned.example", "tuned.example:8443"])
+def test_it_works(port, model_id, host):
+    """Also behind another name and port, which is what a forwarded port and a load balancer look like."""
+    base = f"http://{host.format(port=port)}"
+    detail = get(port, f"{base}{MODELS}/{model_id}", headers={"X-Forwarded-Proto": "https"}).json()
+    links = [file["url"] for file in detail["model"]["file_list"]] + list(detail["download_links"].values())
+    assert {link[: len(base) + 1] for link in links} == {f"{base}/"}  # whatever scheme a client says it has
+    require_open(port, detail)
+
+
+def test_they_are_listed_with_the_files_too(port, model_id):
+    listed = get(port, f"http://tuned.example{MODELS}/{model_id}/files?limit=2").json()["data"]
+    assert [get(port, file["url"]).content for file in listed] == [FILES[file["path"]] for file in listed]
+
+
+def test_they_carry_the_public_url(serve, new_database, redis_url, store_settings, behind):
+    """Where a proxy in front ends TLS, and gives itself another name."""
+    environ = {"DATABASE_URL": new_database("sqlite"), "LOGS_URL": "http://127.0.0.1:9"}
+    environ |= {"GATEWAY_URL": "http://127.0.0.1:9", "PUBLIC_URL": "https://tuned.example/"}
+    models = serve("models", **environ, **store_settings.environ)
+    port, _ = behind(models)
+    model_id = make_model(models)
+    detail = get(port, f"http://inside{MODELS}/{model_id}").json()
+    links = [file["url"] for file in detail["model"]["file_list"]] + list(detail["download_links"].values())
+    assert {link[:22] for link in links} == {"https://tuned.example/"}
+    require_open(port, detail)
+
+
+def test_they_are_https_where_the_gateway_is(behind, service_of_links, model_id):
+    port, folder = behind(service_of_links, GATEWAY_SITE="https://localhost")
+    root = next(folder.rglob("root.crt"))
+    detail = requests.get(f"https://localhost:{port}{MODELS}/{model_id}", verify=root, timeout=10).json()
+    for file in detail["model"]["file_list"]:
+        assert file["url"].startswith(f"https://localhost:{port}/")
+        assert requests.get(file["url"], verify=root, timeout=10).content == FILES[file["path"]]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("lora_adapters/a?", "lora_adapters/b?"),
+        ("lora_adapters/a?", "lora_adapters/?"),
+        ("Expires=86400", "Expires=604800"),
+        ("attachment", "inline"),
+        ("Signature=", "Signature=0"),
+        ("http://", "http://another."),
+    ],
+)
+def test_it_rejects_a_tampered_link(port, model_id, old, new):
+    detail = get(port, f"http://tuned.example{MODELS}/{model_id}").json()
+    link = detail["model"]["file_list"][1]["url"]
+    assert old in link
+    assert get(port, link).status_code == 200
+    assert get(port, link.replace(old, new)).status_code == 403
+
+
+def test_it_rejects_an_expired_link(port, store_server, model_id):
+    signer = Minio(
+        endpoint="tuned.example",
+        access_key=store_server.access_key,
+        secret_key=store_server.secret_key,
+        region="us-east-1",
+        secure=False,
+    )
+    day = timedelta(hours=24)
+    for age, status in ((day - timedelta(minutes=1), 200), (day + timedelta(seconds=1), 403)):
+        link = signer.presigned_get_object(
+            bucket_name="models",
+            object_name=f"{model_id}/lora_adapters/a",
+            expires=day,
+            request_date=datetime.now(UTC) - age,
+        )
+        assert get(port, link).status_code == status
+
+
+def test_they_say_how_long_they_open(port, model_id):
+    detail = get(port, f"http://tuned.example{MODELS}/{model_id}").json()
+    query = requests.utils.urlparse(detail["model"]["file_list"][0]["url"]).query
+    fields = dict(part.split("=", 1) for part in query.split("&"))
+    signed = datetime.strptime(fields["X-Amz-Date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    ends = datetime.fromisoformat(detail["model"]["links_expire_at"])
+    assert (fields["X-Amz-Expires"], ends - signed) == ("86400", timedelta(hours=24))
+
+
+def test_a_link_reads_and_does_no_more(port, model_id):
+    link = get(port, f"http://127.0.0.1:{port}{MODELS}/{model_id}").json()["model"]["file_list"][1]["url"]
+    for method, status in (("HEAD", 403), ("PUT", 405), ("DELETE", 405), ("POST", 405)):
+        assert requests.request(method, link, data=b"x", timeout=10).status_code == status
+    assert requests.get(link, headers={"Range": "bytes=1-3"}, timeout=10).content == b"irs"
