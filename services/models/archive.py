@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-_FORMAT = b"tunedeck zip 1"
+_FORMAT = b"tunedeck zip 2"
 """Part of every ETag: change it with any change to the bytes below, or clients splice two archives."""
 
 _FULL_16 = 0xFFFF
@@ -62,14 +62,16 @@ class Archive:
         self._centrals = array("Q")
         """Where each record of the central directory begins."""
         position = 0
-        for name, size, crc32 in entries:
+        for index, (name, size, crc32) in enumerate(entries):
             digest.update(struct.pack("<LQL", len(name), size, crc32) + name)
             self._locals.append(position)
-            position += _LOCAL.size + len(name) + len(_zip64_extra(*_local_overflow(size))) + size
+            position += _LOCAL.size + len(name) + len(_zip64_extra(*self._large_sizes(index))) + size
         self._directory = position
-        for (name, size, _), offset in zip(entries, self._locals, strict=True):
+        for index, (name, _, _) in enumerate(entries):
             self._centrals.append(position)
-            position += _CENTRAL.size + len(name) + len(_zip64_extra(*_local_overflow(size), *_overflow(offset)))
+            position += (
+                _CENTRAL.size + len(name) + len(_zip64_extra(*self._large_sizes(index), *self._large_offset(index)))
+            )
         self._end = position
         self.length = position + len(self._end_records())
         self.etag = f'"{digest.hexdigest()}"'
@@ -96,11 +98,23 @@ class Archive:
         if literal := _cut(self._end_records(), self._end, start, stop):
             yield literal
 
+    def _large_sizes(self, index: int) -> tuple[int, ...]:
+        """Before and after a compression that does not happen, where they are too large for a header of their own."""
+        size = self._entries[index].size
+        # Info-ZIP's unzip takes a size of exactly the limit, once read, for one that is still to be read, and would
+        # take it from the next entry's extra field: that one must bring its sizes, however small.
+        after_limit = index > 0 and self._entries[index - 1].size == _FULL_32
+        return (size, size) if size >= _FULL_32 or after_limit else ()
+
+    def _large_offset(self, index: int) -> tuple[int, ...]:
+        offset = self._locals[index]
+        return (offset,) if offset >= _FULL_32 else ()
+
     def _local_header(self, index: int) -> bytes:
         name, size, crc32 = self._entries[index]
-        extra = _zip64_extra(*_local_overflow(size))
+        extra = _zip64_extra(*self._large_sizes(index))
         version = _ZIP64_VERSION if extra else _PLAIN_VERSION
-        short = min(size, _FULL_32)
+        short = _FULL_32 if extra else size
         fixed = _LOCAL.pack(
             *(b"PK\x03\x04", version, _flags(name), 0, self._clock, self._day),
             *(crc32, short, short, len(name), len(extra)),
@@ -109,13 +123,13 @@ class Archive:
 
     def _central_record(self, index: int) -> bytes:
         name, size, crc32 = self._entries[index]
-        offset = self._locals[index]
-        extra = _zip64_extra(*_local_overflow(size), *_overflow(offset))
+        sizes, offset = self._large_sizes(index), min(self._locals[index], _FULL_32)
+        extra = _zip64_extra(*sizes, *self._large_offset(index))
         version = _ZIP64_VERSION if extra else _PLAIN_VERSION
-        short = min(size, _FULL_32)
+        short = _FULL_32 if sizes else size
         fixed = _CENTRAL.pack(
             *(b"PK\x01\x02", version, _UNIX, version, 0, _flags(name), 0, self._clock, self._day),
-            *(crc32, short, short, len(name), len(extra), 0, 0, 0, _FILE_MODE, min(offset, _FULL_32)),
+            *(crc32, short, short, len(name), len(extra), 0, 0, 0, _FILE_MODE, offset),
         )
         return fixed + name + extra
 
@@ -135,14 +149,6 @@ def _dos_time(moment: datetime) -> tuple[int, int]:
     """Time and date as MS-DOS has them, in UTC: even seconds, from 1980 on."""
     at = max(moment.astimezone(UTC), datetime(1980, 1, 1, tzinfo=UTC))
     return at.hour << 11 | at.minute << 5 | at.second // 2, (at.year - 1980) << 9 | at.month << 5 | at.day
-
-
-def _overflow(value: int) -> tuple[int, ...]:
-    return (value,) if value >= _FULL_32 else ()
-
-
-def _local_overflow(size: int) -> tuple[int, ...]:
-    return _overflow(size) * 2  # before and after a compression that does not happen
 
 
 def _zip64_extra(*values: int) -> bytes:
