@@ -4,7 +4,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-TOOLS := chromium curl docker-compose jq nginx unzip
+TOOLS := aria2 chromium curl default-jdk-headless docker-compose jq libarchive-tools nginx p7zip-full unzip wget
 
 # The requirements are installed again only when their file changed, so that a second start uses no network.
 define install
@@ -43,7 +43,7 @@ tools:
 
 # The slow proofs: minutes of churn and faults.
 soak: $(VENV)/test.stamp
-	$(BIN)/python -m pytest -q -m soak
+	$(BIN)/python -m pytest -q -m soak tests tests/foreign
 
 # Churn and faults under the logs service; what they are is drawn from SEED, which is printed.
 chaos: $(VENV)/test.stamp

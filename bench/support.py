@@ -210,10 +210,15 @@ def machine() -> str:
 def memory_kib(pid: int) -> int:
     """Return the proportional set size of a process and all that it started, in KiB."""
     total = 0
-    for member in [pid, *_descendants(pid)]:
+    for member in family(pid):
         rollup = Path(f"/proc/{member}/smaps_rollup").read_text()
         total += next(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:"))
     return total
+
+
+def family(pid: int) -> list[int]:
+    """Return a process and all that it started."""
+    return [pid, *_descendants(pid)]
 
 
 def _descendants(pid: int) -> list[int]:

@@ -18,7 +18,9 @@ from urllib3.exceptions import HTTPError
 from shared.errors import Conflict, NotFound, Unavailable
 
 CHUNK_BYTES = 256 * 1024
-"""What one read brings: larger chunks are faster and make the worker's other requests wait longer."""
+_MAX_CHUNK_BYTES = 4 * CHUNK_BYTES
+_CHUNKS_BYTES = 16 * CHUNK_BYTES
+"""What one read of each open object may bring together: larger chunks are faster, and make others wait longer."""
 
 PART_BYTES = 16 * 2**20
 _CONNECT_TIMEOUT_S = 5
@@ -67,6 +69,7 @@ class Store:
     def __init__(self, client: Minio, bucket: str) -> None:
         self.client = client
         self.bucket = bucket
+        self._reading = 0
 
     def check(self) -> None:
         """Raise Unavailable unless the bucket is there."""
@@ -125,8 +128,16 @@ class Store:
     ) -> Generator[bytes]:
         """Yield the bytes that ``open`` would read; raises Unavailable where the connection breaks midway."""
         with self.open(key, offset=offset, length=length, etag=etag) as response, translated():
-            # decode_content: an object stored with Content-Encoding: gzip must arrive as it lies there.
-            yield from response.stream(CHUNK_BYTES, decode_content=False)
+            self._reading += 1
+            try:
+                # decode_content: an object stored with Content-Encoding: gzip must arrive as it lies there.
+                while chunk := response.read(self._chunk_bytes(), decode_content=False):
+                    yield chunk
+            finally:
+                self._reading -= 1
+
+    def _chunk_bytes(self) -> int:
+        return min(max(_CHUNKS_BYTES // self._reading, CHUNK_BYTES), _MAX_CHUNK_BYTES)
 
     def put(self, key: str, data: BinaryIO, size: int = -1, content_type: str = "application/octet-stream") -> str:
         """Store a stream of ``size`` bytes (-1: until it ends) and return its etag.

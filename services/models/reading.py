@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Generator, Iterable
 from contextlib import closing
 from dataclasses import dataclass
@@ -98,19 +99,35 @@ def _healed(store: Store, content: StoredFile, position: int, stop: int, patient
             if not patient or failures > _REOPENINGS:
                 raise
             log.warning("Reading %s again at byte %d: %s", content.key, position, error.message)
-            gevent.sleep(_FIRST_PAUSE_S * 2 ** (failures - 1))
+            gevent.sleep(_FIRST_PAUSE_S * 3 ** (failures - 1))
+
+
+@dataclass
+class _Lease:
+    """Of a connection to the store: ``since`` is when its reader was given a chunk, None while it wants the next."""
+
+    since: float | None = None
+
+    def end_when_due(self, chunks: Generator[bytes]) -> None:
+        # Looked at now and then: a timer for each chunk would cost more than all else that is done with it.
+        while self.since is None or time.monotonic() - self.since < _LEASE_S:
+            gevent.sleep(_LEASE_S / 4)
+        chunks.close()
 
 
 def _leased(store: Store, content: StoredFile, position: int, stop: int) -> Generator[bytes]:
     """Yield the object's bytes, until its reader takes no more for a while: then the store's connection is closed."""
+    lease = _Lease()
     chunks = store.chunks(content.key, offset=position, length=stop - position, etag=content.etag)
+    watch = gevent.spawn(lease.end_when_due, chunks)
     with closing(chunks):
-        for chunk in chunks:
-            lapse = gevent.spawn_later(_LEASE_S, chunks.close)
-            try:
+        try:
+            for chunk in chunks:
+                lease.since = time.monotonic()
                 yield chunk
-            finally:
-                lapse.kill(block=False)
+                lease.since = None
+        finally:
+            watch.kill(block=False)
 
 
 def _verified(content: StoredFile, offset: int, length: int, chunks: Generator[bytes]) -> Generator[bytes]:

@@ -4,10 +4,9 @@ import os
 import socket
 import subprocess
 import sys
-import threading
 import time
 import uuid
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -16,6 +15,7 @@ import requests
 
 from services.models.tables import database
 from shared import database as databases
+from tests.support.pipe import Pipe
 
 ROOT = Path(__file__).parents[2]
 MODELS = "/api/v1/models"
@@ -108,69 +108,6 @@ def free_port():
         return probe.getsockname()[1]
 
 
-class Pipe:
-    """A TCP forwarder in front of the store, which can be cut at any byte."""
-
-    def __init__(self, host):
-        name, _, port = host.partition(":")
-        self._target = (name, int(port))
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-        self.open = True
-        self.passes = None
-        self.passed = 0
-        """How many bytes came from the store."""
-        self.connected = 0
-        """How many connections to the store are open."""
-        self._live = []
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def cut(self, after=None):
-        """Refuse all; or, with ``after``, break each connection once so many bytes came from the store."""
-        self.passes = after
-        self.open = after is not None
-        for connection in self._live:
-            # Closing alone would not wake a thread that waits for its bytes.
-            with suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-            connection.close()
-        self._live = []
-
-    def mend(self):
-        self.open, self.passes = True, None
-
-    def _accept(self):
-        while True:
-            client, _ = self._listener.accept()
-            if not self.open:
-                client.close()
-                continue
-            server = socket.create_connection(self._target)
-            self._live += [client, server]
-            self.connected += 1
-            threading.Thread(target=self._pump, args=(client, server, None), daemon=True).start()
-            threading.Thread(target=self._give, args=(server, client, self.passes), daemon=True).start()
-
-    def _give(self, server, client, left):
-        self._pump(server, client, left, counted=True)
-        self.connected -= 1
-
-    def _pump(self, source, target, left, counted=False):
-        with suppress(OSError):
-            while data := source.recv(65536 if left is None else min(65536, left)):
-                target.sendall(data)
-                if counted:
-                    self.passed += len(data)
-                if left is not None:
-                    left -= len(data)
-                    if left <= 0:
-                        break
-        for end in (source, target):
-            with suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-            end.close()
-
-
 class Own:
     """The tests' own service, at ``url``; its objects lie below paths that nobody else uses."""
 
@@ -210,12 +147,11 @@ class Own:
 @pytest.fixture(scope="session")
 def start_own(store, store_server, tmp_path_factory):
     """Start a service whose store can be cut off; ``app`` is the module that makes it."""
-    pipe = Pipe(store.client._base_url.host)
     credentials = store.client._provider.retrieve()
     processes = []
 
     def start_own(app, **environ):
-        port = free_port()
+        pipe, port = Pipe(store.client._base_url.host), free_port()
         env = os.environ | {
             "DATABASE_URL": f"sqlite:///{tmp_path_factory.mktemp('own')}/models.db",
             "S3_ENDPOINT": f"http://127.0.0.1:{pipe.port}",

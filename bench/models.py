@@ -1,0 +1,137 @@
+"""The models service, its store and its gateway, with models to download; servers and clients share the cores."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+import sqlite3
+import statistics
+import subprocess
+import urllib.request
+import zlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench import support
+from run import parts
+from run.parts import StoreServer
+from run.settings import free_port
+from shared.store import Store, connect
+
+MODELS = "/api/v1/models"
+
+
+@dataclass(frozen=True)
+class ModelsSystem:
+    """Where its parts answer, and the pid of the service's master."""
+
+    service: str
+    gateway: str
+    store: StoreServer
+    database: Path
+    pid: int
+
+    def request(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
+        """Ask the service itself and return what it answers."""
+        data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
+        headers = {"Content-Type": "application/json", **headers}
+        request = urllib.request.Request(self.service + path, data, headers, method=method)
+        with urllib.request.urlopen(request, timeout=600) as answer:
+            return json.load(answer)
+
+    def ready_model(self, files: int, size: int) -> str:
+        """Make a ready model of so many files of ``size`` bytes, checksums known; returns its URL's path."""
+        model = self.request("POST", MODELS, {"name": "Bench", "base_model": "b"})
+        url = f"{MODELS}/{model['ID']}"
+        # No two chunks alike, and nothing that a store could make smaller.
+        block = os.urandom(min(size, 2**23))
+        content = block * (size // len(block)) + block[: size % len(block)]
+        store = store_of(self)
+        keys = [f"{model['storage_path']}/files/{number:06}.bin" for number in range(files)]
+        with ThreadPoolExecutor(8 if size < 2**20 else 1) as uploads:
+            assert all(uploads.map(lambda key: store.put(key, io.BytesIO(content), size), keys))
+        self.request("PUT", url, {"status": "ready"})
+        # What the checksum process would find, for 10,000 files in minutes.
+        with sqlite3.connect(self.database) as database:
+            sums = (zlib.crc32(content), hashlib.sha256(content).hexdigest(), model["ID"])
+            database.execute("UPDATE file SET crc32 = ?, sha256 = ? WHERE model_id = ?", sums)
+        database.close()
+        return url
+
+    def named(self, url: str) -> str:
+        """Return the path of the model's archive under its own name."""
+        model = self.request("GET", url)["model"]
+        return f"{url}/download/model-{model['ID']}-{model['created_at'][:10].replace('-', '')}.zip"
+
+    def links(self, url: str, base: str) -> list[str]:
+        """Return the presigned links of the model's files, as a client gets them who asked at ``base``."""
+        scheme, _, host = base.partition("://")
+        headers = {"X-Forwarded-Proto": scheme, "Host": host}
+        return [file["url"] for file in self.request("GET", url, **headers)["model"]["file_list"]]
+
+
+@contextlib.contextmanager
+def models_system(folder: Path, workers: int = 2, store_url: str | None = None) -> Iterator[ModelsSystem]:
+    """Run store, service and gateway over ``folder``; ``store_url`` is where the service finds S3, if elsewhere."""
+    server = StoreServer(f"http://127.0.0.1:{free_port()}", "services-key", "services-secret", "parts-key", "parts")
+    settings = {
+        "DATABASE_URL": f"sqlite:///{folder}/models.db",
+        "S3_ENDPOINT": store_url or server.endpoint,
+        "S3_REGION": "us-east-1",
+        "S3_ACCESS_KEY": server.access_key,
+        "S3_SECRET_KEY": server.secret_key,
+        "LOGS_URL": "http://127.0.0.1:9",
+        "GATEWAY_URL": "http://127.0.0.1:9",
+        "WEB_CONCURRENCY": str(workers),
+    }
+    port, gateway_port = free_port(), free_port()
+    upstreams = dict.fromkeys(("LOGS_UPSTREAM", "EVALUATIONS_UPSTREAM"), "127.0.0.1:9")
+    upstreams |= {"MODELS_UPSTREAM": f"127.0.0.1:{port}", "S3_UPSTREAM": server.endpoint}
+    with contextlib.ExitStack() as stack:
+        run_part = lambda part: stack.enter_context(support.running(part, None))  # noqa: E731
+        run_part(parts.seaweed(None, folder / "store", server, lambda _: free_port()))
+        run_part(parts.setup("models", settings, ()))
+        service = run_part(parts.gunicorn("models", settings, port, ()))
+        run_part(parts.caddy(None, folder / "gateway", ["127.0.0.1"], gateway_port, upstreams, ()))
+        yield ModelsSystem(
+            f"http://127.0.0.1:{port}", f"http://127.0.0.1:{gateway_port}", server, folder / "models.db", service.pid
+        )
+
+
+def store_of(system: ModelsSystem) -> Store:
+    """Return the service's bucket."""
+
+    @dataclass(frozen=True)
+    class Settings:
+        s3_endpoint: str = system.store.endpoint
+        s3_region: str = "us-east-1"
+        s3_access_key: str = system.store.access_key
+        s3_secret_key: str = system.store.secret_key
+
+    return Store(connect(Settings()), "models")
+
+
+def download(*urls: str, host: str | None = None) -> tuple[float, float]:
+    """Fetch the URLs one after another by one curl; returns MB/s of all, and seconds to the first byte of the first.
+
+    ``host`` is for links that were signed for another address.
+    """
+    named = [] if host is None else ["-H", f"Host: {host}", "-H", "Connection: close"]
+    each = [word for url in urls for word in ("-o", "/dev/null", url)]
+    written = "%{http_code} %{size_download} %{time_total} %{time_starttransfer}\n"
+    done = subprocess.run(["curl", "-sS", "-w", written, *named, *each], capture_output=True, text=True, check=True)
+    rows = [line.split() for line in done.stdout.splitlines()]
+    assert all(row[0] == "200" for row in rows), rows
+    return sum(int(row[1]) for row in rows) / sum(float(row[2]) for row in rows) / 1e6, float(rows[0][3])
+
+
+def medians(rounds: int, *measures: Callable[[], float]) -> list[float]:
+    """Return the median of each measure; they take turns, so that what slows the machine slows them all."""
+    taken = [[measure() for measure in measures] for _ in range(rounds)]
+    return [statistics.median(column) for column in zip(*taken, strict=True)]

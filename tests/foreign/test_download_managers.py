@@ -1,0 +1,139 @@
+"""Downloads that live through kill -9 of the models service, of S3 and of the gateway, by whatever resumes them"""
+
+import hashlib
+import os
+import re
+import signal
+import subprocess
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import requests
+
+from tests.foreign.chromium import Chromium
+from tests.support.pipe import Pipe
+from tests.support.system import start_system
+
+FILES = {"lora_adapters/a.bin": 30_000_000, "gguf/b.gguf": 30_000_000, "c": 5}
+RATE = 5_000_000
+"""Bytes a second of each connection: the archive takes twelve seconds, and three interruptions more."""
+
+WITHIN_S = 90
+VICTIMS = {"the models service": "services.models.app", "S3": "weed mini", "the gateway": "caddy run"}
+KILLS_AT_S = (2, 5, 9)
+
+
+def repeat(folder, *command):
+    """Run a program, as someone would, until it is content; return how often that took."""
+    deadline = time.monotonic() + WITHIN_S
+    runs = 1
+    while subprocess.run(command, cwd=folder, capture_output=True, check=False).returncode:
+        assert time.monotonic() < deadline, command
+        time.sleep(0.5)  # as someone who tries again
+        runs += 1
+    return runs
+
+
+def curl(folder, url):
+    return repeat(folder, "curl", "-sSf", "-C", "-", "-O", url)
+
+
+def wget(folder, url):
+    return repeat(folder, "wget", "-q", "-c", "-t", "1", url)
+
+
+def aria2(folder, url):
+    options = ["-q", "-c", "-x4", "-s4", "-k1M", "--auto-file-renaming=false", "--max-tries=1"]
+    return repeat(folder, "aria2c", *options, "--log-level=debug", f"--log={folder}.log", url)
+
+
+def python_requests(folder, url):
+    """A loop as it stands in many scripts: Range from what there is, If-Range with the first answer's ETag."""
+    deadline = time.monotonic() + WITHIN_S
+    path = folder / url.rsplit("/", 1)[1]
+    headers, runs = {}, 0
+    while time.monotonic() < deadline:
+        runs += 1
+        headers["Range"] = f"bytes={path.stat().st_size if path.exists() else 0}-"
+        try:
+            with requests.get(url, headers=headers, stream=True, timeout=30) as answer:
+                answer.raise_for_status()
+                headers["If-Range"] = answer.headers["ETag"]
+                with path.open("ab" if answer.status_code == 206 else "wb") as file:
+                    for chunk in answer.iter_content(65536):
+                        file.write(chunk)
+            return runs
+        except requests.RequestException:
+            time.sleep(0.5)  # as someone who tries again
+    raise AssertionError("the download did not end")
+
+
+def chromium(folder, url):
+    browser = Chromium(folder)
+    try:
+        browser.download(url, WITHIN_S)
+    finally:
+        browser.close()
+    return 1 + browser.interruptions
+
+
+CLIENTS = {"curl -C -": curl, "wget -c": wget, "aria2c -x4": aria2, "requests": python_requests, "Chromium": chromium}
+
+
+@pytest.fixture(scope="module")
+def downloads(tmp_path_factory):
+    """Each client's folder, and how often it began; all download at once, while the parts are killed."""
+    folder = tmp_path_factory.mktemp("managers")
+    system = start_system(folder / "data", EXAMPLE_KERNEL="0", EVALUATION_WORKER="0")
+    try:
+        system.wait_until_ready()
+        path = make_model(system)
+        whole = system.get(path)
+        assert whole.status_code == 200
+        pipe = Pipe(f"127.0.0.1:{system.port}", RATE)
+        url = f"http://127.0.0.1:{pipe.port}/api/v1{path}"
+        with ThreadPoolExecutor() as pool:
+            runs = {}
+            for name, client in CLIENTS.items():
+                own = folder / re.sub("[^a-z0-9]", "", name.lower())
+                own.mkdir()
+                runs[name] = own, pool.submit(client, own, url)
+            threading.Thread(target=kill_all, args=(system,)).start()
+        yield hashlib.sha256(whole.content).digest(), path.rsplit("/", 1)[1], runs
+    finally:
+        system.stop()
+
+
+def make_model(system):
+    """Return the path of the named archive of a new model."""
+    model = system.request("POST", "/models", json={"name": "Large", "base_model": "b"}).json()
+    url = f"/models/{model['ID']}"
+    for path, size in FILES.items():
+        assert system.request("PUT", f"{url}/files/{path}", data=os.urandom(size)).status_code == 200
+    assert system.request("PUT", url, json={"status": "ready"}).status_code == 200
+    return f"{url}/download/model-{model['ID']}-{model['created_at'][:10].replace('-', '')}.zip"
+
+
+def kill_all(system):
+    begin = time.monotonic()
+    for moment, words in zip(KILLS_AT_S, VICTIMS.values(), strict=True):
+        time.sleep(max(0, begin + moment - time.monotonic()))
+        for pid in system.processes(words):
+            os.kill(pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_it_resumes_and_the_file_is_the_same(downloads, client):
+    digest, name, done = downloads
+    folder, began = done[client]
+    assert began.result() > 1  # or nothing was interrupted
+    files = [found for found in folder.rglob(name) if found.is_file()]
+    assert [hashlib.sha256(found.read_bytes()).digest() for found in files] == [digest]
+
+
+def test_aria2_fetches_four_parts_at_once(downloads):
+    folder, _ = downloads[2]["aria2c -x4"]
+    ranges = set(re.findall("Range: bytes=([0-9]+)-", folder.with_suffix(".log").read_text(errors="replace")))
+    assert len(ranges) >= 3

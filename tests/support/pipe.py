@@ -1,0 +1,76 @@
+"""A TCP forwarder to put in front of a server that is to fail."""
+
+import socket
+import threading
+import time
+from contextlib import suppress
+
+
+class Pipe:
+    """A forwarder to ``host``, which can be cut at any byte; ``rate`` limits the bytes a second of each connection."""
+
+    def __init__(self, host, rate=None):
+        name, _, port = host.partition(":")
+        self._rate = rate
+        self._target = (name, int(port))
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self.open = True
+        self.passes = None
+        self.passed = 0
+        """How many bytes came from the server."""
+        self.connected = 0
+        """How many connections to the server are open."""
+        self._live = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def cut(self, after=None):
+        """Refuse all; or, with ``after``, break each connection once so many bytes came from the server."""
+        self.passes = after
+        self.open = after is not None
+        for connection in self._live:
+            # Closing alone would not wake a thread that waits for its bytes.
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+            connection.close()
+        self._live = []
+
+    def mend(self):
+        self.open, self.passes = True, None
+
+    def _accept(self):
+        while True:
+            client, _ = self._listener.accept()
+            if not self.open:
+                client.close()
+                continue
+            try:
+                server = socket.create_connection(self._target)
+            except OSError:
+                client.close()
+                continue
+            self._live += [client, server]
+            self.connected += 1
+            threading.Thread(target=self._pump, args=(client, server, None), daemon=True).start()
+            threading.Thread(target=self._give, args=(server, client, self.passes), daemon=True).start()
+
+    def _give(self, server, client, left):
+        self._pump(server, client, left, counted=True)
+        self.connected -= 1
+
+    def _pump(self, source, target, left, counted=False):
+        with suppress(OSError):
+            while data := source.recv(65536 if left is None else min(65536, left)):
+                target.sendall(data)
+                if counted:
+                    self.passed += len(data)
+                if counted and self._rate:
+                    time.sleep(len(data) / self._rate)  # that is the rate
+                if left is not None:
+                    left -= len(data)
+                    if left <= 0:
+                        break
+        for end in (source, target):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
