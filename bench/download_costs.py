@@ -19,6 +19,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from bench import support
+from bench.delivery import read_answer
 from bench.models import ModelsSystem, download, models_system
 from bench.support import Row
 
@@ -110,7 +111,7 @@ def p95_ms(system: ModelsSystem, url: str) -> float:
         for _ in range(PROBES):
             begin = time.perf_counter()
             client.sendall(request)
-            assert b" 200 " in client.recv(65536)[:20]
+            assert b" 200 " in read_answer(client)[:20]
             times.append((time.perf_counter() - begin) * 1000)
     return statistics.quantiles(times, n=20)[-1]
 
