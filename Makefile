@@ -64,9 +64,10 @@ bench-logs: $(VENV)/test.stamp
 bench-evaluations: $(VENV)/test.stamp
 	$(BIN)/python -m bench.evaluation
 
-# Ratios to minio-py and MLflow (installed by the run, into .data/bench); needs wrk and curl, and a quiet machine.
+# Ratios to S3 itself, to minio-py, to a socket copy in Python and to MLflow (installed by the run, into .data/bench);
+# needs wrk and curl, and a quiet machine.
 bench-models: $(VENV)/test.stamp
-	for name in uploads listing; do $(BIN)/python -m bench.$$name || exit 1; done
+	for name in downloads download_costs mlflow_proxy uploads listing; do $(BIN)/python -m bench.$$name || exit 1; done
 
 # Pins every requirement with its hashes; the files name no index.
 lock:
