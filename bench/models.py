@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import support
+from bench.registries import models_settings
 from run import parts
 from run.parts import StoreServer
 from run.settings import free_port
@@ -80,16 +81,9 @@ class ModelsSystem:
 def models_system(folder: Path, workers: int = 2, store_url: str | None = None) -> Iterator[ModelsSystem]:
     """Run store, service and gateway over ``folder``; ``store_url`` is where the service finds S3, if elsewhere."""
     server = StoreServer(f"http://127.0.0.1:{free_port()}", "services-key", "services-secret", "parts-key", "parts")
-    settings = {
-        "DATABASE_URL": f"sqlite:///{folder}/models.db",
-        "S3_ENDPOINT": store_url or server.endpoint,
-        "S3_REGION": "us-east-1",
-        "S3_ACCESS_KEY": server.access_key,
-        "S3_SECRET_KEY": server.secret_key,
-        "LOGS_URL": "http://127.0.0.1:9",
-        "GATEWAY_URL": "http://127.0.0.1:9",
-        "WEB_CONCURRENCY": str(workers),
-    }
+    settings = models_settings(f"sqlite:///{folder}/models.db", server) | {"WEB_CONCURRENCY": str(workers)}
+    if store_url is not None:
+        settings["S3_ENDPOINT"] = store_url
     port, gateway_port = free_port(), free_port()
     upstreams = dict.fromkeys(("LOGS_UPSTREAM", "EVALUATIONS_UPSTREAM"), "127.0.0.1:9")
     upstreams |= {"MODELS_UPSTREAM": f"127.0.0.1:{port}", "S3_UPSTREAM": server.endpoint}

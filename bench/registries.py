@@ -25,10 +25,9 @@ def store(folder: Path) -> Iterator[StoreServer]:
         yield server
 
 
-@contextlib.contextmanager
-def models(database_url: str, server: StoreServer, core: int | None = None) -> Iterator[str]:
-    """Run the models service with one worker; gives its address."""
-    settings = {
+def models_settings(database_url: str, server: StoreServer) -> dict[str, str]:
+    """Return the environment of a models service over the store, with nobody else around it."""
+    return {
         "DATABASE_URL": database_url,
         "S3_ENDPOINT": server.endpoint,
         "S3_REGION": "us-east-1",
@@ -37,8 +36,13 @@ def models(database_url: str, server: StoreServer, core: int | None = None) -> I
         **server.parts_environ,
         "LOGS_URL": "http://127.0.0.1:9",
         "GATEWAY_URL": "http://127.0.0.1:9",
-        "WEB_CONCURRENCY": "1",
     }
+
+
+@contextlib.contextmanager
+def models(database_url: str, server: StoreServer, core: int | None = None) -> Iterator[str]:
+    """Run the models service with one worker; gives its address."""
+    settings = models_settings(database_url, server) | {"WEB_CONCURRENCY": "1"}
     with support.running(parts.setup("models", settings, ()), None):
         pass
     port = free_port()
@@ -58,11 +62,19 @@ def install_mlflow() -> str:
 
 
 @contextlib.contextmanager
-def mlflow(folder: Path, server: StoreServer, core: int | None = None) -> Iterator[str]:
-    """Run MLflow with one worker, its tables in SQLite, its artifacts passed on to the store; gives its address."""
+def mlflow(
+    folder: Path, server: StoreServer, core: int | None = None, *, workers: int = 1, prefix: str = "mlflow"
+) -> Iterator[str]:
+    """Run MLflow, its tables in SQLite, its artifacts passed on to the store below ``prefix``; gives its address."""
     port = free_port()
-    places = ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--artifacts-destination", "s3://models/mlflow"]
-    command = [str(_MLFLOW / "mlflow"), "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    places = [
+        "--backend-store-uri",
+        f"sqlite:///{folder}/mlflow.db",
+        "--artifacts-destination",
+        f"s3://models/{prefix}",
+    ]
+    command = [str(_MLFLOW / "mlflow"), "server", "--host", "127.0.0.1", "--port", str(port)]
+    command += ["--workers", str(workers)]
     environ = {
         "AWS_ACCESS_KEY_ID": server.access_key,
         "AWS_SECRET_ACCESS_KEY": server.secret_key,

@@ -2,6 +2,9 @@
 
 import io
 import os
+import socket
+import ssl
+import time
 import zipfile
 from datetime import UTC, datetime, timedelta
 
@@ -90,11 +93,11 @@ def test_they_are_listed_with_the_files_too(port, model_id):
     assert [get(port, file["url"]).content for file in listed] == [FILES[file["path"]] for file in listed]
 
 
-def test_they_carry_the_public_url(serve, new_database, redis_url, store_settings, behind):
+def test_they_carry_the_public_url(serve, new_database, redis_url, store_settings, store_server, behind):
     """Where a proxy in front ends TLS, and gives itself another name."""
     environ = {"DATABASE_URL": new_database("sqlite"), "LOGS_URL": "http://127.0.0.1:9"}
     environ |= {"GATEWAY_URL": "http://127.0.0.1:9", "PUBLIC_URL": "https://tuned.example/"}
-    models = serve("models", **environ, **store_settings.environ)
+    models = serve("models", **environ, **store_settings.environ, **store_server.parts_environ)
     port, _ = behind(models)
     model_id = make_model(models)
     detail = get(port, f"http://inside{MODELS}/{model_id}").json()
@@ -103,9 +106,23 @@ def test_they_carry_the_public_url(serve, new_database, redis_url, store_setting
     require_open(port, detail)
 
 
+def wait_for_certificate(port, root):
+    """Caddy listens before it has made itself a certificate for the name."""
+    deadline = time.monotonic() + 10
+    context = ssl.create_default_context(cafile=root)
+    while True:
+        with socket.create_connection(("localhost", port), timeout=5) as plain:
+            try:
+                return context.wrap_socket(plain, server_hostname="localhost").close()
+            except ssl.SSLError:
+                assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 def test_they_are_https_where_the_gateway_is(behind, service_of_links, model_id):
     port, folder = behind(service_of_links, GATEWAY_SITE="https://localhost")
     root = next(folder.rglob("root.crt"))
+    wait_for_certificate(port, root)
     detail = requests.get(f"https://localhost:{port}{MODELS}/{model_id}", verify=root, timeout=10).json()
     for file in detail["model"]["file_list"]:
         assert file["url"].startswith(f"https://localhost:{port}/")
