@@ -1,9 +1,20 @@
-"""The logs service without its gathering, for the row that shows what gathering is worth: one write for each line."""
+"""The logs service with a write for each line and viewer, for the row that shows what gathering is worth."""
 
-from services.logs import feed, feeds
+from services.logs import stream
 from services.logs.app import create_app
+from services.logs.viewer import Viewer, as_chunk
 
 __all__ = ["create_app"]
 
-feed.CHUNK_LINES = 1
-feeds._GATHER_S = 0.0
+
+class _LineByLine(Viewer):
+    def push(self, chunk: bytes, behind: int) -> None:
+        events = chunk.partition(b"\r\n")[2].removesuffix(b"\r\n").split(b"\n\n")[:-1]
+        for left, event in enumerate(reversed(events)):
+            events[-1 - left] = as_chunk(event + b"\n\n")
+        for number, event in enumerate(events, start=behind - len(events) + 1):
+            if self.waits:  # until the socket is full
+                super().push(event, number)
+
+
+stream.Viewer = _LineByLine  # type: ignore[misc]

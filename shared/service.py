@@ -135,12 +135,18 @@ def _answer_unexpected_error(error: Exception) -> Response:
     return error_response(500, "The service failed; its log has the reason under the request's id.")
 
 
+class _App(Flask):
+    def ensure_sync(self, func: Any) -> Any:
+        """Return it: no function of ours is a coroutine's, and to ask takes longer than some of them do."""
+        return func
+
+
 def create_service(title: str, blueprints: Iterable[Blueprint], checks: Mapping[str, Check]) -> Flask:
     """Return the Flask app of a service: its blueprints, ``/healthz``, ``/readyz`` and ``/openapi.json``.
 
     ``checks`` names each dependency with the call that ``/readyz`` makes; a call that raises is not ready.
     """
-    app = Flask(title)
+    app = _App(title)
     app.config.update(
         API_TITLE=title,
         API_VERSION="v1",

@@ -148,9 +148,7 @@ class Feeds:
                 self._refresh(feed)
             began, lines = time.monotonic(), feed.last - delivered
             feed.deliver()
-            delivered = feed.last
-            gevent.sleep(0)  # comes back when those who write for themselves have done so
-            now = time.monotonic()
+            delivered, now = feed.last, time.monotonic()
             rested_at = now + max(min(_GATHER_S, lines * _GATHER_S_PER_LINE), now - began)
 
     def _refresh(self, feed: Feed) -> None:

@@ -28,7 +28,7 @@ _MAX_ID = 2**63 - 1
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Client:
     """The connection of a stream, and whether its answer goes out in chunks; without one by the server's means only."""
 
