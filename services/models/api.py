@@ -144,7 +144,8 @@ def _answer_download(download: Download, headers: dict[str, str]) -> Response:
         headers = {"Content-Range": content_range, "Content-Length": str(reply.stop - reply.start)}
     named = {"Content-Disposition": f"attachment; filename={download.filename}"}
     body = iter(()) if is_head else _begin(download.chunks(_store(), reply.start, reply.stop))
-    return Response(body, reply.status, {**validators, **named, **headers}, mimetype="application/zip")
+    headers = {**validators, **named, **headers}
+    return Response(body, reply.status, headers, mimetype="application/zip", direct_passthrough=True)
 
 
 def _begin(chunks: Generator[bytes]) -> Generator[bytes]:
