@@ -6,7 +6,7 @@ import functools
 import json
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import chain
@@ -274,6 +274,12 @@ def connected_to(
 def tuples(query: Any) -> list[tuple[Any, ...]]:
     """Run a peewee query and return its rows as bare tuples."""
     return list(query.tuples())
+
+
+def execute_many(database: Any, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Run a statement for each of the rows; PostgreSQL is sent them together and waited for once."""
+    with _translated(), closing(database.connection().cursor()) as cursor:
+        cursor.executemany(statement, rows)
 
 
 @contextmanager

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from services.evaluations import scoring
 from services.evaluations.runs import Begun, LeaseLost, Run, is_hopeless
 from services.evaluations.tables import Example, connected, database
 from services.evaluations.test_set_rows import Row
-from shared.database import tuples
+from shared.database import execute_many, tuples
 
 
 @dataclass(frozen=True)
@@ -72,15 +74,17 @@ class Rows:
             done += other is not None
             # An error counts at once: where the models are asked one after the other its row is not done for hours.
             errors += answer.error is not None and (other is None or other[1] is None)
-            rows.append((_upsert(answer.side), _values(self._run, answer, other)))
+            rows.append((other is not None, answer.side, _values(self._run, answer, other)))
+        # A row's first answer goes before its second, which completes it.
+        rows.sort(key=itemgetter(0, 1))
         mark = database.param
         count = f"UPDATE evaluation SET done = {mark}, errors = {mark} WHERE id = {mark} AND lease_token = {mark}"
         with database.atomic():
             # First of all, for it holds the evaluation's row until the end.
             if database.execute_sql(count, (done, errors, self._run.id, self._run.token)).rowcount != 1:
                 raise LeaseLost
-            for statement, values in rows:
-                database.execute_sql(statement, values)
+            for (_, side), alike in groupby(rows, key=itemgetter(0, 1)):
+                execute_many(database, _upsert(side), [values for *_, values in alike])
         self._done, self._errors = done, errors
         return is_hopeless(errors, self._begun.total, self._begun.max_error_rate)
 

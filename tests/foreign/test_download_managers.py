@@ -45,7 +45,9 @@ def wget(folder, url):
 
 
 def aria2(folder, url):
-    options = ["-q", "-c", "-x4", "-s4", "-k1M", "--auto-file-renaming=false", "--max-tries=1"]
+    # Four connections would have it all before the first kill.
+    options = ["-q", "-c", "-x4", "-s4", "-k1M", "--max-overall-download-limit=5M"]
+    options += ["--auto-file-renaming=false", "--max-tries=1"]
     return repeat(folder, "aria2c", *options, "--log-level=debug", f"--log={folder}.log", url)
 
 
