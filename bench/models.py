@@ -18,8 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench import support
-from bench.registries import models_settings
+from bench import registries, support
 from run import parts
 from run.parts import StoreServer
 from run.settings import free_port
@@ -80,16 +79,16 @@ class ModelsSystem:
 @contextlib.contextmanager
 def models_system(folder: Path, workers: int = 2, store_url: str | None = None) -> Iterator[ModelsSystem]:
     """Run store, service and gateway over ``folder``; ``store_url`` is where the service finds S3, if elsewhere."""
-    server = StoreServer(f"http://127.0.0.1:{free_port()}", "services-key", "services-secret", "parts-key", "parts")
-    settings = models_settings(f"sqlite:///{folder}/models.db", server) | {"WEB_CONCURRENCY": str(workers)}
-    if store_url is not None:
-        settings["S3_ENDPOINT"] = store_url
-    port, gateway_port = free_port(), free_port()
-    upstreams = dict.fromkeys(("LOGS_UPSTREAM", "EVALUATIONS_UPSTREAM"), "127.0.0.1:9")
-    upstreams |= {"MODELS_UPSTREAM": f"127.0.0.1:{port}", "S3_UPSTREAM": server.endpoint}
     with contextlib.ExitStack() as stack:
+        server = stack.enter_context(registries.store(folder / "store"))
+        settings = registries.models_settings(f"sqlite:///{folder}/models.db", server)
+        settings |= {"WEB_CONCURRENCY": str(workers)}
+        if store_url is not None:
+            settings["S3_ENDPOINT"] = store_url
+        port, gateway_port = free_port(), free_port()
+        upstreams = dict.fromkeys(("LOGS_UPSTREAM", "EVALUATIONS_UPSTREAM"), "127.0.0.1:9")
+        upstreams |= {"MODELS_UPSTREAM": f"127.0.0.1:{port}", "S3_UPSTREAM": server.endpoint}
         run_part = lambda part: stack.enter_context(support.running(part, None))  # noqa: E731
-        run_part(parts.seaweed(None, folder / "store", server, lambda _: free_port()))
         run_part(parts.setup("models", settings, ()))
         service = run_part(parts.gunicorn("models", settings, port, ()))
         run_part(parts.caddy(None, folder / "gateway", ["127.0.0.1"], gateway_port, upstreams, ()))

@@ -542,7 +542,7 @@ def test_the_model_has_the_results_of_the_newest(start_worker, test_set, ready_m
         return models.get(f"{MODELS}/{model}").json()["model"]["eval_results"]
 
     until(newer, lambda _: eval_results() == {"accuracy": 0.9})
-    time.sleep(1.5)
+    time.sleep(1.5)  # the worker looks every second for what is due
     assert eval_results() == {"accuracy": 0.9}
     assert worker.process.poll() is None
 
@@ -554,7 +554,7 @@ def test_what_the_model_never_takes_is_sent_once(start_worker, test_set, evaluat
     assert put(evaluation, status="completed", results=figures).status_code == 200
     worker = start_worker()
     until(evaluation, lambda _: "will never have its results" in worker.log)
-    time.sleep(1.5)
+    time.sleep(1.5)  # the worker looks every second for what is due
 
     assert worker.log.count(f"evaluation {evaluation}: the model") == 1
 

@@ -1,18 +1,12 @@
 """GET /metrics"""
 
-import re
 import time
 
-
-def read_metrics(logs):
-    answer = logs.get("/metrics")
-    assert answer.status_code == 200
-    assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
-    return {name: float(value) for name, value in re.findall(r"^(\w+) (\S+)$", answer.text, re.M)}
+from tests.logs.faults.load import read_metrics
 
 
 def test_it_works(logs, job, push, put, open_stream):
-    before = read_metrics(logs)
+    before = read_metrics(logs.url)
 
     push(job, "one", "two")
     for _ in range(2):
@@ -20,7 +14,7 @@ def test_it_works(logs, job, push, put, open_stream):
     streams = [open_stream(job).iter_content(None) for _ in range(4)]
     for stream in streams:
         next(stream)
-    now = read_metrics(logs)
+    now = read_metrics(logs.url)
 
     grown = {name: now[name] - before.get(name, 0) for name in now}
     assert grown["tunedeck_lines_stored_total"] == 3
@@ -34,6 +28,6 @@ def test_it_works(logs, job, push, put, open_stream):
     for stream in streams:
         assert b"event: end\n" in b"".join(stream)
     deadline = time.monotonic() + 5
-    while read_metrics(logs)["tunedeck_streams_open"] != before.get("tunedeck_streams_open", 0):
+    while read_metrics(logs.url)["tunedeck_streams_open"] != before.get("tunedeck_streams_open", 0):
         assert time.monotonic() < deadline
         time.sleep(0.05)

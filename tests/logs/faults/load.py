@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+import re
 import socket
 import threading
 import time
@@ -276,6 +277,14 @@ class Load:
                 self.check()
                 assert time.monotonic() < deadline, f"a reader is at {reader.lines[-1:]}, after {reader.statuses}"
                 time.sleep(0.01)
+
+
+def read_metrics(url):
+    """Return the service's metrics that have no labels, by name."""
+    answer = requests.get(f"{url}/metrics", timeout=10)
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+    return {name: float(value) for name, value in re.findall(r"^(\w+) (\S+)$", answer.text, re.M)}
 
 
 def push_one_by_one(url, job, raw, count):

@@ -1,13 +1,12 @@
 """Redis drops its clients, dies, comes back empty, or hangs: a missed doorbell loses no line. Scenarios 5 to 7."""
 
-import re
 import time
 
 import pytest
 import requests
 
 from tests.logs.faults.conftest import on, wait_until
-from tests.logs.faults.load import Reader, create_job, end_job, open_raw, read_until, until_answered
+from tests.logs.faults.load import Reader, create_job, end_job, open_raw, read_metrics, read_until, until_answered
 
 # What Redis does is the same on either database; these take seconds each.
 pytestmark = on("postgresql")
@@ -101,8 +100,7 @@ def test_what_was_missed_is_counted(service, load):
     """The tick finds what no doorbell told of, and an operator sees it."""
 
     def count(name):
-        answer = requests.get(f"{service.url}/metrics", timeout=5)
-        return sum(map(float, re.findall(rf"^tunedeck_{name}_total (\S+)$", answer.text, re.M)))
+        return read_metrics(service.url).get(f"tunedeck_{name}_total", 0)
 
     before = {name: count(name) for name in ("rings_failed", "ticks_found_lines", "subscriptions")}
     run = load(writers=2, readers=8)
@@ -123,8 +121,7 @@ def test_a_dead_workers_streams_do_not_count(service):
         read_until(raw, b"retry: 3000\n:\n")
 
     def open_streams():
-        text = requests.get(f"{service.url}/metrics", timeout=5).text
-        return float(re.search(r"^tunedeck_streams_open (\S+)$", text, re.M)[1])
+        return read_metrics(service.url)["tunedeck_streams_open"]
 
     wait_until(lambda: open_streams() >= 10)
     for worker in service.workers:
