@@ -4,6 +4,11 @@ import os
 import shutil
 import tempfile
 
+from gunicorn.http.unreader import SocketUnreader
+
+# What an upload reads at once: of gunicorn's own 1 MiB each read copies what it leaves over.
+SocketUnreader.max_body_chunk = 256 * 1024
+
 # One worker holds MAX_STREAMS streams and must still answer /healthz beside them.
 _SPARE_CONNECTIONS = 200
 

@@ -126,7 +126,7 @@ def make_set(store: Store, rows: int) -> str:
         json.dumps({"input": f"row {row}: what do you make of it?", "expected": LABELS[row % 3]}) for row in range(rows)
     )
     body = "\n".join(lines).encode()
-    store.put(f"{rows}.jsonl", io.BytesIO(body), len(body))
+    store.put(f"{rows}.jsonl", io.BytesIO(body))
     return f"datasets/{rows}.jsonl"
 
 

@@ -55,7 +55,7 @@ class ModelsSystem:
         store = store_of(self)
         keys = [f"{model['storage_path']}/files/{number:06}.bin" for number in range(files)]
         with ThreadPoolExecutor(8 if size < 2**20 else 1) as uploads:
-            assert all(uploads.map(lambda key: store.put(key, io.BytesIO(content), size), keys))
+            assert all(uploads.map(lambda key: store.put(key, io.BytesIO(content)), keys))
         self.request("PUT", url, {"status": "ready"})
         # What the checksum process would find, for 10,000 files in minutes.
         with sqlite3.connect(self.database) as database:

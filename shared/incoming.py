@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import io
-from typing import Protocol
-
 import gevent
 
 from shared.errors import BadRequest, TooLarge
+from shared.store import Readable
 
 MAX_FILE_BYTES = 500 * 2**20
 _IDLE_S = 60
 
 
-class Source(Protocol):
-    def read(self, size: int, /) -> bytes: ...
-
-
-class Incoming(io.RawIOBase):
+class Incoming:
     """Reads ``source`` once, at most MAX_FILE_BYTES of it; what is wrong with it raises from ``read``.
 
-    The last bytes are handed out only after all of them proved right, so whoever stores the stream stores nothing
-    that is broken. A subclass looks at what comes in ``_take`` and has the last word in ``_finish``.
+    Its end comes only after all of it proved right, so whoever waits for the end stores nothing that is broken. A
+    subclass looks at what comes in ``_take`` and has the last word in ``_finish``.
     """
 
     piece_bytes = 256 * 1024
@@ -30,7 +24,7 @@ class Incoming(io.RawIOBase):
     called = "A file"
     """What an error calls it."""
 
-    def __init__(self, source: Source, declared_size: int | None) -> None:
+    def __init__(self, source: Readable, declared_size: int | None) -> None:
         if (declared_size or 0) > MAX_FILE_BYTES:
             raise too_large(self.called)
         self._source = source
@@ -38,26 +32,20 @@ class Incoming(io.RawIOBase):
         self._ended = False
         self.size = 0
 
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1) -> bytes:
-        """Return ``size`` bytes, fewer only at the end; a part for S3 is put together here, not by repeated adding."""
-        parts: list[bytes] = []
-        left = size if size >= 0 else MAX_FILE_BYTES + 1
-        while left > 0 and not self._ended:
-            part = self._read_some(min(left, self.piece_bytes))
-            self.size += len(part)
-            if self.size > MAX_FILE_BYTES:
-                raise too_large(self.called)
-            self._take(part)
-            if not part:
-                self._end()
-            parts.append(part)
-            left -= len(part)
-            # A fast sender would keep the worker's other requests waiting.
-            gevent.sleep(0)
-        return b"".join(parts)
+    def read(self, size: int) -> bytes:
+        """Return the next bytes, at most ``size``; none at the end."""
+        if self._ended:
+            return b""
+        piece = self._read_some(min(size, self.piece_bytes))
+        self.size += len(piece)
+        if self.size > MAX_FILE_BYTES:
+            raise too_large(self.called)
+        self._take(piece)
+        if not piece:
+            self._end()
+        # A fast sender would keep the worker's other requests waiting.
+        gevent.sleep(0)
+        return piece
 
     def _read_some(self, size: int) -> bytes:
         try:
@@ -73,7 +61,7 @@ class Incoming(io.RawIOBase):
             raise BadRequest(f"The body broke off after {self.size} of {self._declared_size} bytes.")
         self._finish()
 
-    def _take(self, part: bytes) -> None:
+    def _take(self, piece: bytes) -> None:
         """Look at the next bytes; at the end once at none."""
 
     def _finish(self) -> None:

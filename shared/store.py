@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Generator, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, BinaryIO, Protocol
+from functools import partial
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import urllib3
-from minio import Minio
 from minio.error import InvalidResponseError, S3Error, ServerError
 from urllib3.exceptions import HTTPError
 
 from shared.errors import Conflict, NotFound, Unavailable
+from shared.s3 import Client, Part
 
 CHUNK_BYTES = 256 * 1024
 _MAX_CHUNK_BYTES = 4 * CHUNK_BYTES
@@ -23,6 +25,7 @@ _CHUNKS_BYTES = 16 * CHUNK_BYTES
 """What one read of each open object may bring together: larger chunks are faster, and make others wait longer."""
 
 PART_BYTES = 16 * 2**20
+_PARTS_AT_ONCE = 2
 _CONNECT_TIMEOUT_S = 5
 _READ_TIMEOUT_S = 60
 _POOL_SIZE = 64
@@ -63,10 +66,16 @@ class Stored:
     """Of the whole object; only ``stat`` tells it, and only where the store keeps one."""
 
 
+class Readable(Protocol):
+    """Gives at most ``size`` bytes, and none at its end."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+
 class Store:
     """One bucket."""
 
-    def __init__(self, client: Minio, bucket: str) -> None:
+    def __init__(self, client: Client, bucket: str) -> None:
         self.client = client
         self.bucket = bucket
         self._reading = 0
@@ -139,24 +148,36 @@ class Store:
     def _chunk_bytes(self) -> int:
         return min(max(_CHUNKS_BYTES // self._reading, CHUNK_BYTES), _MAX_CHUNK_BYTES)
 
-    def put(self, key: str, data: BinaryIO, size: int = -1, content_type: str = "application/octet-stream") -> str:
-        """Store a stream of ``size`` bytes (-1: until it ends) and return its etag.
+    def put(self, key: str, data: Readable, *, content_type: str = "application/octet-stream") -> str:
+        """Store what ``data`` gives until it ends, and return its etag.
 
-        The object appears whole or not at all: an error raised by ``data.read`` undoes it. At most three parts of
-        16 MiB are in memory.
+        The object appears whole or not at all: an error raised by ``data.read`` undoes it. Two parts of 16 MiB are on
+        their way while a third is read; with no more than one part there is one request.
         """
         with translated():
-            result = self.client.put_object(
-                bucket_name=self.bucket,
-                object_name=key,
-                data=data,
-                length=size,
-                part_size=PART_BYTES,
-                content_type=content_type,
-                # minio-py's own threads wait for ever once ``data.read`` raised, and bring no speed.
-                num_parallel_uploads=1,
-            )
-        return result.etag or ""
+            part = _read_part(data)
+            if len(part) < PART_BYTES:
+                return self.client.put(self.bucket, key, part, content_type)
+            return self._put_parts(key, part, data, content_type)
+
+    def _put_parts(self, key: str, part: Part, data: Readable, content_type: str) -> str:
+        upload = self.client.begin_upload(self.bucket, key, content_type)
+        sent: list[tuple[Future[str], str]] = []
+        try:
+            # Its end waits for the parts that are on their way: none may come after the upload was dropped.
+            with ThreadPoolExecutor(_PARTS_AT_ONCE) as senders:
+                while len(part):
+                    send = partial(self.client.put_part, self.bucket, key, upload, len(sent) + 1, part)
+                    sent.append((senders.submit(send), part.checksum))
+                    if len(sent) >= _PARTS_AT_ONCE:
+                        sent[-_PARTS_AT_ONCE][0].result()
+                    part = _read_part(data)
+            parts = [(etag.result(), checksum) for etag, checksum in sent]
+            etag = self.client.complete_upload(self.bucket, key, upload, parts)
+        except Exception:
+            self.client.abort_upload(self.bucket, key, upload)
+            raise
+        return etag
 
     def remove(self, key: str) -> None:
         """Delete an object; one that is not there is no error."""
@@ -164,10 +185,10 @@ class Store:
             self.client.remove_object(bucket_name=self.bucket, object_name=key)
 
 
-def connect(settings: StoreSettings) -> Minio:
+def connect(settings: StoreSettings) -> Client:
     """Return a client for ``settings.s3_endpoint`` (``http://host:port``); it asks nothing before the first call."""
     parts = urlsplit(settings.s3_endpoint)
-    return Minio(
+    return Client(
         endpoint=parts.netloc,
         access_key=settings.s3_access_key,
         secret_key=settings.s3_secret_key,
@@ -180,6 +201,14 @@ def connect(settings: StoreSettings) -> Minio:
             retries=urllib3.Retry(total=2, connect=1, backoff_factor=0.2, status_forcelist=(500, 502, 503, 504)),
         ),
     )
+
+
+def _read_part(data: Readable) -> Part:
+    """Return the next 16 MiB of ``data``, less only at its end."""
+    part = Part()
+    while len(part) < PART_BYTES and (piece := data.read(min(CHUNK_BYTES, PART_BYTES - len(part)))):
+        part.append(piece)
+    return part
 
 
 def _is_range(response: urllib3.BaseHTTPResponse, offset: int, length: int | None) -> bool:

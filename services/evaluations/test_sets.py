@@ -8,15 +8,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import IO, BinaryIO, cast
+from typing import IO
 
 from services.evaluations.tables import TestSet, connected, database
 from services.evaluations.test_set_rows import PIECE_BYTES, Row, RowReader
 from shared.errors import NotFound, Unprocessable
-from shared.incoming import MAX_FILE_BYTES, Incoming, Source, too_large
+from shared.incoming import MAX_FILE_BYTES, Incoming, too_large
 from shared.object_paths import path_problem
 from shared.pagination import Page, paginate
-from shared.store import ObjectMissing, Store
+from shared.store import ObjectMissing, Readable, Store
 
 BUCKET = "datasets"
 _REMOVED = "The test set is no longer there."
@@ -28,7 +28,7 @@ class _Upload(Incoming):
     piece_bytes = PIECE_BYTES
     called = "A test set"
 
-    def __init__(self, source: Source, declared_size: int | None) -> None:
+    def __init__(self, source: Readable, declared_size: int | None) -> None:
         super().__init__(source, declared_size)
         self._sha256 = hashlib.sha256()
         self._unchecked = bytearray()
@@ -38,10 +38,10 @@ class _Upload(Incoming):
     def sha256(self) -> str:
         return self._sha256.hexdigest()
 
-    def _take(self, part: bytes) -> None:
-        self._sha256.update(part)
-        self._unchecked += part
-        if len(self._unchecked) >= PIECE_BYTES or not part:
+    def _take(self, piece: bytes) -> None:
+        self._sha256.update(piece)
+        self._unchecked += piece
+        if len(self._unchecked) >= PIECE_BYTES or not piece:
             self.reader.feed(bytes(self._unchecked))
             self._unchecked.clear()
 
@@ -49,7 +49,7 @@ class _Upload(Incoming):
         self.reader.finish()
 
 
-def upload(store: Store, name: str, source: Source, declared_size: int | None) -> TestSet:
+def upload(store: Store, name: str, source: Readable, declared_size: int | None) -> TestSet:
     """Store a test set under ``name``, or as its new content, and return what is known of it.
 
     Raises Unprocessable (the name; or the line and row that is wrong), TooLarge, BadRequest (the body breaks off)
@@ -57,8 +57,8 @@ def upload(store: Store, name: str, source: Source, declared_size: int | None) -
     """
     _require_name(name)
     body = _Upload(source, declared_size)
-    # Without a size the store's client reads to the end before it stores, and only then everything was checked.
-    store.put(name, cast(BinaryIO, body), content_type="application/json")
+    # Nothing is stored before its end came, and that comes only after everything was checked.
+    store.put(name, body, content_type="application/json")
     known = {"size": body.size, "rows": body.reader.rows, "sha256": body.sha256, "labels": body.reader.labels.get()}
     return _record(name, created_at=datetime.now(UTC).replace(microsecond=0), **known)
 

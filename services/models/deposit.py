@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, BinaryIO, cast
+from typing import Any
 
 from services.models import files
 from services.models.files import Held, hold
 from services.models.incoming import Incoming
-from services.models.read_ahead import ReadAhead
 from shared.errors import NotFound, ServiceError
 from shared.store import ObjectMissing, Store
 
@@ -32,8 +31,7 @@ def put_file(store: Store, model_id: int, path: str, body: Incoming) -> Deposite
     with hold(model_id, path) as held:
         files.check_path(model_id, path)
         body.before_read = held.check
-        with ReadAhead(body) as ahead:
-            etag = store.put(held.key, cast(BinaryIO, ahead))
+        etag = store.put(held.key, body)
         try:
             record(store, held, size=body.size, etag=etag, crc32=body.crc32, sha256=body.sha256)
         except ServiceError:

@@ -12,7 +12,7 @@ from isal import isal_zlib
 
 from shared import incoming
 from shared.errors import Unprocessable
-from shared.incoming import Source
+from shared.store import Readable
 
 Header = Callable[[str], str | None]
 """Gives a request header, or None."""
@@ -24,7 +24,7 @@ class Incoming(incoming.Incoming):
     It is right if it has the checksums that a ``header`` names (Content-MD5, x-checksum-sha256).
     """
 
-    def __init__(self, source: Source, declared_size: int | None, header: Header) -> None:
+    def __init__(self, source: Readable, declared_size: int | None, header: Header) -> None:
         super().__init__(source, declared_size)
         self._md5 = _content_md5(header("Content-MD5"))
         self._sha256 = _checksum_sha256(header("x-checksum-sha256"))
@@ -42,11 +42,11 @@ class Incoming(incoming.Incoming):
         self.before_read()
         return super()._read_some(size)
 
-    def _take(self, part: bytes) -> None:
-        self.crc32 = isal_zlib.crc32(part, self.crc32)
-        self._sha256_so_far.update(part)
+    def _take(self, piece: bytes) -> None:
+        self.crc32 = isal_zlib.crc32(piece, self.crc32)
+        self._sha256_so_far.update(piece)
         if self._md5 is not None:
-            self._md5_so_far.update(part)
+            self._md5_so_far.update(piece)
 
     def _finish(self) -> None:
         if self._md5 is not None and self._md5 != self._md5_so_far.digest():

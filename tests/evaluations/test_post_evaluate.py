@@ -50,7 +50,7 @@ def test_it_takes_another_served_name(post, ready_model, test_set, show):
 
 
 def test_it_takes_a_set_put_into_the_bucket_by_other_means(post, ready_model, store_settings):
-    Store(connect(store_settings), "datasets").put("by-other-means", io.BytesIO(b"nonsense"), 8)
+    Store(connect(store_settings), "datasets").put("by-other-means", io.BytesIO(b"nonsense"))
 
     assert post(ready_model(), test_set_path="datasets/by-other-means").status_code == 202
 

@@ -437,7 +437,7 @@ def test_an_invalid_test_set_fails_it(start_worker, datasets, evaluate, ended):
     bodies = (b'{"input": "a", "expected": "b"}\n{"input": 1}', b"", b"\xff")
     evaluations = []
     for number, body in enumerate(bodies):
-        datasets.put(f"{name}-{number}", io.BytesIO(body), len(body))
+        datasets.put(f"{name}-{number}", io.BytesIO(body))
         evaluations.append(evaluate(f"datasets/{name}-{number}"))
     start_worker()
     errors = [ended(evaluation)["error"] for evaluation in evaluations]

@@ -19,7 +19,7 @@ def frozen(own, store):
     def frozen(files):
         model = own.model()
         for path, content in files.items():
-            store.put(f"{model['storage_path']}/{path}", io.BytesIO(content), len(content))
+            store.put(f"{model['storage_path']}/{path}", io.BytesIO(content))
         own.call("PUT", f"/{model['ID']}", json={"status": "ready"})
         return model
 
@@ -59,7 +59,7 @@ def test_several_share_the_work(own, frozen, until):
 def test_what_changed_or_vanished_does_not_hold_up_the_rest(own, store, frozen, until):
     model = frozen({"changed": b"1", "gone": b"2", "gone too": b"", "good": b"4"})
     path = model["storage_path"]
-    store.put(f"{path}/changed", io.BytesIO(b"other"), 5)
+    store.put(f"{path}/changed", io.BytesIO(b"other"))
     store.remove(f"{path}/gone")
     store.remove(f"{path}/gone too")
     with own.checksums():

@@ -11,7 +11,7 @@ CONTENT = os.urandom(5 * MOST)
 
 def test_a_lone_read_has_large_chunks_and_many_have_small_ones(store):
     key = f"chunks-{uuid.uuid4().hex}"
-    store.put(key, io.BytesIO(CONTENT), len(CONTENT))
+    store.put(key, io.BytesIO(CONTENT))
     with closing(store.chunks(key)) as alone:
         assert len(next(alone)) == MOST
         with ExitStack() as stack:

@@ -19,7 +19,7 @@ def test_it_works(models, store, create, upload):
 
 def test_it_removes_what_others_put_into_the_store(models, store, create):
     model = create()
-    store.put(f"{model['storage_path']}/x", io.BytesIO(b"x"), 1)
+    store.put(f"{model['storage_path']}/x", io.BytesIO(b"x"))
     assert models.delete(f"{MODELS}/{model['ID']}/files/x").status_code == 200
     assert list(store.list(f"{model['storage_path']}/")) == []
 

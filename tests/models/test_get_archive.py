@@ -36,7 +36,7 @@ def unknown(store, create):
 
     def unknown(content=b"x"):
         path = create()["storage_path"]
-        store.put(f"{path}/x", io.BytesIO(content), len(content))
+        store.put(f"{path}/x", io.BytesIO(content))
         return create(storage_path=path, status="ready")
 
     return unknown
@@ -214,7 +214,7 @@ def test_until_every_checksum_is_known(models, unknown):
 
 def test_once_they_are_known(own, store, until):
     model = own.model()
-    store.put(f"{model['storage_path']}/x", io.BytesIO(b"content"), 7)
+    store.put(f"{model['storage_path']}/x", io.BytesIO(b"content"))
     own.call("PUT", f"/{model['ID']}", json={"status": "ready"})
     url = urls_of(model)[0].removeprefix(MODELS)
     assert own.call("GET", url).status_code == 503

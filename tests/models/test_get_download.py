@@ -63,7 +63,7 @@ def test_what_the_store_has_is_not_made(models, ready):
 
 def test_there_are_no_sums_before_all_checksums_are_known(models, store, create):
     path = create()["storage_path"]
-    store.put(f"{path}/x", io.BytesIO(b"x"), 1)
+    store.put(f"{path}/x", io.BytesIO(b"x"))
     model = create(storage_path=path, status="ready")
     root = f"{model['ID']}/"
     unpacked = unpack(models.get(f"{MODELS}/{model['ID']}/download"))
@@ -73,7 +73,7 @@ def test_there_are_no_sums_before_all_checksums_are_known(models, store, create)
 def test_names_that_cannot_be_unpacked_are_encoded(models, store, create):
     path = create()["storage_path"]
     for name in ("a:b", "CON", "trailing.", "A.bin", "a.bin", "x%y"):
-        store.put(f"{path}/{name}", io.BytesIO(b"x"), 1)
+        store.put(f"{path}/{name}", io.BytesIO(b"x"))
     model = create(storage_path=path, status="ready")
     unpacked = unpack(models.get(f"{MODELS}/{model['ID']}/download"))
     names = {name.split("/", 1)[1] for name in unpacked} - {"metrics.json", "README.md"}
@@ -131,7 +131,7 @@ def test_it_rejects_a_first_file_that_is_gone_or_another(models, store, ready, c
     key = f"{model['storage_path']}/a"
     store.remove(key)
     assert models.get(f"{MODELS}/{model['ID']}/download").status_code == 409
-    store.put(key, io.BytesIO(b"other"), 5)
+    store.put(key, io.BytesIO(b"other"))
     assert models.get(f"{MODELS}/{model['ID']}/download").status_code == 409
     assert models.head(f"{MODELS}/{model['ID']}/download").status_code == 200
 

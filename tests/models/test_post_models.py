@@ -42,8 +42,8 @@ def test_it_fills_in_the_defaults(models):
 
 
 def test_ready_freezes_what_lies_there_and_not_what_only_begins_alike(models, store):
-    store.put("post-a/x/one", io.BytesIO(b"1"), 1)
-    store.put("post-ab/two", io.BytesIO(b"22"), 2)
+    store.put("post-a/x/one", io.BytesIO(b"1"))
+    store.put("post-ab/two", io.BytesIO(b"22"))
     body = {"name": "M", "base_model": "b", "storage_path": "post-a", "status": "ready"}
     record = models.post(MODELS, json=body).json()
     assert (record["status"], record["total_size"]) == ("ready", 1)

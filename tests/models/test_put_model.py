@@ -48,8 +48,8 @@ def test_eval_results_appear_in_the_detail(models, create):
 def test_entering_ready_lists_what_others_put_into_the_store(models, store, create):
     model = create()
     path = model["storage_path"]
-    store.put(f"{path}/lora_adapters/x.bin", io.BytesIO(b"abc"), 3)
-    store.put(f"{path}0/y.bin", io.BytesIO(b"abcd"), 4)
+    store.put(f"{path}/lora_adapters/x.bin", io.BytesIO(b"abc"))
+    store.put(f"{path}0/y.bin", io.BytesIO(b"abcd"))
     answer = models.put(f"{MODELS}/{model['ID']}", json={"status": "ready"})
     assert answer.json()["total_size"] == 3
     assert models.get(f"{MODELS}/{model['ID']}").json()["files"] == {"x.bin": 3}
@@ -57,7 +57,7 @@ def test_entering_ready_lists_what_others_put_into_the_store(models, store, crea
 
 def test_ready_again_does_nothing(models, store, ready):
     model = ready({"a": b"1"})
-    store.put(f"{model['storage_path']}/b", io.BytesIO(b"2"), 1)
+    store.put(f"{model['storage_path']}/b", io.BytesIO(b"2"))
     url = f"{MODELS}/{model['ID']}"
     assert models.put(url, json={"status": "ready"}).json()["total_size"] == 1
     models.put(url, json={"status": "uploading"})

@@ -67,7 +67,7 @@ def own_tables(new_database, database_kind, tables, monkeypatch):
 def key(own_tables, store):
     """An object whose checksums nobody knows."""
     path = f"summing-{next(_keys)}"
-    etag = store.put(f"{path}/a", io.BytesIO(CONTENT), len(CONTENT))
+    etag = store.put(f"{path}/a", io.BytesIO(CONTENT))
     texts = dict.fromkeys(("name", "description", "base_model", "type", "served_name", "status"), "x")
     folders = {"storage_path": path, "lora_adapters_path": "", "gguf_path": "", "training_metrics": {}}
     now = datetime.now(UTC)
@@ -102,7 +102,7 @@ def test_killed_in_each_range_it_goes_on_there(key, store):
 @pytest.mark.parametrize("after", [0, RANGE, 4 * RANGE])
 def test_an_object_that_is_overwritten_while_it_is_read_is_no_mixture(key, store, after):
     def overwrite():
-        store.put(key, io.BytesIO(os.urandom(len(CONTENT))), len(CONTENT))
+        store.put(key, io.BytesIO(os.urandom(len(CONTENT))))
 
     with pytest.raises(ObjectChanged):
         sum_file(store, take(), Steps(after, overwrite), Event())
@@ -110,7 +110,7 @@ def test_an_object_that_is_overwritten_while_it_is_read_is_no_mixture(key, store
 
 def test_an_object_that_is_truncated_while_it_is_read_is_an_error(key, store):
     with pytest.raises(ObjectChanged):
-        sum_file(store, take(), Steps(0, lambda: store.put(key, io.BytesIO(b"short"), 5)), Event())
+        sum_file(store, take(), Steps(0, lambda: store.put(key, io.BytesIO(b"short"))), Event())
 
 
 def test_an_object_that_is_deleted_while_it_is_read_is_missing(key, store):
