@@ -131,6 +131,25 @@ class Own:
         assert answer.status_code == 201, answer.text
         return answer.json()
 
+    def ready(self, files):
+        """Create a ready model of some files; its record and the path of its named URL."""
+        model = self.model()
+        for path, content in files.items():
+            assert self.call("PUT", f"/{model['ID']}/files/{path}", data=content).status_code == 200
+        assert self.call("PUT", f"/{model['ID']}", json={"status": "ready"}).status_code == 200
+        day = model["created_at"][:10].replace("-", "")
+        return model, f"/{model['ID']}/download/model-{model['ID']}-{day}.zip"
+
+    @contextmanager
+    def another(self, **environ):
+        """Run the service once more during the block, over the same tables and store; gives it and its master."""
+        url, process = launch("services.models.app", self.env | environ)
+        try:
+            yield Own(url, self.pipe, self.env), process
+        finally:
+            process.terminate()
+            process.wait(timeout=20)
+
     @contextmanager
     def checksums(self, **environ):
         """Run a checksum process during the block; it has to end within two seconds of SIGTERM."""
@@ -144,6 +163,16 @@ class Own:
                 assert process.wait(timeout=2) == 0
 
 
+def launch(app, env):
+    """Start a service and wait until it is ready; its address and its process."""
+    port = free_port()
+    command = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", f"{app}:create_app()"]
+    process = subprocess.Popen(command, cwd=ROOT, env=env | {"PORT": str(port)})
+    url = f"http://127.0.0.1:{port}"
+    until(lambda: _answers(f"{url}/readyz"))
+    return url, process
+
+
 @pytest.fixture(scope="session")
 def start_own(store, store_server, tmp_path_factory):
     """Start a service whose store can be cut off; ``app`` is the module that makes it."""
@@ -151,7 +180,7 @@ def start_own(store, store_server, tmp_path_factory):
     processes = []
 
     def start_own(app, **environ):
-        pipe, port = Pipe(store.client._base_url.host), free_port()
+        pipe = Pipe(store.client._base_url.host)
         env = os.environ | {
             "DATABASE_URL": f"sqlite:///{tmp_path_factory.mktemp('own')}/models.db",
             "S3_ENDPOINT": f"http://127.0.0.1:{pipe.port}",
@@ -161,15 +190,12 @@ def start_own(store, store_server, tmp_path_factory):
             **store_server.parts_environ,
             "LOGS_URL": f"http://127.0.0.1:{free_port()}",
             "GATEWAY_URL": "http://gateway.test:8080",
-            "PORT": str(port),
             **environ,
         }
         env.pop("PUBLIC_URL", None)
         subprocess.run([sys.executable, "-m", "services.models.setup"], cwd=ROOT, env=env, check=True)
-        command = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", f"{app}:create_app()"]
-        processes.append(subprocess.Popen(command, cwd=ROOT, env=env))
-        url = f"http://127.0.0.1:{port}"
-        until(lambda: _answers(f"{url}/readyz"))
+        url, process = launch(app, env)
+        processes.append(process)
         return Own(url, pipe, env)
 
     yield start_own

@@ -22,20 +22,10 @@ BROKEN = (requests.exceptions.ChunkedEncodingError, requests.exceptions.Connecti
 BIG = os.urandom(24 * 2**20)
 
 
-def make_ready(service, files):
-    """Create a ready model of some files; its record and its named URL."""
-    model = service.model()
-    for path, content in files.items():
-        assert service.call("PUT", f"/{model['ID']}/files/{path}", data=content).status_code == 200
-    assert service.call("PUT", f"/{model['ID']}", json={"status": "ready"}).status_code == 200
-    day = model["created_at"][:10].replace("-", "")
-    return model, f"/{model['ID']}/download/model-{model['ID']}-{day}.zip"
-
-
 @pytest.fixture
 def ready_own(own):
     """Create a ready model in the tests' own service, whose store is whole again afterwards."""
-    yield lambda files: make_ready(own, files)
+    yield own.ready
     own.pipe.mend()
 
 
@@ -72,7 +62,7 @@ def test_a_short_absence_of_the_store_is_healed(own, ready_own):
 
 @pytest.mark.parametrize("named", [True, False])
 def test_it_breaks_off_where_the_store_stays_away(hasty, named):
-    _, url = make_ready(hasty, {"a": BIG})
+    _, url = hasty.ready({"a": BIG})
     answer, _, chunks = start(hasty, url if named else url.rsplit("/", 1)[0])
     hasty.pipe.cut()
     with answer, pytest.raises(BROKEN):

@@ -16,10 +16,7 @@ BIG = os.urandom(24 * 2**20)
 @pytest.fixture(scope="module")
 def big(hasty):
     """The named URL of a model of one file that no socket buffer holds."""
-    model = hasty.model()
-    assert hasty.call("PUT", f"/{model['ID']}/files/big", data=BIG).status_code == 200
-    assert hasty.call("PUT", f"/{model['ID']}", json={"status": "ready"}).status_code == 200
-    return f"/{model['ID']}/download/model-{model['ID']}-{model['created_at'][:10].replace('-', '')}.zip"
+    return hasty.ready({"big": BIG})[1]
 
 
 @pytest.mark.parametrize("named", [True, False])
