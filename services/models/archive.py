@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-_FORMAT = b"tunedeck zip 2"
+FORMAT = b"tunedeck zip 2"
 """Part of every ETag: change it with any change to the bytes below, or clients splice two archives."""
 
 _FULL_16 = 0xFFFF
@@ -50,31 +50,44 @@ class Read(NamedTuple):
     length: int
 
 
-class Archive:
-    """An archive of ``entries``, all modified at one time; ``length`` in bytes, ``etag`` strong and in its quotes."""
+class Layout(NamedTuple):
+    """Where the parts of an archive begin, in bytes, and its ``etag``, strong and in its quotes."""
 
-    def __init__(self, entries: Sequence[Entry], modified: datetime) -> None:
+    locals: Sequence[int]
+    """Each local header, and then the central directory."""
+    centrals: Sequence[int]
+    """Each record of the central directory, and then what is behind it."""
+    etag: str
+
+
+class Archive:
+    """An archive of ``entries``, all modified at one time; ``length`` in bytes.
+
+    With a ``layout`` that was made of the same before, no entry is looked at until its bytes are asked for.
+    """
+
+    def __init__(self, entries: Sequence[Entry], modified: datetime, layout: Layout | None = None) -> None:
         self._entries = entries
         self._clock, self._day = _dos_time(modified)
-        digest = hashlib.sha256(_FORMAT + struct.pack("<2HQ", self._clock, self._day, len(entries)))
-        self._locals = array("Q")
-        """Where each local header begins."""
-        self._centrals = array("Q")
-        """Where each record of the central directory begins."""
+        self.layout = layout or self._lay_out()
+        self._locals, self._centrals, self.etag = self.layout
+        self.length = self._centrals[-1] + len(self._end_records())
+
+    def _lay_out(self) -> Layout:
+        digest = hashlib.sha256(FORMAT + struct.pack("<2HQ", self._clock, self._day, len(self._entries)))
+        starts, centrals = array("Q"), array("Q")
         position = 0
-        for index, (name, size, crc32) in enumerate(entries):
+        for index, (name, size, crc32) in enumerate(self._entries):
             digest.update(struct.pack("<LQL", len(name), size, crc32) + name)
-            self._locals.append(position)
+            starts.append(position)
             position += _LOCAL.size + len(name) + len(_zip64_extra(*self._large_sizes(index))) + size
-        self._directory = position
-        for index, (name, _, _) in enumerate(entries):
-            self._centrals.append(position)
-            position += (
-                _CENTRAL.size + len(name) + len(_zip64_extra(*self._large_sizes(index), *self._large_offset(index)))
-            )
-        self._end = position
-        self.length = position + len(self._end_records())
-        self.etag = f'"{digest.hexdigest()}"'
+        starts.append(position)
+        for index, (name, _, _) in enumerate(self._entries):
+            centrals.append(position)
+            large = *self._large_sizes(index), *_large_offset(starts[index])
+            position += _CENTRAL.size + len(name) + len(_zip64_extra(*large))
+        centrals.append(position)
+        return Layout(starts, centrals, f'"{digest.hexdigest()}"')
 
     def pieces(self, start: int, stop: int) -> Iterator[bytes | Read]:
         """Yield what the bytes ``start`` to ``stop`` (exclusive) are made of, in order."""
@@ -95,7 +108,7 @@ class Archive:
                 return
             if literal := _cut(self._central_record(index), self._centrals[index], start, stop):
                 yield literal
-        if literal := _cut(self._end_records(), self._end, start, stop):
+        if literal := _cut(self._end_records(), self._centrals[-1], start, stop):
             yield literal
 
     def _large_sizes(self, index: int) -> tuple[int, ...]:
@@ -105,10 +118,6 @@ class Archive:
         # take it from the next entry's extra field: that one must bring its sizes, however small.
         after_limit = index > 0 and self._entries[index - 1].size == _FULL_32
         return (size, size) if size >= _FULL_32 or after_limit else ()
-
-    def _large_offset(self, index: int) -> tuple[int, ...]:
-        offset = self._locals[index]
-        return (offset,) if offset >= _FULL_32 else ()
 
     def _local_header(self, index: int) -> bytes:
         name, size, crc32 = self._entries[index]
@@ -123,24 +132,25 @@ class Archive:
 
     def _central_record(self, index: int) -> bytes:
         name, size, crc32 = self._entries[index]
-        sizes, offset = self._large_sizes(index), min(self._locals[index], _FULL_32)
-        extra = _zip64_extra(*sizes, *self._large_offset(index))
+        sizes, offset = self._large_sizes(index), self._locals[index]
+        extra = _zip64_extra(*sizes, *_large_offset(offset))
         version = _ZIP64_VERSION if extra else _PLAIN_VERSION
         short = _FULL_32 if sizes else size
         fixed = _CENTRAL.pack(
             *(b"PK\x01\x02", version, _UNIX, version, 0, _flags(name), 0, self._clock, self._day),
-            *(crc32, short, short, len(name), len(extra), 0, 0, 0, _FILE_MODE, offset),
+            *(crc32, short, short, len(name), len(extra), 0, 0, 0, _FILE_MODE, min(offset, _FULL_32)),
         )
         return fixed + name + extra
 
     def _end_records(self) -> bytes:
-        count, size, offset = len(self._entries), self._end - self._directory, self._directory
+        count, offset, end = len(self._entries), self._locals[-1], self._centrals[-1]
+        size = end - offset
         zip64 = b""
         if count >= _FULL_16 or size >= _FULL_32 or offset >= _FULL_32:
             version = _ZIP64_VERSION
             after = _END_64.size - 12  # its own length does not count what is before it
             zip64 = _END_64.pack(b"PK\x06\x06", after, _UNIX << 8 | version, version, 0, 0, count, count, size, offset)
-            zip64 += _LOCATOR_64.pack(b"PK\x06\x07", 0, self._end, 1)
+            zip64 += _LOCATOR_64.pack(b"PK\x06\x07", 0, end, 1)
         short = min(count, _FULL_16)
         return zip64 + _END.pack(b"PK\x05\x06", 0, 0, short, short, min(size, _FULL_32), min(offset, _FULL_32), 0)
 
@@ -151,6 +161,10 @@ def _dos_time(moment: datetime) -> tuple[int, int]:
     return at.hour << 11 | at.minute << 5 | at.second // 2, (at.year - 1980) << 9 | at.month << 5 | at.day
 
 
+def _large_offset(offset: int) -> tuple[int, ...]:
+    return (offset,) if offset >= _FULL_32 else ()
+
+
 def _zip64_extra(*values: int) -> bytes:
     return struct.pack(f"<2H{len(values)}Q", 1, 8 * len(values), *values) if values else b""
 
@@ -159,7 +173,7 @@ def _flags(name: bytes) -> int:
     return 0 if name.isascii() else _UTF8_NAME
 
 
-def _index_at(starts: array[int], position: int) -> int:
+def _index_at(starts: Sequence[int], position: int) -> int:
     return max(bisect_right(starts, position) - 1, 0)
 
 

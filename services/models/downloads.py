@@ -14,7 +14,7 @@ from isal import isal_zlib
 from services.models import files, records
 from services.models.archive import Archive, Entry
 from services.models.delivery import send_pieces
-from services.models.files import Manifest
+from services.models.frozen import Manifest, read_manifest
 from services.models.generated import SUMS, checksum_lines
 from services.models.manifest import is_included
 from services.models.paths import archive_names, fold
@@ -98,7 +98,7 @@ class Downloads:
         # A manifest whose checksums are known never changes; the next one has another revision.
         download = self._kept.get((model_id, model.revision, include))
         if download is None:
-            manifest = files.read_manifest(model_id)
+            manifest = read_manifest(model_id)
             model = manifest.model
             _require_ready(model, filename)
             download = _plan(manifest, include)

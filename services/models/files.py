@@ -6,12 +6,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import NamedTuple
 
-from services.models import records
 from services.models.paths import fold, parents
 from services.models.records import lock_model
-from services.models.tables import File, Generated, Hold, Model, connected, database
+from services.models.tables import File, Hold, Model, connected, database
 from shared.database import tuples
 from shared.errors import Conflict, NotFound, Unavailable, Unprocessable
 from shared.lease import kept_alive, lease_end
@@ -42,48 +40,6 @@ def file_sizes(model_id: int) -> dict[str, int]:
     """Return the size of each of the model's files by path."""
     query = File.select(File.path, File.size).where(File.model_id == model_id).order_by(File.path)
     return dict(tuples(query))
-
-
-@connected
-def generated_documents(model_id: int) -> dict[str, str]:
-    """Return path and text of what was made for the archive, by path."""
-    query = Generated.select(Generated.path, Generated.content).where(Generated.model_id == model_id)
-    return dict(sorted(tuples(query)))
-
-
-class FrozenFile(NamedTuple):
-    """What an archive needs of a file; a tuple, for a model may have 100,000."""
-
-    path: str
-    size: int
-    etag: str
-    crc32: int | None
-    """Known together with the other one, so that an archive is planned once."""
-    sha256: str | None
-    error: str | None
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """A model, its files by path, and by path the text of what was made for its archive."""
-
-    model: Model
-    rows: list[FrozenFile]
-    documents: dict[str, str]
-
-
-@connected
-def read_manifest(model_id: int) -> Manifest:
-    """Return all of one freezing, or raise NotFound."""
-    columns = [getattr(File, name) for name in FrozenFile._fields]
-    query = File.select(*columns).where(File.model_id == model_id).order_by(File.path)
-    while True:
-        model = records.find_model(model_id)
-        rows = [row if row.sha256 else row._replace(crc32=None) for row in map(FrozenFile._make, tuples(query))]
-        documents = generated_documents(model_id)
-        # A transaction would not do: on PostgreSQL each of its statements sees what others have done by then.
-        if Model.select(Model.revision).where(Model.id == model_id).scalar() == model.revision:
-            return Manifest(model, rows, documents)
 
 
 @connected
