@@ -62,6 +62,9 @@ class ModelsSystem:
             sums = (zlib.crc32(content), hashlib.sha256(content).hexdigest(), model["ID"])
             database.execute("UPDATE file SET crc32 = ?, sha256 = ? WHERE model_id = ?", sums)
         database.close()
+        # It would plan the archive then, as freezing does where all is known before.
+        for status in ("uploading", "ready"):
+            self.request("PUT", url, {"status": status})
         return url
 
     def named(self, url: str) -> str:

@@ -9,7 +9,7 @@ from flask import Response, current_app, request, url_for
 
 from services.models import deposit, details, records
 from services.models.delivery import Deliveries
-from services.models.downloads import Download, Downloads
+from services.models.downloads import Download, plan_download
 from services.models.incoming import Incoming
 from services.models.links import Links
 from services.models.ranges import choose_reply
@@ -115,7 +115,7 @@ def delete_file(model_id: int, path: str) -> dict[str, str]:
 @blp.response(200, _ZIP, content_type="application/zip")
 def download_model(query: dict[str, Any], model_id: int) -> Response:
     """Stream a ready model, or a part of it, as a ZIP archive."""
-    return _answer_download(_downloads().plan(model_id, query["include"]), {})
+    return _answer_download(plan_download(model_id, query["include"]), {})
 
 
 @blp.get("/models/<id:model_id>/download/<filename>")
@@ -123,15 +123,13 @@ def download_model(query: dict[str, Any], model_id: int) -> Response:
 @blp.response(200, _ZIP, content_type="application/zip")
 def download_archive(query: dict[str, Any], model_id: int, filename: str) -> Response:
     """Send the same archive under its own name, with its length, once that is known."""
-    download = _downloads().plan(model_id, query["include"], filename)
-    length = download.archive.length if download.archive else 0
-    return _answer_download(download, {"Content-Length": str(length)})
+    download = plan_download(model_id, query["include"], filename)
+    return _answer_download(download, {"Content-Length": str(download.length)})
 
 
 def _answer_download(download: Download, headers: dict[str, str]) -> Response:
     """Answer the request's conditions and range; ``headers`` are those of the whole archive."""
-    archive, is_head = download.archive, request.method == "HEAD"
-    etag, length = (archive.etag, archive.length) if archive else (None, None)
+    etag, length, is_head = download.etag, download.length, request.method == "HEAD"
     reply = choose_reply(request.headers.get, etag, length, ranged=not is_head)
     validators = {"Accept-Ranges": "bytes", "ETag": etag} if etag else {"Accept-Ranges": "none"}
     if reply.status in _REFUSALS:
@@ -161,11 +159,6 @@ def _require_path(path: str) -> None:
 def _store() -> Store:
     store: Store = current_app.extensions["store"]
     return store
-
-
-def _downloads() -> Downloads:
-    downloads: Downloads = current_app.extensions["downloads"]
-    return downloads
 
 
 def _links() -> Links:

@@ -6,7 +6,6 @@ from flask import Flask
 
 from services.models import api, upload_api
 from services.models.delivery import Deliveries
-from services.models.downloads import Downloads
 from services.models.logs_client import LogsClient
 from services.models.settings import Settings
 from services.models.storage import BUCKET
@@ -31,7 +30,6 @@ def create_app(
     )
     app.extensions["settings"] = settings
     app.extensions["store"] = store
-    app.extensions["downloads"] = Downloads()
     app.extensions["deliveries"] = Deliveries()
     app.extensions["logs"] = logs or LogsClient(settings.logs_url)
     return app

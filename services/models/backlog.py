@@ -75,6 +75,12 @@ def store_checksums(unread: Unread, crc32: int, sha256: str, error: str | None) 
 
 
 @connected
+def is_all_read(model_id: int) -> bool:
+    """Say whether the checksums of all of a model's files are known."""
+    return not File.select().where(File.model_id == model_id, File.sha256.is_null()).exists()
+
+
+@connected
 def store_error(unread: Unread, error: str) -> None:
     """Write why the file will have no checksums, and end the lease."""
     _held(File.update(error=error, holder=None, held_until=None), unread)

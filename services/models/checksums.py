@@ -12,16 +12,17 @@ import socket
 import sys
 import time
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 from types import FrameType
 
-from services.models import backlog, sweeping
+from services.models import backlog, plans, sweeping
 from services.models.backlog import Unread
 from services.models.storage import BUCKET
 from services.models.summing import LeaseLost, Pace, sum_file
 from services.models.tables import database
 from shared.database import open_database
-from shared.errors import Unavailable
+from shared.errors import NotFound, Unavailable
 from shared.lease import kept_alive
 from shared.settings import SettingsError, load
 from shared.store import ObjectChanged, ObjectMissing, Store, connect
@@ -104,6 +105,10 @@ def _read_one(store: Store, unread: Unread, pace: Pace) -> None:
         error = _mismatch(unread, kept_crc32, crc32, sha256)
         backlog.store_checksums(unread, crc32, sha256, error)
         log.info("Model %d: read %s (%d bytes) %s", unread.model_id, unread.key, unread.size, error or "")
+        if backlog.is_all_read(unread.model_id):
+            # Two processes that finish together both do; they store the same.
+            with suppress(NotFound):  # deleted meanwhile
+                plans.make_plan(unread.model_id)
 
 
 def _crc32_of_the_store(store: Store, unread: Unread) -> int | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing
 from typing import Protocol
 
@@ -30,7 +30,7 @@ class Client(Protocol):
     def settimeout(self, value: float | None, /) -> None: ...
 
 
-def send_pieces(store: Store, contents: list[Content], pieces: Iterable[bytes | Read]) -> Generator[bytes]:
+def send_pieces(store: Store, contents: Sequence[Content], pieces: Iterable[bytes | Read]) -> Generator[bytes]:
     """Yield what ``pieces`` name, the small ones together; nothing before the first file of them was opened."""
     pending, patient = b"", False
     for piece in pieces:

@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections import OrderedDict
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
-from itertools import chain
 
 from isal import isal_zlib
 
-from services.models import files, records
+from services.models import files, plans, records
 from services.models.archive import Archive, Entry
 from services.models.delivery import send_pieces
 from services.models.frozen import Manifest, read_manifest
-from services.models.generated import SUMS, checksum_lines
 from services.models.manifest import is_included
-from services.models.paths import archive_names, fold
+from services.models.packed import Parts, Plan, entry_name, pack, unpack
+from services.models.paths import archive_names
 from services.models.reading import Content, MadeFile, ObjectDamaged, StoredFile, read_content, require_present
 from services.models.streamed import stream_zip
 from services.models.tables import Model
 from shared.errors import Conflict, NotFound, Unavailable
 from shared.store import Store
 
-_KEPT_FILES = 50_000
-"""All kept plans together; the last one is kept whatever its size. A file takes half a kilobyte."""
+
+@dataclass(frozen=True)
+class Unplanned:
+    """What an archive is put together from while not every checksum is known."""
+
+    entries: Sequence[tuple[str, int]]
+    """Names and sizes."""
+    contents: Sequence[Content]
+    doubtful: Sequence[Content]
+    """What the checksum process found missing or changed; perhaps it is back."""
 
 
 @dataclass(frozen=True)
@@ -33,25 +38,14 @@ class Download:
     """A model's archive, or a part of it, before any of it is read."""
 
     model: Model
-    names: list[str]
-    contents: list[Content]
-    doubtful: list[Content]
-    """What the checksum process found missing or changed; perhaps it is back."""
+    etag: str | None
+    """None until every checksum is known, as is ``length``, in bytes."""
+    length: int | None
+    parts: Callable[[], Parts | Unplanned]
 
     @property
     def filename(self) -> str:
         return _filename(self.model)
-
-    @cached_property
-    def archive(self) -> Archive | None:
-        """The archive's bytes, planned; None until every checksum is known."""
-        entries = []
-        for name, content in zip(self.names, self.contents, strict=True):
-            size, crc32 = _measures(content)
-            if crc32 is None:
-                return None
-            entries.append(Entry(name.encode(), size, crc32))
-        return Archive(entries, self.model.created_at)
 
     def chunks(self, store: Store, start: int = 0, stop: int | None = None) -> Generator[bytes]:
         """Yield the bytes ``start`` to ``stop`` of the planned archive, or all of one that cannot be planned.
@@ -60,61 +54,43 @@ class Download:
         yielded. What is raised later must break the connection.
         """
         try:
-            require_present(store, self.doubtful)
-            archive = self.archive
-            yield from self._streamed(store) if archive is None else self._planned(store, archive, start, stop)
+            parts = self.parts()
+            if isinstance(parts, Parts):
+                pieces = parts.archive.pieces(start, parts.archive.length if stop is None else stop)
+                yield from send_pieces(store, parts.contents, pieces)
+            else:
+                require_present(store, parts.doubtful)
+                yield from self._streamed(store, parts)
         except ObjectDamaged as error:
             files.record_damage(self.model, error.content.key, error.content.etag, error.message)
             raise
 
-    def _planned(self, store: Store, archive: Archive, start: int, stop: int | None) -> Generator[bytes]:
-        pieces = archive.pieces(start, archive.length if stop is None else stop)
-        return send_pieces(store, self.contents, pieces)
+    def _streamed(self, store: Store, parts: Unplanned) -> Generator[bytes]:
+        def read(index: int) -> Generator[bytes]:
+            return read_content(store, parts.contents[index], 0, parts.entries[index][1], patient=index > 0)
 
-    def _streamed(self, store: Store) -> Generator[bytes]:
-        sizes = (_measures(content)[0] for content in self.contents)
-        entries = zip(self.names, sizes, strict=True)
-        return stream_zip(entries, self.model.created_at, lambda index: self._read(store, index))
-
-    def _read(self, store: Store, index: int) -> Generator[bytes]:
-        content = self.contents[index]
-        return read_content(store, content, 0, _measures(content)[0], patient=index > 0)
+        return stream_zip(parts.entries, self.model.created_at, read)
 
 
-class Downloads:
-    """Plans archives, and keeps the plans that were used last: a resumed download asks for the same one again."""
+def plan_download(model_id: int, include: str | None, filename: str | None = None) -> Download:
+    """Return the archive of a ready model, or of what ``include`` (a path below its storage path) names.
 
-    def __init__(self) -> None:
-        self._kept: OrderedDict[tuple[int, int, str | None], Download] = OrderedDict()
-
-    def plan(self, model_id: int, include: str | None, filename: str | None = None) -> Download:
-        """Return the archive of a ready model, or of what ``include`` (a path below its storage path) names.
-
-        Raises NotFound (no such model, no files, nothing included, or it has another name than ``filename``), Conflict
-        (not ready, or a damaged file) and, for an archive that is asked for by its ``filename``, Unavailable until its
-        length is known.
-        """
-        model = records.find_model(model_id)
-        # A manifest whose checksums are known never changes; the next one has another revision.
-        download = self._kept.get((model_id, model.revision, include))
-        if download is None:
-            manifest = read_manifest(model_id)
-            model = manifest.model
-            _require_ready(model, filename)
-            download = _plan(manifest, include)
-        else:
-            _require_ready(model, filename)
-        if download.archive is not None:
-            self._keep((model_id, model.revision, include), download)
-        elif filename is not None:
-            raise Unavailable(f"Not every checksum of model {model_id} is known yet.", retry_after=5)
-        return download
-
-    def _keep(self, key: tuple[int, int, str | None], download: Download) -> None:
-        self._kept[key] = download
-        self._kept.move_to_end(key)
-        while len(self._kept) > 1 and sum(len(kept.contents) for kept in self._kept.values()) > _KEPT_FILES:
-            self._kept.popitem(last=False)
+    Raises NotFound (no such model, no files, nothing included, or it has another name than ``filename``), Conflict
+    (not ready, or a damaged file) and, for an archive that is asked for by its ``filename``, Unavailable until its
+    length is known.
+    """
+    model = records.find_model(model_id)
+    _require_ready(model, filename)
+    head = plans.find_head(model)
+    if head is None:
+        download = _plan_anew(model_id, include, filename)
+    elif include is None:
+        download = Download(model, *head, lambda: plans.load_plan(model))
+    else:
+        download = _part(model, include, plans.load_plan(model))
+    if filename is not None and download.length is None:
+        raise Unavailable(f"Not every checksum of model {model_id} is known yet.", retry_after=5)
+    return download
 
 
 def _require_ready(model: Model, filename: str | None) -> None:
@@ -128,47 +104,57 @@ def _filename(model: Model) -> str:
     return f"model-{model.id}-{model.created_at:%Y%m%d}.zip"
 
 
-def _plan(manifest: Manifest, include: str | None) -> Download:
-    model = manifest.model
-    if not manifest.rows:
-        raise NotFound(f"Model {model.id} has no files.")
-    download = Download(model, [], [], [])
-    _fill(download, manifest, include)
-    if not download.contents:
+def _plan_anew(model_id: int, include: str | None, filename: str | None) -> Download:
+    manifest = read_manifest(model_id)
+    model, rows, documents = manifest.model, manifest.rows, manifest.documents
+    _require_ready(model, filename)
+    if not rows:
+        raise NotFound(f"Model {model_id} has no files.")
+    for row in rows:
+        if row.error is not None and row.crc32 is not None and is_included(row.path, include):
+            raise Conflict(row.error)
+    packed = pack(model, rows, documents)
+    if packed is None:
+        return _unplanned(manifest, include)
+    # A model from before there were stored plans, or of another format, or whose process was killed before it
+    # could: whoever asks first stores it for all others. That can wait where the tables cannot be written.
+    with suppress(Unavailable):
+        plans.store_plan(manifest, packed)
+    plan = unpack(model, packed)
+    if include is not None:
+        return _part(model, include, plan)
+    return Download(model, packed.etag, packed.length, lambda: plan)
+
+
+def _unplanned(manifest: Manifest, include: str | None) -> Download:
+    model, rows = manifest.model, manifest.rows
+    stored = {row.path: StoredFile(f"{model.storage_path}/{row.path}", row.size, row.etag, row.crc32) for row in rows}
+    contents: dict[str, Content] = {**stored}
+    contents |= {path: MadeFile(text.encode()) for path, text in manifest.documents.items()}
+    names = archive_names(contents)
+    chosen = [(names[path], content) for path, content in contents.items() if is_included(path, include)]
+    doubtful = [stored[row.path] for row in rows if row.error is not None and is_included(row.path, include)]
+    return _listed(model, include, chosen, doubtful)
+
+
+def _part(model: Model, include: str, plan: Plan) -> Download:
+    indexes = [index for index, path in enumerate(plan.paths) if is_included(path, include)]
+    return _listed(model, include, [(plan.names[index], plan.contents[index]) for index in indexes])
+
+
+def _listed(
+    model: Model, include: str | None, chosen: Sequence[tuple[str, Content]], doubtful: Sequence[Content] = ()
+) -> Download:
+    if not chosen:
         raise NotFound(f"Model {model.id} has no file {include}.")
-    return download
-
-
-def _fill(download: Download, manifest: Manifest, include: str | None) -> None:
-    model = manifest.model
-    # The last of the names takes nothing from the others, so they are the same with it and without.
-    names = archive_names(chain((row.path for row in manifest.rows), manifest.documents, (SUMS,)))
-    documents = _documents(manifest, names)
-    for row in manifest.rows:
-        if is_included(row.path, include):
-            content = StoredFile(f"{model.storage_path}/{row.path}", row.size, row.etag, row.crc32)
-            download.names.append(f"{model.id}/{names[row.path]}")
-            download.contents.append(content)
-            if row.error is not None and row.crc32 is not None:
-                raise Conflict(row.error)
-            if row.error is not None:
-                download.doubtful.append(content)
-    for path, text in documents.items():
-        if is_included(path, include):
-            download.names.append(f"{model.id}/{names[path]}")
-            download.contents.append(MadeFile(text.encode()))
-
-
-def _documents(manifest: Manifest, names: dict[str, str]) -> dict[str, str]:
-    """What was made at freezing, and the list of checksums once all are known, unless the store has its own."""
-    rows, documents = manifest.rows, manifest.documents
-    sums_name = fold(SUMS)
-    known = [(row.path, row.sha256) for row in rows if row.sha256 is not None]
-    if len(known) < len(rows) or any(fold(row.path) == sums_name for row in rows):
-        return documents
-    sums = [(names[path], sha256) for path, sha256 in known]
-    sums += [(names[path], hashlib.sha256(text.encode()).hexdigest()) for path, text in documents.items()]
-    return {**documents, SUMS: checksum_lines(sums)}
+    contents = [content for _, content in chosen]
+    measures = [(entry_name(model.id, name), *_measures(content)) for name, content in chosen]
+    entries = [Entry(name, size, crc32) for name, size, crc32 in measures if crc32 is not None]
+    if len(entries) < len(measures):
+        unplanned = Unplanned([(name.decode(), size) for name, size, _ in measures], contents, doubtful)
+        return Download(model, None, None, lambda: unplanned)
+    archive = Archive(entries, model.created_at)
+    return Download(model, archive.etag, archive.length, lambda: Parts(archive, contents))
 
 
 def _measures(content: Content) -> tuple[int, int | None]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from services.models.generated import make_documents
 from services.models.paths import fold
-from services.models.tables import File, Generated, Hold, Model, Upload, database
+from services.models.tables import File, Generated, Hold, Model, PackedPlan, Upload, database
 from shared.database import tuples
 from shared.errors import Conflict
 from shared.store import Stored
@@ -30,6 +30,7 @@ def freeze(model: Model, listing: list[Stored]) -> None:
     known = _known_checksums(model.id)
     File.delete().where(File.model_id == model.id).execute()
     Generated.delete().where(Generated.model_id == model.id).execute()
+    PackedPlan.delete().where(PackedPlan.model_id == model.id).execute()
     start = len(model.storage_path) + 1
     sizes = {found.key[start:]: found.size for found in listing}
     rows = []

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from services.models import freezing, storage
+from services.models import freezing, plans, storage
 from services.models.paths import is_below, parents
-from services.models.tables import File, Generated, Hold, Model, Upload, connected, database
+from services.models.tables import File, Generated, Hold, Model, PackedPlan, Upload, connected, database
 from shared.database import tuples
 from shared.errors import Conflict, NotFound, ServiceError, Unprocessable
 from shared.pagination import Page, paginate
@@ -100,9 +100,13 @@ def update_model(store: Store, model_id: int, changes: dict[str, Any]) -> Model:
         # Listed before the transaction: nothing waits for the store inside of one.
         listing = storage.list_objects(store, model.storage_path) if freezes else None
         try:
-            return _apply(model_id, changes, listing, model.revision)
+            changed = _apply(model_id, changes, listing, model.revision)
         except _StaleListing:
             continue
+        if freezes:
+            # Not within the transaction, which of 100,000 files would hold up every other writer for a second more.
+            plans.make_plan(model_id)
+        return changed
     raise Conflict(f"The files of model {model_id} are still changing.", retry_after=1)
 
 
@@ -174,7 +178,7 @@ def _neighbours(model: Model) -> list[str]:
 def _delete_record(model_id: int) -> None:
     with database.atomic():
         lock_model(model_id)
-        for table in (File, Generated, Hold):
+        for table in (File, Generated, Hold, PackedPlan):
             table.delete().where(table.model_id == model_id).execute()
         # What has expired is aborted in the store before it is forgotten.
         Upload.update(expires_at=datetime.now(UTC)).where(Upload.model_id == model_id).execute()

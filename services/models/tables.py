@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import peewee
-from peewee import BigAutoField, BigIntegerField, CharField, CompositeKey, DatabaseProxy, TextField
+from peewee import BigAutoField, BigIntegerField, BlobField, CharField, CompositeKey, DatabaseProxy, TextField
 
 from shared.database import JSONField, TimeField, connected_to
 
@@ -78,6 +78,17 @@ class Generated(_Table):
 
     class Meta:
         primary_key = CompositeKey("model_id", "path")
+
+
+class PackedPlan(_Table):
+    """The archive of a model at one revision, as `packed.Packed` has it."""
+
+    model_id = BigIntegerField(primary_key=True)
+    revision = BigIntegerField()
+    packing = CharField()
+    etag = CharField()
+    length = BigIntegerField()
+    columns = BlobField()
 
 
 class Upload(_Table):

@@ -54,6 +54,8 @@ def test_several_share_the_work(own, frozen, until):
     model = frozen({f"f{number}": bytes([number]) * 100_000 for number in range(30)})
     with own.checksums(), own.checksums(), own.checksums():
         until(lambda: len(known(own, model)) == 30)
+        planned = until(lambda: column(own, "SELECT etag FROM packed_plan WHERE model_id = ?", model["ID"]))
+    assert own.call("HEAD", f"/{model['ID']}/download").headers["ETag"] == planned
 
 
 def test_what_changed_or_vanished_does_not_hold_up_the_rest(own, store, frozen, until):
