@@ -28,7 +28,8 @@ PART_BYTES = 16 * 2**20
 _PARTS_AT_ONCE = 2
 _CONNECT_TIMEOUT_S = 5
 _READ_TIMEOUT_S = 60
-_POOL_SIZE = 64
+_POOL_SIZE = 320
+"""Of idle connections: 64 downloads, each with four small files ahead of the one that it sends."""
 
 _MISSING = frozenset({"NoSuchKey", "NoSuchBucket", "NoSuchUpload", "NoSuchVersion"})
 

@@ -9,7 +9,8 @@ from typing import Protocol
 import gevent
 
 from services.models.archive import Read
-from services.models.reading import Content, read_content
+from services.models.prefetching import read_pieces
+from services.models.reading import Content
 from shared.errors import Unavailable
 from shared.store import Store
 
@@ -32,26 +33,25 @@ class Client(Protocol):
 
 def send_pieces(store: Store, contents: Sequence[Content], pieces: Iterable[bytes | Read]) -> Generator[bytes]:
     """Yield what ``pieces`` name, the small ones together; nothing before the first file of them was opened."""
-    pending, patient = b"", False
-    for piece in pieces:
-        if isinstance(piece, bytes):
-            pending += piece
-            if len(pending) >= _SMALL_BYTES:
-                yield pending
-                pending = b""
-            continue
-        content = contents[piece.entry]
-        with closing(read_content(store, content, piece.offset, piece.length, patient=patient)) as chunks:
-            for chunk in chunks:
-                if len(chunk) < _SMALL_BYTES:
-                    yield pending + chunk
-                else:
-                    # Joining the two would copy the large one.
-                    if pending:
-                        yield pending
-                    yield chunk
-                pending = b""
-        patient = True
+    pending = b""
+    with closing(read_pieces(store, contents, pieces)) as turns:
+        for turn in turns:
+            if isinstance(turn, bytes):
+                pending += turn
+                if len(pending) >= _SMALL_BYTES:
+                    yield pending
+                    pending = b""
+                continue
+            with closing(turn) as chunks:
+                for chunk in chunks:
+                    if len(chunk) < _SMALL_BYTES:
+                        yield pending + chunk
+                    else:
+                        # Joining the two would copy the large one.
+                        if pending:
+                            yield pending
+                        yield chunk
+                    pending = b""
     if pending:
         yield pending
 

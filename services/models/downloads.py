@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 
 from isal import isal_zlib
 
 from services.models import files, plans, records
-from services.models.archive import Archive, Entry
+from services.models.archive import Archive, Entry, Read
 from services.models.delivery import send_pieces
 from services.models.frozen import Manifest, read_manifest
 from services.models.manifest import is_included
 from services.models.packed import Parts, Plan, entry_name, pack, unpack
 from services.models.paths import archive_names
-from services.models.reading import Content, MadeFile, ObjectDamaged, StoredFile, read_content, require_present
+from services.models.prefetching import read_pieces
+from services.models.reading import Content, MadeFile, ObjectDamaged, StoredFile, require_present
 from services.models.streamed import stream_zip
 from services.models.tables import Model
 from shared.errors import Conflict, NotFound, Unavailable
@@ -66,10 +67,10 @@ class Download:
             raise
 
     def _streamed(self, store: Store, parts: Unplanned) -> Generator[bytes]:
-        def read(index: int) -> Generator[bytes]:
-            return read_content(store, parts.contents[index], 0, parts.entries[index][1], patient=index > 0)
-
-        return stream_zip(parts.entries, self.model.created_at, read)
+        reads = [Read(index, 0, size) for index, (_, size) in enumerate(parts.entries)]
+        with closing(read_pieces(store, parts.contents, reads)) as turns:
+            contents = (turn for turn in turns if not isinstance(turn, bytes))
+            yield from stream_zip(parts.entries, self.model.created_at, contents)
 
 
 def plan_download(model_id: int, include: str | None, filename: str | None = None) -> Download:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import stat
 import zipfile
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Generator, Iterable
 from contextlib import closing
 from datetime import datetime
 
@@ -29,21 +29,21 @@ class _Sink(io.RawIOBase):
 
 
 def stream_zip(
-    entries: Iterable[tuple[str, int]], modified: datetime, read: Callable[[int], Generator[bytes]]
+    entries: Iterable[tuple[str, int]], modified: datetime, contents: Iterable[Generator[bytes]]
 ) -> Generator[bytes]:
-    """Yield the archive of ``entries`` (name, size); ``read`` gives exactly the bytes of the entry of that number.
+    """Yield the archive of ``entries`` (name, size); ``contents`` has exactly the bytes of each, in the same order.
 
-    Nothing is yielded before the first byte of a file was read. What ``read`` raises ends the archive, and what was
+    Nothing is yielded before the first byte of a file was read. What ``contents`` raise ends the archive, and what was
     sent until then is no readable ZIP. Entries of 4 GiB and more, and archives, are Zip64.
     """
     sink = _Sink()
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:
-        for index, (name, size) in enumerate(entries):
+        for (name, size), content in zip(entries, contents, strict=True):
             info = zipfile.ZipInfo(name, modified.timetuple()[:6])
             info.file_size = size  # from it zipfile sees whether the entry needs Zip64
             info.create_system = 3
             info.external_attr = (stat.S_IFREG | 0o644) << 16
-            with archive.open(info, "w") as out, closing(read(index)) as chunks:
+            with archive.open(info, "w") as out, closing(content) as chunks:
                 for chunk in chunks:
                     out.write(chunk)
                     yield sink.take()

@@ -49,6 +49,14 @@ def test_a_read_that_breaks_is_healed(own, ready_own):
     assert zipfile.ZipFile(io.BytesIO(whole)).testzip() is None
 
 
+def test_small_files_that_break_are_healed(own, ready_own):
+    _, url = ready_own({f"f{number}": BIG[number : number + 2000] for number in range(10)})
+    whole = own.call("GET", url).content
+    own.pipe.cut(after=5500)  # two of them, and then in the midst of one
+    assert own.call("GET", url).content == whole
+    assert own.call("GET", url, headers={"Range": "bytes=12345-"}).content == whole[12345:]
+
+
 def test_a_short_absence_of_the_store_is_healed(own, ready_own):
     _, url = ready_own({"a": BIG, "b": b"1", "c": b""})
     whole = own.call("GET", url).content
@@ -104,6 +112,17 @@ def test_it_breaks_off_where_a_later_file_changed_midway(own, store, ready_own, 
         store.put(key, io.BytesIO(b"x" * (10_000 if change == "replace" else 9_999)))
     with answer, pytest.raises(BROKEN):
         deque(chunks)
+
+
+def test_it_breaks_off_at_the_place_of_a_small_file_that_is_gone(own, store, ready_own):
+    model, url = ready_own({f"f{number}": BIG[number : number + 2000] for number in range(8)})
+    whole = own.call("GET", url).content
+    store.remove(f"{model['storage_path']}/f5")
+    received = bytearray()
+    with own.call("GET", url, stream=True) as answer, pytest.raises(BROKEN):
+        deque(map(received.extend, answer.iter_content(1)))
+    assert whole.index(b"/f4") + 3 + 2000 <= len(received) <= whole.index(b"/f5") + 3
+    assert received == whole[: len(received)]
 
 
 @pytest.mark.parametrize("change", ["remove", "replace"])
@@ -173,6 +192,20 @@ def test_a_client_that_leaves_ends_the_read(own, ready_own, until, named):
     time.sleep(0.5)
     assert own.pipe.passed == passed
     assert own.call("GET", url).content
+
+
+def test_a_client_that_leaves_ends_what_is_fetched_before_its_turn(own, store, until):
+    model, count = own.model(), 100
+    for number in range(count):
+        store.put(f"{model['storage_path']}/{number}", io.BytesIO(BIG[: 240 * 1024]))
+    own.call("PUT", f"/{model['ID']}", json={"status": "ready"})
+    before = own.pipe.passed
+    with own.call("GET", f"/{model['ID']}/download", stream=True) as answer:
+        assert next(answer.iter_content(65536))
+    seen = deque([0], maxlen=10)
+    # Half a second of nothing.
+    until(lambda: seen.append(own.pipe.passed) or seen[0] == seen[-1])
+    assert own.pipe.passed - before < count * 240 * 1024
 
 
 def test_a_client_that_takes_nothing_keeps_no_connection_to_the_store(own, store, monkeypatch):
