@@ -10,17 +10,25 @@ import pytest
 from services.models import files, plans, records
 from services.models.frozen import read_manifest
 from services.models.packed import pack
-from services.models.tables import MIGRATIONS, File, PackedPlan
-from shared.database import migrate
+from services.models.tables import MIGRATIONS, File, PackedPlan, database
+from shared.database import connection, migrate, open_database
 
 FIELDS = {"name": "M", "base_model": "b", "type": "lora", "description": "", "training_metrics": {}}
 
 
+@pytest.fixture(scope="module")
+def migrated(new_database, database_kind):
+    opened = open_database(new_database(database_kind))
+    migrate(opened, MIGRATIONS)
+    yield opened
+    opened.close_all()
+
+
 @pytest.fixture
-def frozen(new_database, database_kind, tables, store):
-    """Make a ready model of two objects whose checksums are not known, in tables of its own."""
-    with tables(new_database(database_kind)) as database:
-        migrate(database, MIGRATIONS)
+def frozen(migrated, store):
+    """Make a ready model of two objects whose checksums are not known."""
+    database.initialize(migrated)
+    with connection(database):
         path = f"plans-{uuid.uuid4().hex}"
         for name in ("a", "größe:1"):
             store.put(f"{path}/{name}", io.BytesIO(b"x"))
@@ -30,10 +38,15 @@ def frozen(new_database, database_kind, tables, store):
 @pytest.fixture
 def known(frozen, store):
     """The same model, frozen again when its checksums were known."""
-    File.update(crc32=1, sha256="ab" * 32).execute()
+    File.update(crc32=1, sha256="ab" * 32).where(File.model_id == frozen.id).execute()
     for status in ("uploading", "ready"):
         model = records.update_model(store, frozen.id, {"status": status})
     return model
+
+
+def stored(model):
+    """The stored plans of the model."""
+    return list(PackedPlan.select().where(PackedPlan.model_id == model.id))
 
 
 def test_it_works(known):
@@ -45,15 +58,15 @@ def test_it_works(known):
     assert (plan.archive.etag, plan.archive.length) == packed[:2]
     assert list(plan.paths) == ["a", "größe:1", "README.md", "metrics.json", "SHA256SUMS"]
     assert list(plan.names)[1] == "größe%3A1"
-    assert PackedPlan.get().columns == packed.columns
+    assert [row.columns for row in stored(known)] == [packed.columns]
 
 
 def test_there_is_none_before_all_is_known_or_while_the_files_may_change(frozen, store):
-    assert PackedPlan.select().count() == 0
+    assert stored(frozen) == []
     records.update_model(store, frozen.id, {"status": "uploading"})
-    File.update(crc32=1, sha256="ab" * 32).execute()
+    File.update(crc32=1, sha256="ab" * 32).where(File.model_id == frozen.id).execute()
     plans.make_plan(frozen.id)
-    assert PackedPlan.select().count() == 0
+    assert stored(frozen) == []
 
 
 def test_it_is_of_one_freezing_alone(known, store):
@@ -67,30 +80,30 @@ def test_it_is_of_one_freezing_alone(known, store):
     assert plans.find_head(damaged) is None
     for status in ("uploading", "ready"):
         again = records.update_model(store, known.id, {"status": status})
-    assert (PackedPlan.select().count(), plans.find_head(again)) == (0, None)  # its damaged file is to be read again
+    assert (stored(again), plans.find_head(again)) == ([], None)  # its damaged file is to be read again
 
 
 def test_one_of_another_version_is_not_used(known):
-    PackedPlan.update(packing="tunedeck zip 1").execute()
+    PackedPlan.update(packing="tunedeck zip 1").where(PackedPlan.model_id == known.id).execute()
     assert plans.find_head(known) is None
     plans.make_plan(known.id)
     assert plans.find_head(known)
 
 
 def test_several_may_make_it_at_once(known):
-    PackedPlan.delete().execute()
+    PackedPlan.delete().where(PackedPlan.model_id == known.id).execute()
     makers = [threading.Thread(target=plans.make_plan, args=(known.id,)) for _ in range(4)]
     for maker in makers:
         maker.start()
     for maker in makers:
         maker.join()
-    assert PackedPlan.select().count() == 1
+    assert len(stored(known)) == 1
     assert plans.find_head(known)
 
 
 def test_it_goes_with_its_model(known, store):
     records.delete_model(store, known.id, purge=True)
-    assert PackedPlan.select().count() == 0
+    assert stored(known) == []
 
 
 def execute(own, statement, model):
