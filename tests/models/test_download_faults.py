@@ -26,6 +26,7 @@ BIG = os.urandom(24 * 2**20)
 def ready_own(own):
     """Create a ready model in the tests' own service, whose store is whole again afterwards."""
     yield own.ready
+    own.pipe.cut()  # of the connections that the service keeps, some may be about to break
     own.pipe.mend()
 
 
