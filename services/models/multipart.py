@@ -85,16 +85,18 @@ def abort(store: Store, key: str, store_id: str) -> None:
 
 def list_begun(store: Store) -> Iterator[Begun]:
     """Yield what is open in the bucket: of one key the first thousand."""
-    marker = None
+    query = {"uploads": ""}
     while True:
         with translated():
-            page: ListMultipartUploadsResult = _client(store)._list_multipart_uploads(store.bucket, key_marker=marker)
+            # minio-py's own call asks for encoded keys: SeaweedFS says then that it encodes them and does not, Ceph's
+            # gateway does and does not say so.
+            page = ListMultipartUploadsResult(_client(store)._execute("GET", store.bucket, query_params=query))
         for upload in page.uploads:
             if upload.upload_id is not None and upload.initiated_time is not None:
                 yield Begun(upload.object_name, upload.upload_id, upload.initiated_time)
-        if not page.is_truncated:
+        if not page.is_truncated or page.next_key_marker is None:
             return
-        marker = page.next_key_marker
+        query["key-marker"] = page.next_key_marker
 
 
 def _client(store: Store) -> Any:
