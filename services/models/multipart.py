@@ -9,7 +9,6 @@ from typing import Any, cast
 
 from minio.datatypes import ListMultipartUploadsResult, Part
 
-from shared.errors import Unavailable
 from shared.store import ObjectMissing, Store, translated
 
 MAX_BYTES = 5 * 2**40
@@ -64,14 +63,16 @@ def list_parts(store: Store, key: str, store_id: str) -> list[StoredPart]:
     return [StoredPart(part.part_number, part.etag, part.size or 0) for part in found]
 
 
-def complete(store: Store, key: str, store_id: str, etags: list[str]) -> str:
-    """Make the parts 1, 2, 3 … of these etags the object, and return its etag; ObjectMissing as in ``list_parts``."""
+def complete(store: Store, key: str, store_id: str, etags: list[str]) -> str | None:
+    """Make the parts 1, 2, 3 … of these etags the object; ObjectMissing as in ``list_parts``.
+
+    Returns its etag, or None where the answer has none: S3 may answer 200 and put an error into the body, and Ceph's
+    gateway has put the parts together and leaves the etag empty.
+    """
     parts = [Part(number, etag) for number, etag in enumerate(etags, 1)]
     with translated():
         etag = _client(store)._complete_multipart_upload(store.bucket, key, store_id, parts).etag
-    if not etag:  # S3 may answer 200 and put the error into the body
-        raise Unavailable("The store did not put the parts together.", retry_after=5)
-    return cast(str, etag)
+    return cast(str, etag) or None
 
 
 def abort(store: Store, key: str, store_id: str) -> None:

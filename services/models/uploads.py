@@ -14,7 +14,7 @@ from services.models.files import Held, hold
 from services.models.links import LIFETIME, Links
 from services.models.multipart import StoredPart
 from services.models.tables import File, Model, Upload, connected, database
-from shared.errors import Conflict, NotFound, ServiceError, Unprocessable
+from shared.errors import Conflict, NotFound, ServiceError, Unavailable, Unprocessable
 from shared.pagination import Page, paginate
 from shared.store import ObjectMissing, Store
 
@@ -127,14 +127,17 @@ def complete_upload(store: Store, model_id: int, upload_id: int, sent: Sent) -> 
 def _join(store: Store, upload: Upload, sent: Sent) -> str:
     """Return the object's etag, also where it was joined before and nobody lived to record it."""
     etags = [part["etag"].strip('"') for part in sent]
+    failure: ServiceError = Unavailable("The store did not put the parts together.", retry_after=5)
     try:
         _require_parts(upload, sent, etags, multipart.list_parts(store, upload.key, upload.store_id))
-        return multipart.complete(store, upload.key, upload.store_id, etags)
-    except ObjectMissing as error:
-        joined = joined_etag(etags)
-        if joined is None or not deposit.is_stored(store, upload.key, joined):
-            raise Conflict(f"The store no longer has upload {upload.id}; begin another one.") from error
-        return joined
+        if etag := multipart.complete(store, upload.key, upload.store_id, etags):
+            return etag
+    except ObjectMissing:
+        failure = Conflict(f"The store no longer has upload {upload.id}; begin another one.")
+    joined = joined_etag(etags)
+    if joined is None or not deposit.is_stored(store, upload.key, joined):
+        raise failure
+    return joined
 
 
 def joined_etag(etags: list[str]) -> str | None:

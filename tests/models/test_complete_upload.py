@@ -132,11 +132,16 @@ def test_it_rejects_what_names_no_parts(models, create, begin, parts):
 def test_of_a_part_that_was_sent_twice_the_etag_picks_one(models, store, create, begin, send_parts):
     model = create()
     record = begin(model, 3)
-    [[first], _] = [send_parts(record, content) for content in (b"one", b"two")]
+    contents = b"one", b"two"
+    sent = [send_parts(record, content) for content in contents]
     now = models.get(f"{MODELS}/{model['ID']}/uploads/{record['upload_id']}").json()
     assert (len(now["uploaded"]), now["parts"]) == (1, [])
-    complete(models, model, record, [first])
-    assert b"".join(store.chunks(f"{model['storage_path']}/big.bin")) == b"one"
+    # SeaweedFS has both, other stores the last one only: then there is nothing that the first one's etag could pick.
+    begun = begun_of(store, model)
+    there = {part.etag for part in multipart.list_parts(store, begun.key, begun.store_id)}
+    picked = next(number for number, [part] in enumerate(sent) if part["etag"].strip('"') in there)
+    assert complete(models, model, record, sent[picked]).status_code == 200
+    assert b"".join(store.chunks(f"{model['storage_path']}/big.bin")) == contents[picked]
 
 
 def test_the_last_one_wins(models, store, create, begin, send_parts):
