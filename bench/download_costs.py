@@ -18,12 +18,16 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
+from isal import isal_zlib
+
 from bench import support
 from bench.delivery import read_answer
-from bench.models import ModelsSystem, download, models_system
+from bench.models import MODELS, ModelsSystem, download, models_system
 from bench.support import Row
+from bench.zeros import zeros
 
 FILES = 8
+FILES_OF_ZEROS = 100
 FAST, MANY = 16, 100
 PROBES = 300
 RELAYED_BYTES = 2**20
@@ -121,17 +125,46 @@ def measure_memory(system: ModelsSystem, megabytes: int) -> None:
     small = system.service + system.named(system.ready_model(1, 10**6))
     large = system.service + system.named(system.ready_model(20, megabytes * 10**6))
     slow = system.service + system.named(system.ready_model(1, 50 * 10**6))
-    for url in (small, large):
-        download(url)  # so that all code is in memory
+    compare_memory(
+        system,
+        small,
+        {
+            f"an archive of {20 * megabytes / 1000:g} GB": lambda: download(large),
+            f"{MANY} archives at once": lambda: download_slowly(slow),
+        },
+    )
+
+
+def measure_huge_memory(folder: Path, megabytes: int) -> None:
+    """The same with an archive that is larger than the disk, from a stand-in for S3 that serves zeros."""
+    size = 2 * megabytes * 10**6
+    with zeros(FILES_OF_ZEROS, size) as store_url, models_system(folder, store_url=store_url) as system:
+        model = system.request("POST", MODELS, {"name": "Huge", "base_model": "b"})
+        url = f"{MODELS}/{model['ID']}"
+        # One object's are those of all; nobody reads its SHA-256.
+        system.freeze(url, crc32_of_zeros(size), "0" * 64)
+        whole = system.service + system.named(url)
+        head = f"{system.service}{url}/download?include=000.bin"
+        what = f"an archive of {FILES_OF_ZEROS * size / 1e9:g} GB of zeros"
+        compare_memory(system, head, {what: lambda: download(whole)})
+
+
+def crc32_of_zeros(size: int) -> int:
+    block, crc32 = bytes(10**6), 0
+    for _ in range(size // len(block)):
+        crc32 = isal_zlib.crc32(block, crc32)
+    return crc32
+
+
+def compare_memory(system: ModelsSystem, small: str, works: dict[str, Callable[[], object]]) -> None:
+    """Print the most memory during each of ``works``, beside that during the download of ``small``."""
+    for _ in range(10):
+        download(small)  # so that all code is in the memory of all workers
     reference = most_kib(system, lambda: download(small))
-    for what, work in (
-        (f"memory, an archive of {20 * megabytes / 1000:g} GB", lambda: download(large)),
-        (f"memory, {MANY} archives at once", lambda: download_slowly(slow)),
-    ):
+    for what, work in works.items():
         most = most_kib(system, work)
-        Row(
-            f"{what} (+{(most - reference) / 1024:.0f} MiB, at most 50)", most / 1024, reference / 1024, "", "MiB"
-        ).print()
+        growth = f"+{(most - reference) / 1024:.0f} MiB, at most 50"
+        Row(f"memory, {what} ({growth})", most / 1024, reference / 1024, "", "MiB").print()
 
 
 def download_slowly(url: str) -> None:
@@ -185,6 +218,8 @@ def main() -> None:
         measure_waiting(system, megabytes)
     with tempfile.TemporaryDirectory() as name, models_system(Path(name)) as system:
         measure_memory(system, megabytes)
+    with tempfile.TemporaryDirectory() as name:
+        measure_huge_memory(Path(name), megabytes)
 
 
 if __name__ == "__main__":
