@@ -12,6 +12,7 @@ from services.logs import events, jobs, metrics, paging
 from services.logs.feed import Feed, end_of_stream
 from services.logs.feeds import Feeds
 from services.logs.paging import Filter
+from services.logs.shared_reads import SharedReads
 from services.logs.tables import Job
 from services.logs.viewer import View, Viewer
 from shared.errors import ServiceError, Unavailable
@@ -74,6 +75,7 @@ class Streams:
         self._feeds = feeds
         self._limit = limit
         self._clock = clock
+        self._jobs = SharedReads(jobs.find_job)
         self.open = 0
 
     def start(
@@ -81,7 +83,7 @@ class Streams:
     ) -> Iterator[bytes] | None:
         """Return a stream's bytes, or None where there is nothing left to send; NotFound without such a job."""
         try:
-            job = jobs.find_job(job_id)
+            job = self._jobs.get(job_id)
             start = find_start(job.last_line, last_event_ids, tail)
             return None if nothing_left(job, start, view.wanted) else self.run(job, start, view, client)
         except Unavailable:  # a browser's EventSource gives up for good on an error status
