@@ -4,7 +4,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-TOOLS := aria2 chromium curl default-jdk-headless docker-compose jq libarchive-tools nginx p7zip-full unzip wget
+TOOLS := aria2 ceph-mon ceph-osd chromium curl default-jdk-headless docker-compose jq libarchive-tools nginx p7zip-full \
+	radosgw unzip wget
 
 # The requirements are installed again only when their file changed, so that a second start uses no network.
 define install
@@ -31,9 +32,12 @@ demo: $(VENV)/run.stamp
 test: lint
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
-# The tests that want foreign programs; one that is missing fails its test, none is skipped.
+# The tests that want foreign programs; one that is missing fails its test, none is skipped. Then those of the models
+# service once more, over another S3 server.
 test-foreign: $(VENV)/test.stamp
 	$(BIN)/python -m pytest -q tests/foreign
+	STORE=ceph $(BIN)/python -m pytest -q -n 2 --dist loadfile -k 'not postgresql' \
+		-m 'not soak and not keeps_checksums' tests/models
 
 tools:
 	apt-get update -qq

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, cast
 from xml.etree import ElementTree
@@ -73,7 +74,11 @@ class Client(Minio):
         return self._put_object(bucket, key, cast(bytes, body), headers, query).etag or ""
 
     def complete_upload(self, bucket: str, key: str, upload: str, parts: list[tuple[str, str]]) -> str:
-        """Make the parts 1, 2, 3 … of these etags and checksums the object; return its etag, "" if S3 failed at it."""
+        """Make the parts 1, 2, 3 … of these etags and checksums the object, and return its etag.
+
+        "" where the answer has none: S3 may answer 200 and put an error into the body, and Ceph's gateway has put the
+        parts together and leaves the etag empty.
+        """
         root = ElementTree.Element("CompleteMultipartUpload")
         for number, (etag, checksum) in enumerate(parts, 1):
             part = ElementTree.SubElement(root, "Part")
@@ -88,3 +93,14 @@ class Client(Minio):
     def abort_upload(self, bucket: str, key: str, upload: str) -> None:
         """Drop an upload and its parts."""
         self._abort_multipart_upload(bucket, key, upload)
+
+
+def joined_etag(etags: Sequence[str]) -> str | None:
+    """Return the etag that S3 gives to an object of such parts: the MD5 of their MD5s, and their number.
+
+    None where the store's etags are no MD5s (AWS: with keys of a KMS).
+    """
+    if not all(re.fullmatch("[0-9a-f]{32}", etag) for etag in etags):
+        return None
+    digests = b"".join(map(bytes.fromhex, etags))
+    return f"{hashlib.md5(digests, usedforsecurity=False).hexdigest()}-{len(etags)}"

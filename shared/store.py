@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ from minio.error import InvalidResponseError, S3Error, ServerError
 from urllib3.exceptions import HTTPError
 
 from shared.errors import Conflict, NotFound, Unavailable
-from shared.s3 import Client, Part
+from shared.s3 import Client, Part, joined_etag
 
 CHUNK_BYTES = 256 * 1024
 _MAX_CHUNK_BYTES = 4 * CHUNK_BYTES
@@ -175,10 +175,21 @@ class Store:
                     part = _read_part(data)
             parts = [(etag.result(), checksum) for etag, checksum in sent]
             etag = self.client.complete_upload(self.bucket, key, upload, parts)
+            stored = etag or self.joined(key, [etag for etag, _ in parts])
+            if stored is None:
+                raise Unavailable("The store did not put the parts together.", retry_after=5)
         except Exception:
             self.client.abort_upload(self.bucket, key, upload)
             raise
-        return etag
+        return stored
+
+    def joined(self, key: str, etags: Sequence[str]) -> str | None:
+        """Return the object's etag if it is that of parts with these etags; None if not, or if it cannot be told."""
+        etag = joined_etag(etags)
+        try:
+            return etag if etag is not None and self.stat(key).etag == etag else None
+        except ObjectMissing:
+            return None
 
     def remove(self, key: str) -> None:
         """Delete an object; one that is not there is no error."""

@@ -23,6 +23,7 @@ from run.parts import Part, StoreServer
 from run.settings import free_port
 from run.supervisor import answers
 from shared.store import Store, connect
+from tests.support.ceph import start_ceph
 from tests.support.system import System, start_system
 
 START_WITHIN_S = 30
@@ -139,11 +140,15 @@ def redis_url(start: Start, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="session")
 def store_server(start: Start, tmp_path_factory: pytest.TempPathFactory) -> StoreServer:
-    """SeaweedFS with the two identities of `make run`."""
+    """SeaweedFS with the two identities of `make run`, or with ``STORE=ceph`` the same on Ceph's gateway."""
     server = StoreServer(
         f"http://127.0.0.1:{free_port()}", "services-key", "services-secret", "parts-key", "parts-secret"
     )
-    start(parts.seaweed(os.environ.get("WEED_BIN"), tmp_path_factory.mktemp("store"), server, lambda _: free_port()))
+    folder = tmp_path_factory.mktemp("store")
+    if os.environ.get("STORE") == "ceph":
+        start_ceph(folder, server, start)
+    else:
+        start(parts.seaweed(os.environ.get("WEED_BIN"), folder, server, lambda _: free_port()))
     return server
 
 

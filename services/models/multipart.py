@@ -66,8 +66,7 @@ def list_parts(store: Store, key: str, store_id: str) -> list[StoredPart]:
 def complete(store: Store, key: str, store_id: str, etags: list[str]) -> str | None:
     """Make the parts 1, 2, 3 … of these etags the object; ObjectMissing as in ``list_parts``.
 
-    Returns its etag, or None where the answer has none: S3 may answer 200 and put an error into the body, and Ceph's
-    gateway has put the parts together and leaves the etag empty.
+    Returns its etag, or None where the answer has none, as of ``shared.s3.Client.complete_upload``.
     """
     parts = [Part(number, etag) for number, etag in enumerate(etags, 1)]
     with translated():
@@ -79,7 +78,7 @@ def abort(store: Store, key: str, store_id: str) -> None:
     """Drop an upload and its parts; one that is not there is no error."""
     try:
         with translated():
-            _client(store)._abort_multipart_upload(store.bucket, key, store_id)
+            store.client.abort_upload(store.bucket, key, store_id)
     except ObjectMissing:
         return
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
+
+import gevent
 
 from services.models import deposit, files, multipart
 from services.models.deposit import Deposited
@@ -22,6 +23,7 @@ _MIB = 2**20
 _SMALLEST_PART = 16 * _MIB
 _LARGEST_PART = 5 * 2**30
 _USUAL_PARTS = 1000
+_PAUSES_S = (0.2, 1.0)
 
 Sent = list[dict[str, Any]]
 """The parts as their sender names them: ``number`` and ``etag`` of each."""
@@ -125,6 +127,18 @@ def complete_upload(store: Store, model_id: int, upload_id: int, sent: Sent) -> 
 
 
 def _join(store: Store, upload: Upload, sent: Sent) -> str:
+    """Join the parts and return the object's etag; S3 is asked again where it fails.
+
+    Ceph's gateway does while another request joins them.
+    """
+    for pause in _PAUSES_S:
+        with suppress(Unavailable):
+            return _join_once(store, upload, sent)
+        gevent.sleep(pause)
+    return _join_once(store, upload, sent)
+
+
+def _join_once(store: Store, upload: Upload, sent: Sent) -> str:
     """Return the object's etag, also where it was joined before and nobody lived to record it."""
     etags = [part["etag"].strip('"') for part in sent]
     failure: ServiceError = Unavailable("The store did not put the parts together.", retry_after=5)
@@ -134,21 +148,10 @@ def _join(store: Store, upload: Upload, sent: Sent) -> str:
             return etag
     except ObjectMissing:
         failure = Conflict(f"The store no longer has upload {upload.id}; begin another one.")
-    joined = joined_etag(etags)
-    if joined is None or not deposit.is_stored(store, upload.key, joined):
+    joined = store.joined(upload.key, etags)
+    if joined is None:
         raise failure
     return joined
-
-
-def joined_etag(etags: list[str]) -> str | None:
-    """Return the etag that S3 gives to an object of such parts: the MD5 of their MD5s, and their number.
-
-    None where the store's etags are no MD5s (AWS: with keys of a KMS).
-    """
-    if not all(re.fullmatch("[0-9a-f]{32}", etag) for etag in etags):
-        return None
-    digests = b"".join(map(bytes.fromhex, etags))
-    return f"{hashlib.md5(digests, usedforsecurity=False).hexdigest()}-{len(etags)}"
 
 
 def _require_parts(upload: Upload, sent: Sent, etags: list[str], came: list[StoredPart]) -> None:

@@ -155,6 +155,7 @@ def multipart_object(store, key, contents, kind):
     store.client._execute("POST", bucket, key, body=body, headers=md5, query_params={"uploadId": upload})
 
 
+@pytest.mark.keeps_checksums
 @pytest.mark.parametrize("kind", ["FULL_OBJECT", "COMPOSITE"])
 def test_of_the_store_s_own_checksums_only_that_of_the_whole_counts(store, kind):
     contents = [os.urandom(6 * 2**20), b"end"]
@@ -167,6 +168,7 @@ def test_of_the_store_s_own_checksums_only_that_of_the_whole_counts(store, kind)
     assert store.stat(f"crc/{kind}").crc32 == (whole if kind == "FULL_OBJECT" else None)
 
 
+@pytest.mark.keeps_checksums
 def test_what_the_store_keeps_is_known_before_the_file_is_read(own, store, until):
     model, contents = own.model(), [os.urandom(20 * 2**20), b"end"]
     multipart_object(store, f"{model['storage_path']}/a", contents, "FULL_OBJECT")

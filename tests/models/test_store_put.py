@@ -72,6 +72,7 @@ def test_what_the_body_raises_undoes_it(store, size):
     assert left(store, "put-raises") == []
 
 
+@pytest.mark.keeps_checksums
 @pytest.mark.parametrize("size", [1000, 2 * PART + 1])
 def test_bytes_that_changed_on_the_way_are_refused_by_the_store(store, monkeypatch, size):
     """The store is told the CRC-32 of what was read, and looks."""
