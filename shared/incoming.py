@@ -8,7 +8,8 @@ from shared.errors import BadRequest, TooLarge
 from shared.store import Readable
 
 MAX_FILE_BYTES = 500 * 2**20
-_IDLE_S = 60
+_PATIENCE_S = 60
+"""For each piece: a sender that is slower than 4 KiB/s is cut off."""
 
 
 class Incoming:
@@ -49,7 +50,7 @@ class Incoming:
 
     def _read_some(self, size: int) -> bytes:
         try:
-            with gevent.Timeout(_IDLE_S, TimeoutError("no byte came for a minute")):
+            with gevent.Timeout(_PATIENCE_S, TimeoutError(f"fewer than {size} bytes came within {_PATIENCE_S} s")):
                 return self._source.read(size)
         except Exception as error:  # a body that breaks off or is badly chunked: each server has its own errors
             raise BadRequest(f"The body could not be read: {error}.") from error
