@@ -16,10 +16,10 @@ def test_it_works(evaluations, put_set):
     body = answer.json()
     assert list(body) == ["data", "total", "page", "limit"]
     assert (body["page"], body["limit"]) == (1, 100)
+    assert body["data"] == sorted(body["data"], key=lambda entry: entry["created_at"], reverse=True)
     found = next(entry for entry in body["data"] if entry["name"] == name)
     assert found.pop("created_at").endswith("Z")
     assert found == stored
-    assert body["data"] == sorted(body["data"], key=lambda entry: entry.get("created_at", "9"), reverse=True)
 
 
 def test_it_pages(evaluations, put_set):
