@@ -104,15 +104,23 @@ def _wait_until_ready(started: Running) -> None:
     raise AssertionError(f"{started.part.name} did not become ready: {started.log}")
 
 
+IDLE_S = 10
+"""For so long the tests keep a connection; a service closes one after 75 s, just when a request comes, by bad luck."""
+
+
 @dataclass
 class Client:
     """A service under test: requests' calls with a path instead of a URL."""
 
     url: str
     session: requests.Session = field(default_factory=requests.Session)
+    used: float = field(default_factory=time.monotonic)
 
     def request(self, method: str, path: str, **kwargs: object) -> requests.Response:
         kwargs.setdefault("timeout", 30)
+        if time.monotonic() - self.used > IDLE_S:
+            self.session.close()  # its connections, that is
+        self.used = time.monotonic()
         return self.session.request(method, self.url + path, **kwargs)  # type: ignore[arg-type]
 
     def get(self, path: str, **kwargs: object) -> requests.Response:

@@ -84,6 +84,7 @@ def test_it_takes_chunked_and_empty_bodies(models, create):
     assert models.put(f"{url}/empty", data=b"").json()["size"] == 0
 
 
+@pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True, scope="session")
 def test_it_takes_500_mib_and_no_byte_more(models, create):
     model = create()
     url = f"{MODELS}/{model['ID']}/files"
