@@ -10,14 +10,16 @@ import time
 _COMPLETE = 2
 _RESUME = """(async () => {
     const manager = document.querySelector('downloads-manager');
-    const item = manager && manager.shadowRoot.querySelector('downloads-item');
-    if (!item || !item.data.resume) return [item && item.data.state, false];
-    item.shadowRoot.querySelector('#more-actions').click();
+    const item = manager?.shadowRoot?.querySelector('downloads-item');
+    const menu = item?.shadowRoot?.querySelector('#more-actions');
+    if (!menu || !item.data?.resume) return [item?.data?.state ?? null, false];
+    menu.click();
     await new Promise((resolve) => setTimeout(resolve, 200));
-    item.shadowRoot.querySelector('#pause-or-resume').click();
-    return [item.data.state, true];
+    const resume = item.shadowRoot.querySelector('#pause-or-resume');
+    resume?.click();
+    return [item.data.state, Boolean(resume)];
 })()"""
-"""Resumes the one download if it stopped; gives its state, and whether it had stopped."""
+"""Resumes the one download if it stopped; gives its state, and whether it had stopped. The page may be half there."""
 
 _FLAGS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 
