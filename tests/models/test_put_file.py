@@ -84,7 +84,9 @@ def test_it_takes_chunked_and_empty_bodies(models, create):
     assert models.put(f"{url}/empty", data=b"").json()["size"] == 0
 
 
-@pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True, scope="session")
+@pytest.mark.parametrize(
+    "database_kind", ["sqlite", pytest.param("postgresql", marks=pytest.mark.soak)], indirect=True, scope="session"
+)
 def test_it_takes_500_mib_and_no_byte_more(models, create):
     model = create()
     url = f"{MODELS}/{model['ID']}/files"
