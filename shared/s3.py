@@ -14,6 +14,11 @@ from isal import isal_zlib
 from minio import Minio
 from minio.datatypes import CompleteMultipartUploadResult
 
+_NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
+
+SentPart = tuple[str, str | None]
+"""The etag of a part that the store has, and the CRC-32 that it came with, if it did."""
+
 
 class Part:
     """The body of one request, in the pieces in which it came: nobody has to put them together."""
@@ -73,17 +78,18 @@ class Client(Minio):
     def _put(self, bucket: str, key: str, body: Part, headers: Any, query: Any = None) -> str:
         return self._put_object(bucket, key, cast(bytes, body), headers, query).etag or ""
 
-    def complete_upload(self, bucket: str, key: str, upload: str, parts: list[tuple[str, str]]) -> str:
-        """Make the parts 1, 2, 3 … of these etags and checksums the object, and return its etag.
+    def complete_upload(self, bucket: str, key: str, upload: str, parts: Sequence[SentPart]) -> str:
+        """Make the parts 1, 2, 3 … the object, and return its etag.
 
         "" where the answer has none: S3 may answer 200 and put an error into the body, and Ceph's gateway has put the
         parts together and leaves the etag empty.
         """
-        root = ElementTree.Element("CompleteMultipartUpload")
+        root = ElementTree.Element("CompleteMultipartUpload", xmlns=_NAMESPACE)
         for number, (etag, checksum) in enumerate(parts, 1):
             part = ElementTree.SubElement(root, "Part")
             for name, value in (("PartNumber", str(number)), ("ETag", f'"{etag}"'), ("ChecksumCRC32", checksum)):
-                ElementTree.SubElement(part, name).text = value
+                if value is not None:
+                    ElementTree.SubElement(part, name).text = value
         body = ElementTree.tostring(root)
         md5 = base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
         headers: Any = {"Content-Type": "application/xml", "Content-MD5": md5}

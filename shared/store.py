@@ -17,7 +17,7 @@ from minio.error import InvalidResponseError, S3Error, ServerError
 from urllib3.exceptions import HTTPError
 
 from shared.errors import Conflict, NotFound, Unavailable
-from shared.s3 import Client, Part, joined_etag
+from shared.s3 import Client, Part, SentPart, joined_etag
 
 CHUNK_BYTES = 256 * 1024
 _MAX_CHUNK_BYTES = 4 * CHUNK_BYTES
@@ -173,14 +173,21 @@ class Store:
                     if len(sent) >= _PARTS_AT_ONCE:
                         sent[-_PARTS_AT_ONCE][0].result()
                     part = _read_part(data)
-            parts = [(etag.result(), checksum) for etag, checksum in sent]
-            etag = self.client.complete_upload(self.bucket, key, upload, parts)
-            stored = etag or self.joined(key, [etag for etag, _ in parts])
-            if stored is None:
-                raise Unavailable("The store did not put the parts together.", retry_after=5)
+            return self.complete(key, upload, [(etag.result(), checksum) for etag, checksum in sent])
         except Exception:
             self.client.abort_upload(self.bucket, key, upload)
             raise
+
+    def complete(self, key: str, upload: str, parts: Sequence[SentPart]) -> str:
+        """Make the parts 1, 2, 3 … of an upload the object, and return its etag.
+
+        Raises ObjectMissing where the store has no such upload, Unavailable where it does not put them together.
+        """
+        with translated():
+            etag = self.client.complete_upload(self.bucket, key, upload, parts)
+        stored = etag or self.joined(key, [etag for etag, _ in parts])
+        if stored is None:
+            raise Unavailable("The store did not put the parts together.", retry_after=5)
         return stored
 
     def joined(self, key: str, etags: Sequence[str]) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any
 
 from minio.datatypes import ListMultipartUploadsResult, Part
 
@@ -63,15 +63,9 @@ def list_parts(store: Store, key: str, store_id: str) -> list[StoredPart]:
     return [StoredPart(part.part_number, part.etag, part.size or 0) for part in found]
 
 
-def complete(store: Store, key: str, store_id: str, etags: list[str]) -> str | None:
-    """Make the parts 1, 2, 3 … of these etags the object; ObjectMissing as in ``list_parts``.
-
-    Returns its etag, or None where the answer has none, as of ``shared.s3.Client.complete_upload``.
-    """
-    parts = [Part(number, etag) for number, etag in enumerate(etags, 1)]
-    with translated():
-        etag = _client(store)._complete_multipart_upload(store.bucket, key, store_id, parts).etag
-    return cast(str, etag) or None
+def complete(store: Store, key: str, store_id: str, etags: list[str]) -> str:
+    """Make the parts 1, 2, 3 … of these etags the object, and return its etag; ObjectMissing as in ``list_parts``."""
+    return store.complete(key, store_id, [(etag, None) for etag in etags])
 
 
 def abort(store: Store, key: str, store_id: str) -> None:

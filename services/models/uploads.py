@@ -141,17 +141,14 @@ def _join(store: Store, upload: Upload, sent: Sent) -> str:
 def _join_once(store: Store, upload: Upload, sent: Sent) -> str:
     """Return the object's etag, also where it was joined before and nobody lived to record it."""
     etags = [part["etag"].strip('"') for part in sent]
-    failure: ServiceError = Unavailable("The store did not put the parts together.", retry_after=5)
     try:
         _require_parts(upload, sent, etags, multipart.list_parts(store, upload.key, upload.store_id))
-        if etag := multipart.complete(store, upload.key, upload.store_id, etags):
-            return etag
-    except ObjectMissing:
-        failure = Conflict(f"The store no longer has upload {upload.id}; begin another one.")
-    joined = store.joined(upload.key, etags)
-    if joined is None:
-        raise failure
-    return joined
+        return multipart.complete(store, upload.key, upload.store_id, etags)
+    except ObjectMissing as error:
+        joined = store.joined(upload.key, etags)
+        if joined is None:
+            raise Conflict(f"The store no longer has upload {upload.id}; begin another one.") from error
+        return joined
 
 
 def _require_parts(upload: Upload, sent: Sent, etags: list[str], came: list[StoredPart]) -> None:
