@@ -27,8 +27,10 @@ from run import parts
 from run.parts import StoreServer
 from run.settings import free_port
 from services.evaluations.tables import MIGRATIONS, Evaluation, Example, database
-from shared.database import connection, migrate, open_database
-from shared.store import Store, connect
+from shared.database.connect import connection, open_database
+from shared.database.migrations import migrate
+from shared.s3.bucket import Bucket
+from shared.s3.client import connect
 
 ROWS = 2_000
 IN_FLIGHT = 16
@@ -120,13 +122,13 @@ def peak_mib(pid: int) -> float:
     return int(next(line for line in lines if line.startswith("VmHWM:")).split()[1]) / 1024
 
 
-def make_set(store: Store, rows: int) -> str:
+def make_set(bucket: Bucket, rows: int) -> str:
     """Put a test set into the bucket and return its path."""
     lines = (
         json.dumps({"input": f"row {row}: what do you make of it?", "expected": LABELS[row % 3]}) for row in range(rows)
     )
     body = "\n".join(lines).encode()
-    store.put(f"{rows}.jsonl", io.BytesIO(body))
+    bucket.put(f"{rows}.jsonl", io.BytesIO(body))
     return f"datasets/{rows}.jsonl"
 
 
@@ -209,9 +211,9 @@ def main() -> None:
             "INFERENCE_CONCURRENCY": str(IN_FLIGHT),
         }
         settings = type("Settings", (), {name.lower(): value for name, value in environ.items()})
-        store = Store(connect(settings), "datasets")
-        store.make_bucket()
-        sets = {rows: make_set(store, rows) for rows in (FEW, ROWS, MANY)}
+        bucket = Bucket(connect(settings), "datasets")
+        bucket.create()
+        sets = {rows: make_set(bucket, rows) for rows in (FEW, ROWS, MANY)}
         for kind, url in (("SQLite", f"sqlite:///{folder}/evaluations.db"), ("PostgreSQL", postgres)):
             database.initialize(open_database(url))
             migrate(database, MIGRATIONS)

@@ -15,7 +15,8 @@ from run import parts
 from run.parts import Part
 from run.settings import free_port
 from services.logs.tables import MIGRATIONS, Job, Line, database
-from shared.database import connection, migrate, open_database
+from shared.database.connect import connection, open_database
+from shared.database.migrations import migrate
 
 BATCH = 1_000
 BATCHES = 100

@@ -20,7 +20,8 @@ from bench import registries, support
 from bench.support import Row
 from run.parts import StoreServer
 from services.models.tables import MIGRATIONS, Model
-from shared.database import connection, migrate, open_database
+from shared.database.connect import connection, open_database
+from shared.database.migrations import migrate
 from tests.support.many_models import fill_models
 
 FEW = 1_000

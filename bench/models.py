@@ -22,7 +22,8 @@ from bench import registries, support
 from run import parts
 from run.parts import StoreServer
 from run.settings import free_port
-from shared.store import Store, connect
+from shared.s3.bucket import Bucket
+from shared.s3.client import connect
 
 MODELS = "/api/v1/models"
 
@@ -33,7 +34,7 @@ class ModelsSystem:
 
     service: str
     gateway: str
-    store: StoreServer
+    bucket: StoreServer
     database: Path
     pid: int
 
@@ -52,10 +53,10 @@ class ModelsSystem:
         # No two chunks alike, and nothing that a store could make smaller.
         block = os.urandom(min(size, 2**23))
         content = block * (size // len(block)) + block[: size % len(block)]
-        store = store_of(self)
+        bucket = store_of(self)
         keys = [f"{model['storage_path']}/files/{number:06}.bin" for number in range(files)]
         with ThreadPoolExecutor(8 if size < 2**20 else 1) as uploads:
-            assert all(uploads.map(lambda key: store.put(key, io.BytesIO(content)), keys))
+            assert all(uploads.map(lambda key: bucket.put(key, io.BytesIO(content)), keys))
         self.freeze(url, zlib.crc32(content), hashlib.sha256(content).hexdigest())
         return url
 
@@ -104,7 +105,7 @@ def models_system(folder: Path, workers: int = 2, store_url: str | None = None) 
         )
 
 
-def store_of(system: ModelsSystem) -> Store:
+def store_of(system: ModelsSystem) -> Bucket:
     """Return the service's bucket."""
 
     @dataclass(frozen=True)
@@ -114,7 +115,7 @@ def store_of(system: ModelsSystem) -> Store:
         s3_access_key: str = system.store.access_key
         s3_secret_key: str = system.store.secret_key
 
-    return Store(connect(Settings()), "models")
+    return Bucket(connect(Settings()), "models")
 
 
 def download(*urls: str, host: str | None = None) -> tuple[float, float]:

@@ -12,7 +12,8 @@ from bench.delivery import LINE, read_answer
 from bench.support import Row
 from services.logs.jobs import create_job
 from services.logs.tables import MIGRATIONS, Job, database
-from shared.database import connection, migrate, open_database
+from shared.database.connect import connection, open_database
+from shared.database.migrations import migrate
 
 LONG, SHORT, REPLAYED = 10_000_000, 1_000, 1_000_000
 PAGE = 100

@@ -1,13 +1,13 @@
 """The logs service with a write for each line and viewer, for the row that shows what gathering is worth."""
 
-from services.logs import stream
 from services.logs.app import create_app
-from services.logs.viewer import Viewer, as_chunk
+from services.logs.streaming import stream
+from services.logs.streaming.subscriber import Subscriber, as_chunk
 
 __all__ = ["create_app"]
 
 
-class _LineByLine(Viewer):
+class _LineByLine(Subscriber):
     def push(self, chunk: bytes, behind: int) -> None:
         events = chunk.partition(b"\r\n")[2].removesuffix(b"\r\n").split(b"\n\n")[:-1]
         for left, event in enumerate(reversed(events)):

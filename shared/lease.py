@@ -1,4 +1,4 @@
-"""Keeps a lease in a table alive while its owner works, and says when it was lost."""
+"""Keeps a lease in a table alive while its holder works, and says when it was lost."""
 
 from __future__ import annotations
 
@@ -11,15 +11,19 @@ from datetime import UTC, datetime, timedelta
 from shared.errors import Unavailable
 
 LEASE = timedelta(seconds=10)
-"""How long a lease outlives an owner that was killed."""
+"""How long a lease outlives a holder that was killed."""
 
-_EVERY_S = 2.5
+_HEARTBEAT_S = 2.5
 
 log = logging.getLogger(__name__)
 
 
+class LeaseLost(Exception):
+    """Another process may hold the lease by now: what this one has is dropped."""
+
+
 def lease_end() -> datetime:
-    """Return until when a lease counts that is taken or renewed now."""
+    """Return until when a lease counts that is claimed or renewed now."""
     return datetime.now(UTC) + LEASE
 
 
@@ -33,7 +37,7 @@ def kept_alive(renew: Callable[[], bool]) -> Iterator[threading.Event]:
     done = threading.Event()
 
     def beat() -> None:
-        while not done.wait(_EVERY_S):
+        while not done.wait(_HEARTBEAT_S):
             try:
                 if not renew():
                     lost.set()

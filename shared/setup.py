@@ -1,26 +1,20 @@
-"""What each service's ``setup`` does before the service can start; as often as you like."""
+"""What each service's ``setup`` does before the service can start; idempotent."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from shared.database import migrate, open_database
+from shared.database.connect import open_database
+from shared.database.migrations import migrate
+from shared.s3.bucket import Bucket
+from shared.s3.client import S3Settings, connect
 from shared.settings import load
-from shared.store import Store, connect
 
 
 @dataclass(frozen=True)
 class _TableSettings:
     database_url: str
-
-
-@dataclass(frozen=True)
-class _BucketSettings:
-    s3_endpoint: str
-    s3_region: str
-    s3_access_key: str
-    s3_secret_key: str
 
 
 def set_up_tables(migrations: Path) -> None:
@@ -31,4 +25,4 @@ def set_up_tables(migrations: Path) -> None:
 
 def set_up_bucket(name: str) -> None:
     """Make a bucket at ``S3_ENDPOINT`` unless it is there."""
-    Store(connect(load(_BucketSettings)), name).make_bucket()
+    Bucket(connect(load(S3Settings)), name).create()

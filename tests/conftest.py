@@ -22,7 +22,8 @@ from run import parts
 from run.parts import Part, StoreServer
 from run.settings import free_port
 from run.supervisor import answers
-from shared.store import Store, connect
+from shared.s3.bucket import Bucket
+from shared.s3.client import connect
 from tests.support.ceph import start_ceph
 from tests.support.system import System, start_system
 
@@ -180,10 +181,10 @@ def store_settings(store_server: StoreServer) -> StoreSettings:
 
 
 @pytest.fixture(scope="session")
-def store(store_settings: StoreSettings) -> Store:
+def bucket(store_settings: StoreSettings) -> Bucket:
     """The bucket ``models``."""
-    made = Store(connect(store_settings), "models")
-    made.make_bucket()
+    made = Bucket(connect(store_settings), "models")
+    made.create()
     return made
 
 

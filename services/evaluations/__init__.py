@@ -1,1 +1,1 @@
-"""Evaluations: a fine-tuned model judged against its base on a test set."""
+"""The evaluations service: test sets, evaluations and their results, and the worker that runs them."""

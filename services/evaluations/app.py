@@ -4,40 +4,41 @@ from __future__ import annotations
 
 from flask import Flask
 
-from services.evaluations.api import blp
+from services.evaluations.api import evaluations, test_sets
+from services.evaluations.datasets.test_sets import BUCKET
 from services.evaluations.models_client import ModelsClient
 from services.evaluations.settings import Settings
 from services.evaluations.tables import MIGRATIONS, database
-from services.evaluations.test_sets import BUCKET
-from shared.database import open_database, require_migrated
-from shared.doorbell import Doorbell
-from shared.service import create_service
+from shared.database.connect import open_database
+from shared.database.migrations import require_migrated
+from shared.http.collaborators import provide
+from shared.http.service import create_service
+from shared.notifier import Notifier
+from shared.s3.bucket import Bucket
+from shared.s3.client import connect
 from shared.settings import load
-from shared.store import Store, connect
 
 
 def create_app(
     settings: Settings | None = None,
     *,
-    store: Store | None = None,
-    doorbell: Doorbell | None = None,
+    bucket: Bucket | None = None,
+    notifier: Notifier | None = None,
     models: ModelsClient | None = None,
 ) -> Flask:
     """Return the app; it connects to nothing yet."""
     settings = settings or load(Settings)
-    store = store or Store(connect(settings), BUCKET)
-    doorbell = doorbell or Doorbell(settings.redis_url)
+    bucket = bucket or Bucket(connect(settings), BUCKET)
+    notifier = notifier or Notifier(settings.redis_url)
     database.initialize(open_database(settings.database_url))
     app = create_service(
         "Tunedeck evaluations",
-        [blp],
+        [evaluations.blp, test_sets.blp],
         checks={
             "database": lambda: require_migrated(database, MIGRATIONS),
-            "store": store.check,
-            "redis": doorbell.ping,
+            "store": bucket.check,
+            "redis": notifier.ping,
         },
     )
-    app.extensions["store"] = store
-    app.extensions["doorbell"] = doorbell
-    app.extensions["models"] = models or ModelsClient(settings.models_url)
+    provide(app, {Bucket: bucket, Notifier: notifier, ModelsClient: models or ModelsClient(settings.models_url)})
     return app

@@ -6,19 +6,16 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlsplit
 
+from shared.s3.client import S3Settings
 from shared.settings import SettingsError
 
 Order = Literal["interleave", "blocks"]
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(S3Settings):
     database_url: str
     redis_url: str
-    s3_endpoint: str
-    s3_region: str
-    s3_access_key: str
-    s3_secret_key: str
     models_url: str
 
 

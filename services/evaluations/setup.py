@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from services.evaluations.datasets.test_sets import BUCKET
 from services.evaluations.tables import MIGRATIONS
-from services.evaluations.test_sets import BUCKET
 from shared.setup import set_up_bucket, set_up_tables
 
 if __name__ == "__main__":

@@ -17,7 +17,8 @@ from peewee import (
     TextField,
 )
 
-from shared.database import JSONField, TimeField, connected_to
+from shared.database.connect import connected_to
+from shared.database.fields import JSONField, TimeField
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 

@@ -1,1 +1,1 @@
-"""Jobs and their log lines: kernels push, users page and stream."""
+"""The logs service: jobs, their log lines, and live streams of them."""

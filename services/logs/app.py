@@ -7,41 +7,41 @@ from typing import Any
 from flask import Flask, Response
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
-from services.logs import metrics
-from services.logs.api import blp
-from services.logs.feeds import Feeds
-from services.logs.ingest import Ingest
-from services.logs.keys import KeySweep
+from services.logs import telemetry
+from services.logs.api import jobs, lines
+from services.logs.lines.idempotency_keys import KeySweep
+from services.logs.lines.ingest import Ingest
 from services.logs.settings import Settings
-from services.logs.stream import Streams
+from services.logs.streaming.hub import Hub
+from services.logs.streaming.stream import Streams
 from services.logs.tables import MIGRATIONS, database
-from shared.database import open_database, require_migrated
-from shared.doorbell import Doorbell
-from shared.service import create_service
+from shared.database.connect import open_database
+from shared.database.migrations import require_migrated
+from shared.http.collaborators import provide
+from shared.http.service import create_service
+from shared.notifier import Notifier
 from shared.settings import load
 
 
-def create_app(settings: Settings | None = None, *, doorbell: Doorbell | None = None) -> Flask:
+def create_app(settings: Settings | None = None, *, notifier: Notifier | None = None) -> Flask:
     """Return the app; it connects to nothing yet."""
     settings = settings or load(Settings)
-    doorbell = doorbell or Doorbell(settings.redis_url, metrics.rings_failed.inc)
+    notifier = notifier or Notifier(settings.redis_url, telemetry.notifications_failed.inc)
     database.initialize(open_database(settings.database_url))
     app = create_service(
         "Tunedeck logs",
-        [blp],
-        checks={"database": lambda: require_migrated(database, MIGRATIONS), "redis": doorbell.ping},
+        [jobs.blp, lines.blp],
+        checks={"database": lambda: require_migrated(database, MIGRATIONS), "redis": notifier.ping},
     )
     app.add_url_rule("/metrics", view_func=_show_metrics)
-    feeds = Feeds(doorbell, alive=lambda: _is_alive(app))
-    app.extensions["feeds"] = feeds
-    app.extensions["ingest"] = Ingest(on_commit=feeds.committed)
-    app.extensions["keys"] = KeySweep()
-    app.extensions["streams"] = Streams(feeds, settings.max_streams)
+    hub = Hub(notifier, alive=lambda: _is_alive(app))
+    streams = Streams(hub, settings.max_streams)
+    provide(app, {Hub: hub, Ingest: Ingest(on_commit=hub.committed), KeySweep: KeySweep(), Streams: streams})
     return app
 
 
 def _show_metrics() -> Response:
-    return Response(metrics.exposition(), content_type=CONTENT_TYPE_PLAIN_0_0_4)
+    return Response(telemetry.exposition(), content_type=CONTENT_TYPE_PLAIN_0_0_4)
 
 
 def _is_alive(app: Flask) -> bool:

@@ -6,13 +6,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from services.logs.tables import Job, connected, database
-from shared.errors import Conflict, NotFound
-from shared.pagination import Page, paginate
+from shared.database.pagination import Page, paginate
+from shared.database.queries import get_or_404
+from shared.errors import Conflict
 
 STATUSES = ("pending", "running", "completed", "failed", "cancelled")
 TERMINAL = frozenset({"completed", "failed", "cancelled"})
 
-_MAY_BECOME = {"pending": {"running", "failed", "cancelled"}, "running": TERMINAL}
+_TRANSITIONS = {"pending": {"running", "failed", "cancelled"}, "running": TERMINAL}
 
 
 @connected
@@ -25,16 +26,14 @@ def create_job(dataset_id: int, configuration: dict[str, Any]) -> Job:
 
 
 @connected
-def find_job(job_id: int) -> Job:
+def get_job(job_id: int) -> Job:
     """Return the job, or raise NotFound."""
-    job = Job.get_or_none(Job.id == job_id)
-    if job is None:
-        raise NotFound(f"There is no job {job_id}.")
+    job: Job = get_or_404(Job.select().where(Job.id == job_id), f"job {job_id}")
     return job
 
 
 @connected
-def find_jobs(job_ids: list[int]) -> list[Job]:
+def get_jobs(job_ids: list[int]) -> list[Job]:
     """Return those of the jobs that exist, in one query."""
     return list(Job.select().where(Job.id.in_(job_ids))) if job_ids else []
 
@@ -52,21 +51,19 @@ def list_jobs(*, page: int, limit: int, order: str, **filters: Any) -> Page:
 
 @connected
 def move_job(job_id: int, status: str, kernel: str | None) -> Job:
-    """Set a job's status for ``kernel`` and return it; Conflict where the job's life does not allow it.
+    """Set a job's status for ``kernel`` and return it; Conflict where its present status does not allow it.
 
     ``running`` with a kernel's name is a claim: repeated by the same kernel it stands, and it stops all others.
     """
     with database.atomic():
-        job: Job | None = database.lock_rows(Job.select().where(Job.id == job_id)).get_or_none()
-        if job is None:
-            raise NotFound(f"There is no job {job_id}.")
+        job: Job = get_or_404(database.lock_rows(Job.select().where(Job.id == job_id)), f"job {job_id}")
         if kernel is not None and job.kernel not in (None, kernel):
             raise Conflict(f"Job {job_id} is the kernel {job.kernel!r}'s.")
         if job.status == status:
             if status == "running" and (kernel is None or job.kernel is None):
                 raise Conflict(f"Job {job_id} is running already.")
             return job
-        if status not in _MAY_BECOME.get(job.status, ()):
+        if status not in _TRANSITIONS.get(job.status, ()):
             raise Conflict(f"Job {job_id} is {job.status} and cannot become {status}.")
         _enter(job, status, kernel)
         return job

@@ -17,7 +17,8 @@ from peewee import (
     TextField,
 )
 
-from shared.database import JSONField, TimeField, connected_to
+from shared.database.connect import connected_to
+from shared.database.fields import JSONField, TimeField
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -62,8 +63,8 @@ class Line(_Table):
         primary_key = CompositeKey("job_id", "id")
 
 
-class Batch(_Table):
-    """What was stored under an idempotency key, so that a repeat gets the first answer and adds nothing."""
+class IdempotencyKey(_Table):
+    """A key, and what was stored under it, so that a repeat gets the first answer and adds nothing."""
 
     job_id = BigIntegerField()
     key = CharField()

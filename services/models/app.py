@@ -4,32 +4,43 @@ from __future__ import annotations
 
 from flask import Flask
 
-from services.models import api, upload_api
-from services.models.delivery import Deliveries
+from services.models.api import downloads, files, models, uploads
+from services.models.archive.download_limit import DownloadLimit
+from services.models.archive.plan import PlanCache
+from services.models.bucket import BUCKET
 from services.models.logs_client import LogsClient
+from services.models.presigned_urls import UrlSigner
 from services.models.settings import Settings
-from services.models.storage import BUCKET
 from services.models.tables import MIGRATIONS, database
-from shared.database import open_database, require_migrated
-from shared.service import create_service
+from shared.database.connect import open_database
+from shared.database.migrations import require_migrated
+from shared.http.collaborators import provide
+from shared.http.service import create_service
+from shared.s3.bucket import Bucket
+from shared.s3.client import connect
 from shared.settings import load
-from shared.store import Store, connect
 
 
 def create_app(
-    settings: Settings | None = None, *, store: Store | None = None, logs: LogsClient | None = None
+    settings: Settings | None = None, *, bucket: Bucket | None = None, logs: LogsClient | None = None
 ) -> Flask:
     """Return the app; it connects to nothing yet."""
     settings = settings or load(Settings)
-    store = store or Store(connect(settings), BUCKET)
+    bucket = bucket or Bucket(connect(settings), BUCKET)
     database.initialize(open_database(settings.database_url))
     app = create_service(
         "Tunedeck models",
-        [api.blp, upload_api.blp],
-        checks={"database": lambda: require_migrated(database, MIGRATIONS), "store": store.check},
+        [models.blp, files.blp, uploads.blp, downloads.blp],
+        checks={"database": lambda: require_migrated(database, MIGRATIONS), "store": bucket.check},
     )
-    app.extensions["settings"] = settings
-    app.extensions["store"] = store
-    app.extensions["deliveries"] = Deliveries()
-    app.extensions["logs"] = logs or LogsClient(settings.logs_url)
+    provide(
+        app,
+        {
+            Bucket: bucket,
+            DownloadLimit: DownloadLimit(),
+            PlanCache: PlanCache(),
+            LogsClient: logs or LogsClient(settings.logs_url),
+            UrlSigner: UrlSigner(settings),
+        },
+    )
     return app

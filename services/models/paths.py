@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from urllib.parse import quote
 
-from shared.object_paths import DEVICE, FORBIDDEN, MAX_PATH_BYTES
+from shared.s3.object_paths import DEVICE, FORBIDDEN, MAX_PATH_BYTES
 
 
 def fold(path: str) -> str:
@@ -28,13 +28,18 @@ def is_below(path: str, folder: str) -> bool:
     return path.startswith(f"{folder}/")
 
 
-def archive_names(paths: Iterable[str]) -> dict[str, str]:
-    """Map each path, in the order given, to a name that is safe to unpack and no other's; none is left out.
+def is_included(path: str, include: str | None) -> bool:
+    """Say whether an archive limited to ``include`` (a file or a folder; None: all) has the file."""
+    return include is None or path == include or is_below(path, include)
+
+
+def archive_names(paths: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield each path, in the order given, with a name that is safe to unpack and no other's; none is left out.
 
     Objects that other programs wrote may have any name: what is not allowed in a path is percent-encoded, and of
     two that one file system would not hold side by side the later gets ``~2``, ``~3`` and so on.
     """
-    encoded: dict[str, str] = {}
+    encoded: list[tuple[str, str]] = []
     heads = {"": ""}
     folders: set[str] = set()
     for path in paths:
@@ -44,18 +49,16 @@ def archive_names(paths: Iterable[str]) -> dict[str, str]:
             name = "/".join(map(_encoded_segment, above.split("/")))
             folders.update(map(fold, [*parents(name), name]))
             heads[head] = f"{name}/"
-        encoded[path] = heads[head] + _encoded_segment(last)
+        encoded.append((path, heads[head] + _encoded_segment(last)))
     taken: set[str] = set()
-    names: dict[str, str] = {}
-    for path, name in encoded.items():
+    for path, name in encoded:
         number, unique, folded = 1, name, fold(name)
         while folded in taken or folded in folders:
             number += 1
             unique = f"{name}~{number}"
             folded = fold(unique)
         taken.add(folded)
-        names[path] = unique
-    return names
+        yield path, unique
 
 
 def _encoded_segment(segment: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.models.storage import BUCKET
+from services.models.bucket import BUCKET
 from services.models.tables import MIGRATIONS
 from shared.setup import set_up_bucket, set_up_tables
 

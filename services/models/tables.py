@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import peewee
-from peewee import BigAutoField, BigIntegerField, BlobField, CharField, CompositeKey, DatabaseProxy, TextField
+from peewee import BigAutoField, BigIntegerField, CharField, CompositeKey, DatabaseProxy, TextField
 
-from shared.database import JSONField, TimeField, connected_to
+from shared.database.connect import connected_to
+from shared.database.fields import JSONField, TimeField
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -63,10 +64,6 @@ class File(_Table):
     held_until = TimeField(null=True)
     announced_sha256 = CharField(null=True)
     """What its sender says; where the file has another, that is its ``error``."""
-    read_bytes = BigIntegerField(default=0)
-    """How far the checksum process has come, with the two states that go on from there."""
-    crc32_so_far = BigIntegerField(null=True)
-    sha256_so_far = CharField(null=True)
 
 
 class Generated(_Table):
@@ -78,17 +75,6 @@ class Generated(_Table):
 
     class Meta:
         primary_key = CompositeKey("model_id", "path")
-
-
-class PackedPlan(_Table):
-    """The archive of a model at one revision, as `packed.Packed` has it."""
-
-    model_id = BigIntegerField(primary_key=True)
-    revision = BigIntegerField()
-    packing = CharField()
-    etag = CharField()
-    length = BigIntegerField()
-    columns = BlobField()
 
 
 class Upload(_Table):

@@ -3,7 +3,8 @@
 from playhouse.migrations import Runner
 
 from services.evaluations.tables import MIGRATIONS, Evaluation, database
-from shared.database import connection, migrate, open_database
+from shared.database.connect import connection, open_database
+from shared.database.migrations import migrate
 
 COLUMNS = "model_id, test_set_path, base_model_name, fine_tuned_name, fine_tuned_served_name, status, created_at"
 

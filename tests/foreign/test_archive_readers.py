@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from isal import isal_zlib
 
-from services.models.archive import Archive, Entry
+from services.models.archive.layout import Archive, Entry
 from services.models.paths import archive_names
 
 NOON = datetime(2024, 2, 19, 12, 30, 45, tzinfo=UTC)
@@ -159,7 +159,7 @@ def test_they_are_extracted_as_they_are(extractor, tmp_path):
 
 @pytest.mark.parametrize("extractor", EXTRACTORS)
 def test_hostile_names_stay_in_their_folder(extractor, tmp_path):
-    names = archive_names(HOSTILE).values()
+    names = dict(archive_names(HOSTILE)).values()
     path = Made(tmp_path / "hostile.zip", {f"1/{name}": name.encode() for name in names}).path
     (tmp_path / "beside").mkdir()
     extracted = extract(extractor, path, tmp_path / "beside" / "out")

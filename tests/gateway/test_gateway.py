@@ -111,8 +111,8 @@ def test_cors_preflight_names_methods_and_headers(gateway):
     assert "Last-Event-ID" in answer.headers["Access-Control-Allow-Headers"]
 
 
-def test_it_lets_a_signed_link_through_to_s3(gateway, signer, store):
-    store.put("7/lora_adapters/a file é.bin", io.BytesIO(b"weights"))
+def test_it_lets_a_signed_link_through_to_s3(gateway, signer, bucket):
+    bucket.put("7/lora_adapters/a file é.bin", io.BytesIO(b"weights"))
     link = signer.presigned_get_object(bucket_name="models", object_name="7/lora_adapters/a file é.bin")
 
     answer = gateway.get(path_of(link, gateway))
@@ -131,8 +131,8 @@ def test_it_refuses_other_methods_on_signed_paths(gateway, method):
     assert gateway.request(method, "/models/7/x?X-Amz-Signature=a").status_code == 405
 
 
-def test_it_refuses_a_signed_write_that_would_copy(gateway, signer, store):
-    store.put("7/secret", io.BytesIO(b"secret"))
+def test_it_refuses_a_signed_write_that_would_copy(gateway, signer, bucket):
+    bucket.put("7/secret", io.BytesIO(b"secret"))
     link = signer.get_presigned_url("PUT", "models", "7/copy", extra_query_params={"uploadId": "x", "partNumber": "1"})
 
     answer = gateway.put(path_of(link, gateway), headers={"x-amz-copy-source": "/models/7/secret"})

@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from services.models.tables import database
-from shared import database as databases
+from shared.database.connect import connection, open_database
 from tests.support.pipe import Pipe
 
 ROOT = Path(__file__).parents[2]
@@ -88,10 +88,10 @@ def send_parts(record, content):
 @contextmanager
 def tables(url):
     """Use the service's tables from within the tests, during the block; gives the database itself."""
-    opened = databases.open_database(url)
+    opened = open_database(url)
     database.initialize(opened)
     try:
-        with databases.connection(database):
+        with connection(database):
             yield opened
     finally:
         opened.close_all()
@@ -174,13 +174,13 @@ def launch(app, env):
 
 
 @pytest.fixture(scope="session")
-def start_own(store, store_server, tmp_path_factory):
+def start_own(bucket, store_server, tmp_path_factory):
     """Start a service whose store can be cut off; ``app`` is the module that makes it."""
-    credentials = store.client._provider.retrieve()
+    credentials = bucket.client._provider.retrieve()
     processes = []
 
     def start_own(app, **environ):
-        pipe = Pipe(store.client._base_url.host)
+        pipe = Pipe(bucket.client._base_url.host)
         env = os.environ | {
             "DATABASE_URL": f"sqlite:///{tmp_path_factory.mktemp('own')}/models.db",
             "S3_ENDPOINT": f"http://127.0.0.1:{pipe.port}",

@@ -1,10 +1,10 @@
 """The models service with a second for minutes and few places: `gunicorn … tests.models.hasty:create_app()`."""
 
-from services.models import delivery, reading
 from services.models.app import create_app
+from services.models.archive import download_limit, object_reader
 
 __all__ = ["create_app"]
 
-delivery.WRITE_DEADLINE_S = 1.0
-delivery.MAX_DOWNLOADS = 3
-reading._FIRST_PAUSE_S = 0.02
+download_limit.WRITE_TIMEOUT_S = 1.0
+download_limit.MAX_DOWNLOADS = 3
+object_reader.FIRST_PAUSE_S = 0.02

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from services.models.tables import Model
-from shared.database import Database, to_micros
+from shared.database.connect import Database
+from shared.timestamps import to_micros
 
 _COLUMNS = (
     *("name", "description", "base_model", "type", "job_id", "served_name", "storage_path", "lora_adapters_path"),

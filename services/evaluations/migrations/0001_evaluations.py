@@ -12,7 +12,7 @@ from peewee import (
     TextField,
 )
 
-from shared.database import never_reused
+from shared.database.migrations import never_reused
 
 
 def up(migrator, db):

@@ -2,7 +2,7 @@
 
 from peewee import BigAutoField, BigIntegerField, CharField, Model, TextField
 
-from shared.database import never_reused
+from shared.database.migrations import never_reused
 
 
 def up(migrator, db):

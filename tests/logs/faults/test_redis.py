@@ -1,4 +1,4 @@
-"""Redis drops its clients, dies, comes back empty, or hangs: a missed doorbell loses no line. Scenarios 5 to 7."""
+"""Redis drops its clients, dies, comes back empty, or hangs: a missed notification loses no line. Scenarios 5 to 7."""
 
 import time
 
@@ -97,16 +97,16 @@ def test_gone_for_good(service):
 
 
 def test_what_was_missed_is_counted(service, load):
-    """The tick finds what no doorbell told of, and an operator sees it."""
+    """The tick finds what no notification told of, and an operator sees it."""
 
     def count(name):
         return read_metrics(service.url).get(f"tunedeck_{name}_total", 0)
 
-    before = {name: count(name) for name in ("rings_failed", "ticks_found_lines", "subscriptions")}
+    before = {name: count(name) for name in ("notifications_failed", "ticks_found_lines", "subscriptions")}
     run = load(writers=2, readers=8)
     run.wait_for(20)
     service.redis.kill()
-    wait_until(lambda: count("rings_failed") > before["rings_failed"])
+    wait_until(lambda: count("notifications_failed") > before["notifications_failed"])
     wait_until(lambda: count("ticks_found_lines") > before["ticks_found_lines"])
     service.redis.start()
     wait_until(lambda: count("subscriptions") > before["subscriptions"] + 1)

@@ -1,0 +1,91 @@
+"""An evaluation with all that its detail shows: its first examples, and how far it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from services.evaluations.api.schemas import DetailSchema, RecordSchema, ReportSchema
+from services.evaluations.models_client import ModelsClient
+from services.evaluations.records import cancel_retry, evaluations
+from services.evaluations.tables import Evaluation
+from shared.http.fields import only_changes
+
+_FLEETING = frozenset({"progress", "stale"})
+"""Differ from one answer to the next, so a PUT cannot be held to them."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Rows that are done of how many, those of them in error, and the seconds that the rest will take."""
+
+    done: int
+    total: int | None
+    errors: int
+    eta_seconds: int | None
+
+
+class Detail:
+    """An evaluation's own fields, its first ``examples``, what its results rest on, and how far it is while it runs.
+
+    ``stale`` says that the model's files have changed since; None where that is not known, or not asked.
+    """
+
+    def __init__(self, evaluation: Evaluation, *, stale: bool | None = None) -> None:
+        self._evaluation = evaluation
+        self.examples = evaluations.first_examples(evaluation.id)
+        self.progress = _progress(evaluation) if evaluation.status == "running" else None
+        self.provenance = _provenance(evaluation)
+        self.stale = stale
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._evaluation, name)
+
+
+def show_evaluation(evaluation_id: int, models: ModelsClient) -> Detail:
+    """Return the evaluation, or raise NotFound."""
+    evaluation = evaluations.find_evaluation(evaluation_id)
+    return Detail(evaluation, stale=_is_stale(evaluation, models))
+
+
+def report(evaluation_id: int, body: dict[str, Any]) -> Detail:
+    """End an evaluation with an outside worker's report, and return it as it is then."""
+    present = Detail(evaluations.find_evaluation(evaluation_id))
+    shown = RecordSchema().dump(present) | DetailSchema().dump(present)
+    held_to = {name: value for name, value in body.items() if name not in _FLEETING}
+    return Detail(evaluations.report(evaluation_id, only_changes(held_to, ReportSchema, shown)))
+
+
+def cancel(evaluation_id: int) -> Detail:
+    """End an evaluation before it is over, and return it as it is then."""
+    return Detail(cancel_retry.cancel(evaluation_id))
+
+
+def retry(evaluation_id: int) -> Detail:
+    """Have a failed evaluation go on, and return it as it is then."""
+    return Detail(cancel_retry.retry(evaluation_id))
+
+
+def _is_stale(evaluation: Evaluation, models: ModelsClient) -> bool | None:
+    if evaluation.status not in evaluations.TERMINAL or evaluation.manifest_digest is None:
+        return None
+    present = models.find_manifest_digest(evaluation.model_id)
+    return None if present is None else present != evaluation.manifest_digest
+
+
+def _provenance(evaluation: Evaluation) -> dict[str, Any] | None:
+    if evaluation.provenance is None:
+        return None
+    digests = {"test_set_sha256": evaluation.test_set_sha256, "manifest_digest": evaluation.manifest_digest}
+    return {**digests, **evaluation.provenance}
+
+
+def _progress(evaluation: Evaluation) -> Progress:
+    eta = None
+    # What an earlier worker did says nothing of how fast this one is.
+    own = evaluation.done - evaluation.taken_done
+    if own and evaluation.total is not None and evaluation.taken_at is not None:
+        elapsed = (datetime.now(UTC) - evaluation.taken_at).total_seconds()
+        eta = round(elapsed / own * (evaluation.total - evaluation.done))
+    return Progress(evaluation.done, evaluation.total, evaluation.errors, eta)

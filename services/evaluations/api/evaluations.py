@@ -1,0 +1,88 @@
+"""The endpoints of evaluations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import url_for
+
+from services.evaluations.api import detail
+from services.evaluations.api.detail import Detail
+from services.evaluations.api.schemas import (
+    CreatedSchema,
+    DetailSchema,
+    EvaluationPageSchema,
+    EvaluationsQuery,
+    ExamplePageSchema,
+    ExamplesQuery,
+    NewEvaluationSchema,
+    RecordSchema,
+    ReportSchema,
+)
+from services.evaluations.models_client import ModelsClient
+from services.evaluations.records import evaluations
+from services.evaluations.records.evaluations import CHANNEL
+from shared.database.pagination import Page
+from shared.http.collaborators import collaborator
+from shared.http.service import Blueprint
+from shared.notifier import Notifier
+from shared.s3.bucket import Bucket
+
+blp = Blueprint("evaluations", __name__, url_prefix="/api/v1")
+
+
+@blp.post("/models/<id:model_id>/evaluate")
+@blp.arguments(NewEvaluationSchema)
+@blp.response(202, CreatedSchema)
+def create_evaluation(new: dict[str, Any], model_id: int) -> Any:
+    """Have a ready model judged against its base on a test set."""
+    evaluation = evaluations.create_evaluation(collaborator(Bucket), collaborator(ModelsClient), model_id, **new)
+    collaborator(Notifier).publish(CHANNEL, str(evaluation.id))
+    return evaluation, {"Location": url_for("evaluations.get_evaluation", evaluation_id=evaluation.id)}
+
+
+@blp.get("/evaluations")
+@blp.arguments(EvaluationsQuery, location="query")
+@blp.response(200, EvaluationPageSchema)
+def list_evaluations(query: dict[str, Any]) -> Page:
+    """List evaluations, newest first."""
+    return evaluations.list_evaluations(**query)
+
+
+@blp.get("/evaluations/<id:evaluation_id>")
+@blp.response(200, DetailSchema)
+def get_evaluation(evaluation_id: int) -> Detail:
+    """Show an evaluation with its results, its first 100 examples and, while it runs, its progress."""
+    return detail.show_evaluation(evaluation_id, collaborator(ModelsClient))
+
+
+@blp.put("/evaluations/<id:evaluation_id>")
+@blp.arguments(ReportSchema)
+@blp.response(200, RecordSchema)
+def report_evaluation(body: dict[str, Any], evaluation_id: int) -> Detail:
+    """End an evaluation with what a worker of your own found."""
+    return detail.report(evaluation_id, body)
+
+
+@blp.post("/evaluations/<id:evaluation_id>/cancel")
+@blp.response(200, RecordSchema)
+def cancel_evaluation(evaluation_id: int) -> Detail:
+    """End an evaluation before it is over; what it has so far stays."""
+    return detail.cancel(evaluation_id)
+
+
+@blp.post("/evaluations/<id:evaluation_id>/retry")
+@blp.response(200, RecordSchema)
+def retry_evaluation(evaluation_id: int) -> Detail:
+    """Have a failed evaluation go on where it failed."""
+    evaluation = detail.retry(evaluation_id)
+    collaborator(Notifier).publish(CHANNEL, str(evaluation_id))
+    return evaluation
+
+
+@blp.get("/evaluations/<id:evaluation_id>/examples")
+@blp.arguments(ExamplesQuery, location="query")
+@blp.response(200, ExamplePageSchema)
+def list_examples(query: dict[str, Any], evaluation_id: int) -> Page:
+    """List an evaluation's examples in the order of the test set."""
+    return evaluations.list_examples(evaluation_id, **query)

@@ -1,0 +1,190 @@
+"""The JSON of evaluations, their examples, and test sets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import marshmallow as ma
+from marshmallow import validate
+
+from services.evaluations.datasets.test_sets import BUCKET
+from services.evaluations.records.evaluations import STATUSES, TERMINAL
+from services.evaluations.scoring.metrics import RATIOS, SIDES
+from shared.http.fields import BodySchema, QueryBoolean, QueryInteger, QueryText, Time, UpdateSchema, depth_problem
+from shared.http.pagination import PageQuery, page_schema
+
+MIB = 2**20
+_WINNERS = ("fine_tuned", "base_model", "tie")
+_NAME = validate.Length(1, 255)
+
+
+class StrictBoolean(ma.fields.Boolean):
+    """``true`` and ``false``; marshmallow's own also takes "yes" and 1."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> bool:
+        if type(value) is not bool:
+            raise self.make_error("invalid", input=value)
+        return value
+
+
+class Ratio(ma.fields.Float):
+    """A number from 0 to 1; marshmallow's own also takes "0.5", true and NaN."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> float:
+        if not is_ratio(value):
+            raise ma.ValidationError("Must be a number from 0 to 1.")
+        return float(value)
+
+
+def is_ratio(value: Any) -> bool:
+    return type(value) in (int, float) and 0 <= value <= 1
+
+
+class NewEvaluationSchema(BodySchema):
+    test_set_path = ma.fields.String(required=True, validate=validate.Length(1, 1100))
+    base_model_name = ma.fields.String(load_default=None, validate=_NAME)
+    fine_tuned_served_name = ma.fields.String(load_default=None, validate=_NAME)
+    scoring = ma.fields.String(load_default=None, allow_none=True, validate=validate.OneOf(("labels", "text")))
+    extract_label = StrictBoolean(load_default=False)
+    max_error_rate = Ratio(load_default=0.05)
+
+    @ma.validates_schema
+    def _require_labels(self, new: dict[str, Any], **kwargs: Any) -> None:
+        if new.get("extract_label") and new.get("scoring") == "text":
+            raise ma.ValidationError("Needs labels, and scoring is text.", "extract_label")
+
+
+class CreatedSchema(ma.Schema):
+    id = ma.fields.Integer(data_key="evaluation_id")
+    status = ma.fields.String()
+    message = ma.fields.Constant("Evaluation job created")
+
+
+class ExampleSchema(ma.Schema):
+    input = ma.fields.String()
+    expected = ma.fields.String()
+    base_model_output = ma.fields.String(allow_none=True)
+    base_model_correct = ma.fields.Boolean(allow_none=True)
+    fine_tuned_output = ma.fields.String(allow_none=True)
+    fine_tuned_correct = ma.fields.Boolean(allow_none=True)
+    winner = ma.fields.String(allow_none=True, validate=validate.OneOf(_WINNERS))
+    error = ma.fields.String(allow_none=True)
+
+
+class ReportedExampleSchema(BodySchema):
+    """An example as an outside worker reports it; what it leaves out is derived."""
+
+    input = ma.fields.String(required=True)
+    expected = ma.fields.String(required=True)
+    base_model_output = ma.fields.String(allow_none=True)
+    base_model_correct = StrictBoolean(allow_none=True)
+    fine_tuned_output = ma.fields.String(allow_none=True)
+    fine_tuned_correct = StrictBoolean(allow_none=True)
+    winner = ma.fields.String(allow_none=True, validate=validate.OneOf(_WINNERS))
+    error = ma.fields.String(allow_none=True, validate=_NAME)
+
+
+class Results(ma.fields.Dict):
+    """Figures of both sides: the four ratios are numbers from 0 to 1 or null, all else is the worker's own."""
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise self.make_error("invalid")
+        results: dict[str, Any] = value
+        errors: dict[str, Any] = {}
+        for side in SIDES:
+            figures = results.get(side)
+            if not isinstance(figures, dict):
+                errors[side] = ["Must be an object of figures."]
+                continue
+            wrong = [name for name in RATIOS if figures.get(name) is not None and not is_ratio(figures[name])]
+            if wrong:
+                errors[side] = {name: ["Must be a number from 0 to 1, or null."] for name in wrong}
+        if not isinstance(results.get("improvement"), dict | None):
+            errors["improvement"] = ["Must be an object."]
+        if errors:
+            raise ma.ValidationError(errors)
+        if (problem := depth_problem(results)) is not None:
+            raise ma.ValidationError(problem)
+        return results
+
+
+class ReportSchema(UpdateSchema):
+    """How an outside worker ends an evaluation."""
+
+    body_limit = 8 * MIB
+
+    status = ma.fields.String(required=True, validate=validate.OneOf(sorted(TERMINAL)))
+    results = Results(allow_none=True)
+    examples = ma.fields.List(ma.fields.Nested(ReportedExampleSchema))
+    error = ma.fields.String(allow_none=True, validate=validate.Length(1, 10_000))
+    completed_at = Time(allow_none=True)
+
+
+class ListedSchema(ma.Schema):
+    """An evaluation in a list."""
+
+    id = ma.fields.Integer(data_key="ID")
+    model_id = ma.fields.Integer()
+    status = ma.fields.String()
+    test_set_path = ma.fields.String()
+    base_model_name = ma.fields.String()
+    fine_tuned_name = ma.fields.String()
+    error = ma.fields.String(allow_none=True)
+    created_at = Time()
+    started_at = Time(allow_none=True)
+    completed_at = Time(allow_none=True)
+
+
+class RecordSchema(ListedSchema):
+    """An evaluation as the answer to a report has it."""
+
+    fine_tuned_served_name = ma.fields.String()
+    results = ma.fields.Dict(allow_none=True)
+    examples = ma.fields.List(ma.fields.Nested(ExampleSchema))
+
+
+class ProgressSchema(ma.Schema):
+    done = ma.fields.Integer()
+    total = ma.fields.Integer(allow_none=True)
+    errors = ma.fields.Integer()
+    eta_seconds = ma.fields.Integer(allow_none=True)
+
+
+class DetailSchema(RecordSchema):
+    """An evaluation by itself, where the document spells the id in small letters."""
+
+    id = ma.fields.Integer()
+    progress = ma.fields.Nested(ProgressSchema, allow_none=True)
+    provenance = ma.fields.Dict(allow_none=True)
+    stale = ma.fields.Boolean(allow_none=True)
+
+
+class EvaluationsQuery(PageQuery):
+    model_id = QueryInteger(minimum=1)
+    status = QueryText(validate=validate.OneOf(STATUSES))
+
+
+class ExamplesQuery(PageQuery):
+    winner = QueryText(validate=validate.OneOf(_WINNERS))
+    error = QueryBoolean()
+
+
+class TestSetSchema(ma.Schema):
+    name = ma.fields.String()
+    path = ma.fields.Function(lambda test_set: f"{BUCKET}/{test_set.name}", metadata={"type": "string"})
+    size = ma.fields.Integer()
+    rows = ma.fields.Integer()
+    sha256 = ma.fields.String()
+
+
+class ListedTestSetSchema(TestSetSchema):
+    created_at = Time()
+
+
+EvaluationPageSchema = page_schema(ListedSchema, "EvaluationPage")
+ExamplePageSchema = page_schema(ExampleSchema, "ExamplePage")
+TestSetPageSchema = page_schema(ListedTestSetSchema, "TestSetPage")

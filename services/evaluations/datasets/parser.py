@@ -1,0 +1,197 @@
+"""A test set's rows, read piece by piece: a JSON array or JSON Lines of ``{"input", "expected"}``.
+
+Both are strings, ``expected`` is not blank, and an object's other fields are ignored.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+import re
+from typing import Any, NamedTuple, NoReturn
+
+from shared.errors import Unprocessable
+from shared.http.strict_json import text_problem
+
+PIECE_BYTES = 64 * 1024
+MAX_ROW_CHARACTERS = 2**20
+MAX_LABELS = 1_000
+_MAX_LABEL_CHARACTERS = 200
+
+_SPACE = re.compile(r"[ \t\r\n]*")
+
+
+class Row(NamedTuple):
+    input: str
+    expected: str
+
+
+class Labels:
+    """Collects the distinct ``expected``; there are no labels where they are more than 1,000, or a long text."""
+
+    def __init__(self) -> None:
+        self._seen: set[str] | None = set()
+
+    def add(self, expected: str) -> None:
+        if self._seen is None or expected in self._seen:
+            return
+        self._seen.add(expected)
+        if len(self._seen) > MAX_LABELS or len(expected) > _MAX_LABEL_CHARACTERS:
+            self._seen = None
+
+    def get(self) -> list[str] | None:
+        return None if self._seen is None else sorted(self._seen)
+
+
+class RowReader:
+    """Fed with the bytes piece by piece, gives the rows that are whole by then.
+
+    Raises Unprocessable, naming the line and the row. It holds at most one row and the piece that it was fed; a row
+    is read anew with each piece until it is whole, so the pieces should be large (PIECE_BYTES).
+    """
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self.labels = Labels()
+        self._decoder = codecs.getincrementaldecoder("utf-8-sig")()
+        self._text = ""
+        self._line = 1
+        """The line on which ``_text`` begins."""
+        self._expects = ""
+        """In an array what comes next: ``{`` or ``]``, ``{``, ``,`` or nothing; "lines" where it is no array."""
+
+    def feed(self, piece: bytes) -> list[Row]:
+        return self._read(piece, final=False)
+
+    def finish(self) -> list[Row]:
+        """Return the last rows; there must have been one at all."""
+        rows = self._read(b"", final=True)
+        if self._expects not in ("lines", "end", ""):
+            self._refuse(self._line + self._text.count("\n"), "The array is not closed.")
+        if not self.rows:
+            raise Unprocessable.field("body", "Has no rows.")
+        return rows
+
+    def _read(self, piece: bytes, *, final: bool) -> list[Row]:
+        try:
+            self._text += self._decoder.decode(piece, final)
+        except UnicodeDecodeError as error:
+            line = self._line + self._text.count("\n") + error.object[: error.start].count(b"\n")
+            raise Unprocessable.field(f"line {line}", "Is not UTF-8.") from error
+        if not self._expects:
+            start = _end_of_space(self._text, 0)
+            if start == len(self._text):
+                return []
+            self._expects = "[" if self._text[start] == "[" else "lines"
+        return self._read_lines(final) if self._expects == "lines" else self._read_array(final)
+
+    def _read_lines(self, final: bool) -> list[Row]:
+        *lines, self._text = f"{self._text}\n".split("\n") if final else self._text.split("\n")
+        rows = []
+        for text in lines:
+            text = text.strip(" \t\r")
+            if text:
+                value, end = self._decode(text, 0, self._line)
+                if end != len(text):
+                    self._refuse(self._line, "Something follows the object.")
+                rows.append(self._checked(value, self._line))
+            self._line += 1
+        if len(self._text) > MAX_ROW_CHARACTERS:
+            self._refuse_length(self._line)
+        return rows
+
+    def _read_array(self, final: bool) -> list[Row]:
+        text, rows, position, counted = self._text, [], 0, 0
+        while (start := _end_of_space(text, position)) < len(text):
+            self._line += text.count("\n", counted, start)
+            counted = start
+            if text[start] == "{" and self._expects in ("{", "{]"):
+                found = self._decode_if_whole(text, start, final)
+                if found is None:
+                    break
+                value, position = found
+                rows.append(self._checked(value, self._line))
+                self._expects = ","
+            else:
+                self._expects = self._after(text[start])
+                position = start + 1
+        self._line += text.count("\n", counted, start)
+        self._text = text[start:]
+        return rows
+
+    def _after(self, character: str) -> str:
+        following = _FOLLOWING.get((self._expects, character))
+        if following is None:
+            self._refuse(self._line, _EXPECTED.get(self._expects, "Must be an object with input and expected."))
+        return following
+
+    def _decode_if_whole(self, text: str, start: int, final: bool) -> tuple[Any, int] | None:
+        try:
+            return _DECODER.raw_decode(text, start)
+        except (ValueError, RecursionError):
+            # A row whose end has not come yet looks the same as one that is broken.
+            if final or len(text) - start > MAX_ROW_CHARACTERS:
+                return self._decode(text, start, self._line)
+            return None
+
+    def _decode(self, text: str, start: int, line: int) -> tuple[Any, int]:
+        try:
+            value, end = _DECODER.raw_decode(text, start)
+        except json.JSONDecodeError as error:
+            if len(text) - start > MAX_ROW_CHARACTERS:
+                self._refuse_length(line)
+            self._refuse(line + text.count("\n", start, error.pos), f"Is not JSON: {error.msg}.", error)
+        except RecursionError as error:
+            self._refuse(line, "Is nested too deeply.", error)
+        except ValueError as error:
+            self._refuse(line, f"Is not JSON: {str(error).partition(':')[0]}.", error)
+        if end - start > MAX_ROW_CHARACTERS:
+            self._refuse_length(line)
+        return value, end
+
+    def _checked(self, value: Any, line: int) -> Row:
+        if type(value) is not dict:
+            self._refuse(line, "Must be an object with input and expected.")
+        for name in Row._fields:
+            text = value.get(name)
+            if type(text) is not str:
+                self._refuse(line, f"{name}: Must be a string.")
+            if (problem := text_problem(text)) is not None:
+                self._refuse(line, f"{name}: {problem}")
+        if not value["expected"].strip():
+            self._refuse(line, "expected: Must not be blank: no answer could be right.")
+        self.rows += 1
+        self.labels.add(value["expected"])
+        return Row(value["input"], value["expected"])
+
+    def _refuse_length(self, line: int) -> NoReturn:
+        self._refuse(line, f"Is longer than {MAX_ROW_CHARACTERS} characters, or never ends.")
+
+    def _refuse(self, line: int, problem: str, cause: Exception | None = None) -> NoReturn:
+        raise Unprocessable.field(f"line {line}", f"Row {self.rows + 1}: {problem}") from cause
+
+
+_FOLLOWING = {
+    ("[", "["): "{]",
+    (",", ","): "{",
+    (",", "]"): "end",
+    ("{]", "]"): "end",
+}
+"""What is expected in an array after which character."""
+
+_EXPECTED = {
+    "end": "Something follows the array.",
+    ",": "A comma or the array's end is expected after the row.",
+}
+
+
+def _end_of_space(text: str, start: int) -> int:
+    match = _SPACE.match(text, start)
+    return match.end() if match else start
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON number")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)

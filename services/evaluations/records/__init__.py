@@ -1,0 +1,1 @@
+"""The rows of evaluations: created, reported by another worker, cancelled, retried."""

@@ -1,0 +1,58 @@
+"""Ends an evaluation before it is over, and gives a failed one another try."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from services.evaluations.records import evaluations
+from services.evaluations.tables import Evaluation, Example, connected, database
+from shared.errors import Conflict
+
+CANCELLED = "cancelled"
+
+
+@connected
+def cancel(evaluation_id: int) -> Evaluation:
+    """End an evaluation as failed with the error ``cancelled``; its rows stay, its worker drops what is in flight.
+
+    NotFound; Conflict where it is over for another reason. One that was cancelled is returned as it is.
+    """
+    with database.atomic():
+        evaluation = evaluations.lock_evaluation(evaluation_id)
+        if evaluation.status in evaluations.TERMINAL:
+            if evaluation.error != CANCELLED:
+                raise Conflict(f"Evaluation {evaluation_id} is {evaluation.status} already.")
+            return evaluation
+        evaluation.status, evaluation.error, evaluation.completed_at = "failed", CANCELLED, datetime.now(UTC)
+        evaluation.lease_token = evaluation.leased_until = None
+        evaluation.save()
+        return evaluation
+
+
+@connected
+def retry(evaluation_id: int) -> Evaluation:
+    """Have a failed evaluation go on: its good rows stay, those in error are asked again, of both models.
+
+    NotFound; Conflict where it did not fail.
+    """
+    with database.atomic():
+        evaluation = evaluations.lock_evaluation(evaluation_id)
+        if evaluation.status != "failed":
+            raise Conflict(f"Evaluation {evaluation_id} is {evaluation.status}: only a failed one can be retried.")
+        _drop_rows(evaluation)
+        evaluation.status = "pending"
+        evaluation.error = evaluation.results = None
+        evaluation.started_at = evaluation.completed_at = None
+        evaluation.save()
+        return evaluation
+
+
+def _drop_rows(evaluation: Evaluation) -> None:
+    own = Example.evaluation_id == evaluation.id
+    if evaluation.test_set_sha256 is None:
+        # What an outside worker reported are no rows of the test set.
+        Example.delete().where(own).execute()
+        return
+    evaluation.retried += Example.delete().where(own & Example.error.is_null(False)).execute()
+    evaluation.errors = 0
+    evaluation.done = Example.select().where(own & Example.done).count()

@@ -1,0 +1,1 @@
+"""What answers are worth: graders, metrics, and whether a difference is significant."""

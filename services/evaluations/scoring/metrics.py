@@ -1,0 +1,129 @@
+"""What answers are worth: right or wrong, accuracy, macro averages, times, and how far one model is from the other."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from typing import Any
+
+from services.evaluations.scoring.graders import Reading
+
+SIDES = ("base_model", "fine_tuned")
+RATIOS = ("accuracy", "f1_score", "precision", "recall")
+TIMES = ("avg_response_time_ms", "p50_response_time_ms", "p95_response_time_ms")
+
+Figures = dict[str, float | None]
+"""A model's ratios (0 to 1), times (milliseconds) and counts, unrounded."""
+
+
+def winner(base_model_correct: bool | None, fine_tuned_correct: bool | None) -> str | None:
+    """Return who did better on a row; None where one has no answer, for then the row counts for neither."""
+    if base_model_correct is None or fine_tuned_correct is None:
+        return None
+    if base_model_correct == fine_tuned_correct:
+        return "tie"
+    return "base_model" if base_model_correct else "fine_tuned"
+
+
+class Times:
+    """Collects times in memory that does not grow with their number: each to three digits, the mean of all exact."""
+
+    def __init__(self) -> None:
+        self._n = 0
+        self._sum = 0.0
+        self._rounded: Counter[float] = Counter()
+
+    def add(self, ms: float) -> None:
+        self._n += 1
+        self._sum += ms
+        self._rounded[float(f"{ms:.3g}")] += 1
+
+    def mean(self) -> float | None:
+        return self._sum / self._n if self._n else None
+
+    def percentile(self, share: float) -> float | None:
+        """Return the time that ``share`` of all do not exceed (the nearest rank), within half a percent."""
+        rank, seen = math.ceil(share * self._n), 0
+        for ms in sorted(self._rounded):
+            seen += self._rounded[ms]
+            if seen >= rank:
+                return ms
+        return None
+
+
+class Tally:
+    """Counts one model's answers row by row; ``figures`` is what they come to.
+
+    Precision, recall and F1 are averaged over the labels that were expected, each label alike; a division by zero
+    gives 0, and an answer that is none of the labels is a class of its own that is not averaged over: as
+    ``sklearn.metrics.precision_recall_fscore_support(labels=expected, average="macro", zero_division=0)``.
+    """
+
+    def __init__(self) -> None:
+        self.n = 0
+        self._times = Times()
+        self._extracted = 0
+        self._expected: Counter[str] = Counter()
+        self._answered: Counter[str | None] = Counter()
+        self._right: Counter[str] = Counter()
+
+    def add(self, label: str, reading: Reading, ms: float) -> None:
+        """Count an answer that took so many milliseconds."""
+        self.n += 1
+        self._times.add(ms)
+        self._extracted += reading.extracted
+        self._expected[label] += 1
+        self._answered[reading.answer] += 1
+        if reading.answer == label:
+            self._right[label] += 1
+
+    def figures(self, *, of_labels: bool) -> Figures:
+        """Return the figures of all that was added, None where that was nothing; without labels accuracy alone."""
+        ratios: Figures = dict.fromkeys(RATIOS) | {"accuracy": self._right.total() / self.n if self.n else None}
+        if of_labels and self.n:
+            ratios |= self._averages()
+        times = (self._times.mean(), self._times.percentile(0.5), self._times.percentile(0.95))
+        counts = (self._answered[None], self._extracted) if of_labels else (None, None)
+        return ratios | dict(zip(TIMES, times, strict=True)) | dict(zip(("invalid", "extracted"), counts, strict=True))
+
+    def _averages(self) -> Figures:
+        precision = recall = f1_score = 0.0
+        for label, expected in self._expected.items():
+            right, answered = self._right[label], self._answered[label]
+            precision += right / answered if answered else 0
+            recall += right / expected
+            f1_score += 2 * right / (answered + expected)
+        labels = len(self._expected)
+        return {"f1_score": f1_score / labels, "precision": precision / labels, "recall": recall / labels}
+
+
+def results(base_model: Figures, fine_tuned: Figures) -> dict[str, Any]:
+    """Return both models' figures, rounded, and the improvement from the unrounded ones."""
+    return {
+        "base_model": _rounded(base_model),
+        "fine_tuned": _rounded(fine_tuned),
+        "improvement": improvement(base_model, fine_tuned),
+    }
+
+
+def improvement(base_model: Figures, fine_tuned: Figures) -> dict[str, Any]:
+    """Return for each ratio the relative change (``accuracy_delta``: "+23.6%") and, as a number, the difference."""
+    deltas = {f"{name}_delta": delta(base_model.get(name), fine_tuned.get(name)) for name in RATIOS}
+    differences = {f"{name}_difference": _difference(base_model.get(name), fine_tuned.get(name)) for name in RATIOS}
+    return deltas | differences
+
+
+def delta(base: float | None, tuned: float | None) -> str | None:
+    """Return the change relative to ``base``, signed, to one decimal of a percent; None where there is none."""
+    if not base or tuned is None:
+        return None
+    percent = round((tuned - base) / base * 100, 1) + 0.0  # adding 0 turns -0.0 into 0.0
+    return f"{percent:+.1f}%" if math.isfinite(percent) else None
+
+
+def _difference(base: float | None, tuned: float | None) -> float | None:
+    return None if base is None or tuned is None else round(tuned - base, 4)
+
+
+def _rounded(figures: Figures) -> Figures:
+    return {name: None if value is None else round(value, 1 if name in TIMES else 4) for name, value in figures.items()}

@@ -1,0 +1,136 @@
+"""Stores answers as they come: what has arrived goes into its rows in one short transaction, under the run's lease."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
+
+from services.evaluations.datasets.parser import Row
+from services.evaluations.scoring import metrics
+from services.evaluations.tables import Example, connected, database
+from services.evaluations.worker.claims import Begun, Run, is_hopeless
+from shared.database.queries import execute_many, tuples
+from shared.lease import LeaseLost
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of asking one model for one row: an output that took ``ms``, or ``error``, the reason in a word."""
+
+    row: int
+    side: str
+    text: Row
+    output: str | None = None
+    ms: float | None = None
+    is_correct: bool | None = None
+    error: str | None = None
+    message: str | None = None
+
+
+_COLUMNS = ("output", "correct", "ms", "error")
+_Known = dict[tuple[int, str], tuple[bool | None, str | None]]
+"""By row and side whether the answer is right, and its error; one of the two is None."""
+
+
+class Rows:
+    """The rows of a run: what is known of them, and how many of them are done and in error."""
+
+    def __init__(self, run: Run, begun: Begun) -> None:
+        self._run = run
+        self._begun = begun
+        self._done, self._errors = begun.done, begun.errors
+        self._asked: tuple[str, ...] = ()
+        self._halves: _Known = {}
+        """Of the rows that wait for their second answer in this pass, the first."""
+
+    def begin_pass(self, asked: tuple[str, ...]) -> None:
+        """Say which models will be asked from now on."""
+        self._asked = asked
+        self._halves.clear()
+
+    def open_sides(self, first: int, last: int) -> Callable[[int, str], bool]:
+        """Return what says whether a side of a row from ``first`` to ``last`` has no answer: the others stay."""
+        known = _read(self._run, first, last)
+        for (row, side), half in known.items():
+            if _other(side) in self._asked and (row, _other(side)) not in known:
+                self._halves[row, side] = half
+        return lambda row, side: (row, side) not in known
+
+    @connected
+    def store(self, answers: Sequence[Answer]) -> bool:
+        """Store answers in one transaction; True where so many rows are in error that the evaluation can only fail.
+
+        The statements are written out: peewee would spend more time on making them than the rest of a request takes.
+        Nobody else counts while the lease is ours, so nothing has to be read.
+        """
+        halves, done, errors = self._halves, self._done, self._errors
+        rows = []
+        for answer in answers:
+            other = halves.pop((answer.row, _other(answer.side)), None)
+            if other is None and _other(answer.side) in self._asked:
+                halves[answer.row, answer.side] = answer.is_correct, answer.error
+            done += other is not None
+            # An error counts at once: where the models are asked one after the other its row is not done for hours.
+            errors += answer.error is not None and (other is None or other[1] is None)
+            rows.append((other is not None, answer.side, _values(self._run, answer, other)))
+        # A row's first answer goes before its second, which completes it.
+        rows.sort(key=itemgetter(0, 1))
+        mark = database.param
+        count = f"UPDATE evaluation SET done = {mark}, errors = {mark} WHERE id = {mark} AND lease_token = {mark}"
+        with database.atomic():
+            # First of all, for it holds the evaluation's row until the end.
+            if database.execute_sql(count, (done, errors, self._run.id, self._run.token)).rowcount != 1:
+                raise LeaseLost
+            for (_, side), alike in groupby(rows, key=itemgetter(0, 1)):
+                execute_many(database, _upsert(side), [values for *_, values in alike])
+        self._done, self._errors = done, errors
+        return is_hopeless(errors, self._begun.total, self._begun.max_error_rate)
+
+
+@connected
+def _read(run: Run, first: int, last: int) -> _Known:
+    query = Example.select(
+        Example.row,
+        Example.base_model_correct,
+        Example.base_model_error,
+        Example.fine_tuned_correct,
+        Example.fine_tuned_error,
+    ).where(Example.evaluation_id == run.id, Example.row >= first, Example.row <= last)
+    return _halves(tuples(query))
+
+
+def _halves(rows: Sequence[tuple[Any, ...]]) -> _Known:
+    known: _Known = {}
+    for row, *halves in rows:
+        for side, correct, error in zip(metrics.SIDES, halves[::2], halves[1::2], strict=True):
+            if correct is not None or error is not None:
+                known[row, side] = correct, error
+    return known
+
+
+def _other(side: str) -> str:
+    base_model, fine_tuned = metrics.SIDES
+    return fine_tuned if side == base_model else base_model
+
+
+def _upsert(side: str) -> str:
+    """Return the statement that makes a row of its first answer, and completes it with its second."""
+    own = [f"{side}_{name}" for name in _COLUMNS]
+    columns = ("evaluation_id", '"row"', "input", "expected", *own, "done", "winner", "error", "error_message")
+    replaced = ", ".join(f"{name} = excluded.{name}" for name in (*own, "done", "winner"))
+    kept = ", ".join(f"{name} = COALESCE(example.{name}, excluded.{name})" for name in ("error", "error_message"))
+    return (
+        f"INSERT INTO example ({', '.join(columns)}) VALUES ({', '.join([database.param] * len(columns))}) "
+        f'ON CONFLICT (evaluation_id, "row") DO UPDATE SET {replaced}, {kept}'
+    )
+
+
+def _values(run: Run, answer: Answer, other: tuple[bool | None, str | None] | None) -> tuple[Any, ...]:
+    text = (run.id, answer.row, answer.text.input, answer.text.expected)
+    own = (answer.output, answer.is_correct, answer.ms, answer.error)
+    correct = {answer.side: answer.is_correct, _other(answer.side): other[0] if other else None}
+    winner = metrics.winner(*(correct[side] for side in metrics.SIDES))
+    return (*text, *own, other is not None, winner, answer.error, answer.message)

@@ -1,0 +1,55 @@
+"""The endpoints of jobs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import url_for
+
+from services.logs import jobs
+from services.logs.api.schemas import JobPageSchema, JobSchema, JobsQuery, JobUpdateSchema, NewJobSchema
+from services.logs.lines.idempotency_keys import KeySweep
+from services.logs.streaming.hub import Hub
+from services.logs.tables import Job
+from shared.database.pagination import Page
+from shared.http.collaborators import collaborator
+from shared.http.fields import only_changes
+from shared.http.service import Blueprint
+
+blp = Blueprint("jobs", __name__, url_prefix="/api/v1")
+
+
+@blp.post("/jobs")
+@blp.arguments(NewJobSchema)
+@blp.response(201, JobSchema)
+def create_job(new: dict[str, Any]) -> Any:
+    """Create a pending job, for a kernel to claim."""
+    job = jobs.create_job(**new)
+    return job, {"Location": url_for("jobs.get_job", job_id=job.id)}
+
+
+@blp.get("/jobs")
+@blp.arguments(JobsQuery, location="query")
+@blp.response(200, JobPageSchema)
+def list_jobs(query: dict[str, Any]) -> Page:
+    """List jobs, newest first."""
+    return jobs.list_jobs(**query)
+
+
+@blp.get("/jobs/<id:job_id>")
+@blp.response(200, JobSchema)
+def get_job(job_id: int) -> Job:
+    """Show one job."""
+    return jobs.get_job(job_id)
+
+
+@blp.put("/jobs/<id:job_id>")
+@blp.arguments(JobUpdateSchema)
+@blp.response(200, JobSchema)
+def update_job(update: dict[str, Any], job_id: int) -> Job:
+    """Claim a job for a kernel, or end it."""
+    present = JobSchema().dump(jobs.get_job(job_id))
+    job = jobs.move_job(job_id, **only_changes(update, JobUpdateSchema, present))
+    collaborator(Hub).announce(job_id)
+    collaborator(KeySweep).begin()
+    return job

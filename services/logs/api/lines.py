@@ -1,0 +1,129 @@
+"""The endpoints of log lines: pushed, paged, streamed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from flask import Response, request
+from werkzeug.datastructures import Headers, MIMEAccept
+
+from services.logs.api.schemas import (
+    LINES_DOCUMENTED,
+    PAGE_OR_STREAM_DOCUMENTED,
+    LinePageSchema,
+    LogQuery,
+    StoredLineSchema,
+)
+from services.logs.jobs import get_job
+from services.logs.lines import queries
+from services.logs.lines.ingest import Ingest, StoredBatch
+from services.logs.lines.parse import MAX_BATCH_BYTES, NewBatch, idempotency_key, read_batch
+from services.logs.lines.queries import Filter, line_record
+from services.logs.streaming.stream import Connection, Streams
+from services.logs.streaming.subscriber import subscription
+from shared.http.body import read_body
+from shared.http.collaborators import collaborator
+from shared.http.service import Blueprint
+
+blp = Blueprint("lines", __name__, url_prefix="/api/v1")
+
+_PAGING = frozenset({"limit", "after", "before", "order"})
+
+_STREAM_HEADERS = {
+    "Content-Type": "text/event-stream; charset=utf-8",
+    "Cache-Control": "no-cache, no-transform",
+    "X-Accel-Buffering": "no",
+    "Vary": "Accept",
+}
+
+
+@blp.post("/jobs/<id:job_id>/logs")
+@blp.response(201, StoredLineSchema)
+@blp.doc(**LINES_DOCUMENTED)
+def create_lines(job_id: int) -> Response:
+    """Store one line, or many (`{"logs": [...]}` or NDJSON): all on disk when the answer comes, or none."""
+    key = idempotency_key(request.headers.get("Idempotency-Key"))
+    raw = read_body(MAX_BATCH_BYTES)
+    batch = read_batch(raw, request.mimetype, request.headers.get("Content-Encoding", ""))
+    stored = collaborator(Ingest).store(job_id, batch, key)
+    return _stored_answer(job_id, batch, stored)
+
+
+@blp.get("/jobs/<id:job_id>/logs")
+@blp.arguments(LogQuery, location="query")
+@blp.response(200, LinePageSchema)
+@blp.alt_response(204, description="The log is over and the client has all of it.", success=True)
+@blp.doc(**PAGE_OR_STREAM_DOCUMENTED)
+def get_lines(query: dict[str, Any], job_id: int) -> Response:
+    """Page through a job's lines, or stream them: `Accept` decides, then whether a paging parameter is there."""
+    if _wants_stream(request.accept_mimetypes, request.args.keys()):
+        return _stream_answer(job_id, query)
+    return _page_answer(job_id, query)
+
+
+def _stored_answer(job_id: int, batch: NewBatch, stored: StoredBatch) -> Response:
+    after, limit = stored.first_id - 1, min(stored.count, 1000)
+    # By hand: for a single line url_for would be a tenth of the whole request.
+    headers = {"Location": f"{blp.url_prefix}/jobs/{job_id}/logs?after={after}&limit={limit}"}
+    if stored.replayed:
+        headers["Idempotent-Replayed"] = "true"
+    if not batch.single:
+        counts = {"count": stored.count, "first_id": stored.first_id, "last_id": stored.last_id}
+        return _json_answer(counts, 201, headers)
+    line: tuple[int, str, str, int] = batch.lines[0]
+    if stored.replayed:  # then the line shows as it was stored, with the time that it got
+        line = queries.read_lines(job_id, stored.first_id - 1, stored.first_id, 1)[0][0][1:]
+    return _json_answer(line_record(job_id, stored.first_id, *line), 201, headers)
+
+
+def _wants_stream(accept: MIMEAccept, parameters: Iterable[str]) -> bool:
+    # Some clients add a charset to their Accept, which Werkzeug would take for another type.
+    plain = MIMEAccept([(value.partition(";")[0].rstrip(), quality) for value, quality in accept])
+    as_stream, as_json = plain["text/event-stream"], plain["application/json"]
+    if as_stream != as_json:
+        return bool(as_stream > as_json)
+    return not _PAGING.intersection(parameters)
+
+
+def _page_answer(job_id: int, query: dict[str, Any]) -> Response:
+    job = get_job(job_id)
+    descending = query["order"] == "desc"
+    first, last = query["after"] + 1, min(job.last_line, query["before"] - 1)
+    wanted = Filter(query["level"], query["source"])
+    page = queries.read_page(job_id, first, last, query["limit"], wanted, descending=descending)
+    answer = {
+        "job_id": job_id,
+        "logs": [line_record(job_id, *line) for line in page.lines],
+        "count": len(page.lines),
+        "has_more": page.has_more,
+        "next_before" if descending else "next_after": page.cursor,
+    }
+    return _json_answer(answer, 200, {"Vary": "Accept"})
+
+
+class _ReadyResponse(Response):
+    """Its headers go out as they are: to look them over again took 16 of the 120 µs that the app has for a line."""
+
+    def get_wsgi_headers(self, environ: Any) -> Headers:
+        return self.headers
+
+
+def _json_answer(answer: dict[str, Any], status: int, headers: dict[str, str]) -> Response:
+    """Answer a record as it is: marshmallow would take longer over a page than the database."""
+    body = json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
+    return _ReadyResponse(f"{body}\n", status, headers, mimetype="application/json")
+
+
+def _stream_answer(job_id: int, query: dict[str, Any]) -> Response:
+    last_event_ids = (request.headers.get("Last-Event-ID"), query["last_event_id"])
+    wanted = subscription(as_json=query["format"] == "json", level=query["level"], source=query["source"])
+    connection = Connection(
+        request.environ.get("gunicorn.socket"), chunked=request.environ["SERVER_PROTOCOL"] == "HTTP/1.1"
+    )
+    stream = collaborator(Streams).start(job_id, last_event_ids, query["tail"], wanted, connection)
+    if stream is None:
+        return Response(status=204, headers={"Vary": "Accept"})
+    # Passed through as it is: Werkzeug's two iterators around it would cost each idle stream a kilobyte.
+    return Response(stream, headers=_STREAM_HEADERS, direct_passthrough=True)

@@ -1,0 +1,1 @@
+"""Log lines from a request's body to the table, and pages of them."""

@@ -1,0 +1,61 @@
+"""Forgets idempotency keys seven days after their job's end: whoever retries has given up by then."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime, timedelta
+
+import gevent
+
+from services.logs.tables import IdempotencyKey, Job, connected, database
+from shared.errors import Unavailable
+
+KEPT = timedelta(days=7)
+
+_SLICE = 1_000
+_REST_S = 0.1
+"""Few keys at a time and a rest in between: SQLite has one writer, and kernels wait for it."""
+
+log = logging.getLogger(__name__)
+
+
+class KeySweep:
+    """One per process. Whenever a job moves on it looks for keys to forget, so they go as fast as jobs come."""
+
+    def __init__(self) -> None:
+        self._sweeping = False
+
+    def begin(self) -> None:
+        """Forget what has expired, from the background."""
+        if not self._sweeping:
+            self._sweeping = True
+            gevent.spawn(self._sweep)
+
+    def _sweep(self) -> None:
+        try:
+            while forget_some():
+                gevent.sleep(_REST_S)
+        except Unavailable as error:
+            log.warning("expired idempotency keys are left to the next sweep: %s", error.message)
+        finally:
+            self._sweeping = False
+
+
+@connected
+def forget_some(now: datetime | None = None) -> bool:
+    """Delete some of the keys of the job that ended first, in one transaction; False where none has expired."""
+    ended_by = (now or datetime.now(UTC)) - KEPT
+    with database.atomic():
+        query = Job.select(Job.id).where(Job.has_keys, Job.completed_at < ended_by).order_by(Job.completed_at)
+        job_id = query.limit(1).scalar()
+        if job_id is None:
+            return False
+        some = (
+            IdempotencyKey.select(IdempotencyKey.key)
+            .where(IdempotencyKey.job_id == job_id)
+            .order_by(IdempotencyKey.key)
+            .limit(_SLICE)
+        )
+        if not IdempotencyKey.delete().where(IdempotencyKey.job_id == job_id, IdempotencyKey.key.in_(some)).execute():
+            Job.update(has_keys=False).where(Job.id == job_id).execute()
+        return True

@@ -1,0 +1,1 @@
+"""Live streams: one channel for each watched job, fanned out to its subscribers as server-sent events."""

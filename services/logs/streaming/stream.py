@@ -1,0 +1,172 @@
+"""A live stream of one job's log: all lines after the client's cursor, then new ones as they come, until its end."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from services.logs import jobs, telemetry
+from services.logs.lines import queries
+from services.logs.lines.queries import Filter
+from services.logs.streaming import sse
+from services.logs.streaming.channel import Channel, end_of_stream
+from services.logs.streaming.hub import Hub
+from services.logs.streaming.subscriber import Subscriber, Subscription
+from services.logs.tables import Job
+from shared.errors import ServiceError, Unavailable
+from shared.single_flight import SingleFlight
+
+IDLE_S = 300.0
+"""A stream without a log line for so long ends; heartbeats do not count."""
+
+HEARTBEAT_S = 15.0
+WRITE_TIMEOUT_S = 30.0
+"""A client that takes nothing for so long is cut off: it would hold its greenlet for ever."""
+
+_MAX_ID = 2**63 - 1
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """The client's socket, and whether its answer goes out in chunks; without a socket by the server's means only."""
+
+    socket: Any = None
+    chunked: bool = False
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where a stream begins: after line ``cursor``; ``reset`` where the client's own cursor is of another log."""
+
+    cursor: int = 0
+    reset: bool = False
+
+
+def find_start(last_line: int, last_event_ids: tuple[str | None, ...], tail: int | None) -> Start:
+    """Return where to begin: after the first id that is a number, else at the ``tail``, else at line 1.
+
+    An id beyond the last line is another log's.
+    """
+    for sent in last_event_ids:
+        if sent is not None and sent.isascii() and sent.isdigit():
+            cursor = int(sent) if len(sent) < 20 else _MAX_ID
+            return Start(cursor) if cursor <= last_line else Start(reset=True)
+    return Start(max(0, last_line - tail)) if tail is not None else Start()
+
+
+def nothing_left(job: Job, start: Start, line_filter: Filter) -> bool:
+    """Whether the log is over and the client has all of it: 204, the one answer that stops a browser."""
+    ends_at = end_of_stream(job)
+    if ends_at is None or ends_at > time.monotonic() or start.reset:
+        return False
+    # The last line that a filter lets through may lie well before the last line.
+    return start.cursor >= job.last_line or (
+        bool(line_filter) and not queries.has_line(job.id, start.cursor, job.last_line, line_filter)
+    )
+
+
+class Streams:
+    """The streams of one process, at most ``limit`` at once."""
+
+    def __init__(self, hub: Hub, limit: int, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._hub = hub
+        self._limit = limit
+        self._clock = clock
+        self._jobs = SingleFlight(jobs.get_job)
+        self.open = 0
+
+    def start(
+        self,
+        job_id: int,
+        last_event_ids: tuple[str | None, ...],
+        tail: int | None,
+        subscription: Subscription,
+        connection: Connection,
+    ) -> Iterator[bytes] | None:
+        """Return a stream's bytes, or None where there is nothing left to send; NotFound without such a job."""
+        try:
+            job = self._jobs.get(job_id)
+            start = find_start(job.last_line, last_event_ids, tail)
+            if nothing_left(job, start, subscription.filter):
+                return None
+            return self.run(job, start, subscription, connection)
+        except Unavailable:  # a browser's EventSource gives up for good on an error status
+            return _apology()
+
+    def run(
+        self, job: Job, start: Start, subscription: Subscription, connection: Connection = Connection()
+    ) -> Iterator[bytes]:
+        """Yield the stream's bytes, except for those that the channel writes to the client meanwhile."""
+        yield sse.OPENING
+        if self.open >= self._limit:
+            yield sse.come_back(5, 15)
+            return
+        self.open += 1
+        telemetry.open_streams.inc()
+        if connection.socket is not None:
+            connection.socket.settimeout(WRITE_TIMEOUT_S)
+        writing_since = self._clock()
+        subscriber = Subscriber(
+            subscription, start.cursor, connection.socket if connection.chunked else None, self._clock
+        )
+        try:
+            with self._hub.watch(job, subscriber) as channel:
+                for data in self._follow(channel, start, subscriber):
+                    writing_since = self._clock()
+                    yield data
+        except (GeneratorExit, TimeoutError):
+            if self._clock() - writing_since >= WRITE_TIMEOUT_S:
+                telemetry.write_timeouts.inc()
+            raise
+        except ServiceError as error:
+            # An error status would end a browser's EventSource for good; this makes it come back.
+            log.warning("the stream of job %s ended: %s", job.id, error.message)
+            yield sse.come_back(2, 5)
+        finally:
+            self.open -= 1
+            telemetry.open_streams.dec()
+            if connection.socket is not None:
+                connection.socket.settimeout(None)
+
+    def _follow(self, channel: Channel, start: Start, subscriber: Subscriber) -> Iterator[bytes]:
+        generation = channel.generation
+        if start.reset:
+            yield sse.control_event("reset")
+        beat_at = subscriber.sent_at
+        while self._hub.alive:
+            if channel.generation != generation:
+                generation, subscriber.cursor = channel.generation, 0
+                yield sse.control_event("reset")
+            chunk, cursor = channel.chunk(subscriber.cursor, subscriber.subscription)
+            if channel.generation != generation:
+                continue  # the log became another one while it was read
+            subscriber.cursor = cursor
+            now = self._clock()
+            idle_at = subscriber.sent_at + IDLE_S
+            heartbeat_at = max(subscriber.sent_at, beat_at) + HEARTBEAT_S
+            if chunk:
+                subscriber.sent_at = now
+                yield chunk
+            elif channel.over and subscriber.cursor >= channel.last:
+                yield sse.control_event("end", status=channel.status)
+                return
+            elif now >= idle_at:
+                yield sse.control_event("timeout", seconds=int(IDLE_S))
+                return
+            elif now >= heartbeat_at:
+                beat_at = now
+                yield sse.HEARTBEAT
+            elif subscriber.cursor >= channel.last:
+                subscriber.wait(min(idle_at, heartbeat_at) - now)
+        yield sse.come_back(0.5, 5)
+
+
+def _apology() -> Iterator[bytes]:
+    """The stream of a service that cannot look at its tables: come back soon."""
+    yield sse.OPENING
+    yield sse.come_back(2, 5)

@@ -1,0 +1,1 @@
+"""The HTTP endpoints of models, their files, uploads and downloads."""

@@ -1,0 +1,70 @@
+"""A model with all that belongs to it, as its own endpoint shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from services.models.api.schemas import ModelRecordSchema, ModelUpdateSchema
+from services.models.files import file_records
+from services.models.logs_client import LogsClient
+from services.models.presigned_urls import PresignedUrls
+from services.models.records.display_names import name_files
+from services.models.records.models import get_model
+from services.models.tables import File, Model
+from shared.database.pagination import Page
+from shared.http.fields import only_changes
+
+LISTED_FILES = 1000
+
+_FLEETING = frozenset({"job", "file_list", "links_expire_at"})
+"""Differ from one answer to the next (signatures, another service's record), so a PUT may send them with any value."""
+
+
+def show_model(model_id: int, logs: LogsClient, urls: PresignedUrls) -> dict[str, Any]:
+    """Return the model's detail, or raise NotFound."""
+    model = get_model(model_id)
+    sizes = file_records.file_sizes(model_id)
+    named = _named(model, sizes)
+    listed = file_records.first_files(model_id, LISTED_FILES)
+    record = model.__data__ | {
+        "job": logs.find_job(model.job_id),
+        "files": named,
+        "file_list": [_show_file(model, row, urls) for row in listed],
+        "links_expire_at": urls.expire_at,
+    }
+    return {"model": record, "download_links": _folder_links(model, list(sizes), urls), "files": named}
+
+
+def list_files(model_id: int, urls: PresignedUrls, *, page: int, limit: int) -> Page:
+    """Return a page of the model's files, each with its link, or raise NotFound."""
+    model, found = file_records.list_files(model_id, page=page, limit=limit)
+    data = [_show_file(model, row, urls) for row in found.data]
+    return Page(data=data, total=found.total, page=page, limit=limit)
+
+
+def changes_of(model_id: int, body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a PUT body changes of the model; NotFound, or Unprocessable for a read-only field's new value."""
+    model = get_model(model_id)
+    present = ModelRecordSchema().dump(model)
+    if "files" in body:
+        present["files"] = _named(model, file_records.file_sizes(model_id))
+    sent = {name: value for name, value in body.items() if name not in _FLEETING}
+    return only_changes(sent, ModelUpdateSchema, present)
+
+
+def _named(model: Model, sizes: Mapping[str, int]) -> dict[str, int]:
+    start = len(model.storage_path) + 1
+    names = name_files(sizes, (model.lora_adapters_path[start:], model.gguf_path[start:]))
+    return {names[path]: size for path, size in sizes.items()}
+
+
+def _show_file(model: Model, row: File, urls: PresignedUrls) -> dict[str, Any]:
+    return {**row.__data__, "url": urls.object_url(f"{model.storage_path}/{row.path}")}
+
+
+def _folder_links(model: Model, paths: list[str], urls: PresignedUrls) -> dict[str, str | None]:
+    folders = {"lora_adapters": model.lora_adapters_path, "gguf": model.gguf_path}
+    if model.status != "ready":  # its archives would be refused
+        return dict.fromkeys(folders)
+    return {name: urls.folder_url(model.id, model.storage_path, folder, paths) for name, folder in folders.items()}

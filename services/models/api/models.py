@@ -1,0 +1,73 @@
+"""The endpoints of models."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import request, url_for
+
+from services.models.api import detail
+from services.models.api.schemas import (
+    DeleteQuery,
+    DetailSchema,
+    ModelPageSchema,
+    ModelRecordSchema,
+    ModelsQuery,
+    ModelUpdateSchema,
+    NewModelSchema,
+)
+from services.models.lifecycle import change_model
+from services.models.logs_client import LogsClient
+from services.models.presigned_urls import UrlSigner
+from services.models.records import models
+from services.models.tables import Model
+from shared.database.pagination import Page
+from shared.http.collaborators import collaborator
+from shared.http.service import Blueprint
+from shared.s3.bucket import Bucket
+
+_NO_STORE = {"Cache-Control": "no-store"}
+"""Who has a presigned URL has the file."""
+
+blp = Blueprint("models", __name__, url_prefix="/api/v1")
+
+
+@blp.get("/models")
+@blp.arguments(ModelsQuery, location="query")
+@blp.response(200, ModelPageSchema)
+def list_models(query: dict[str, Any]) -> Page:
+    """List models, newest first."""
+    return models.list_models(**query)
+
+
+@blp.post("/models")
+@blp.arguments(NewModelSchema)
+@blp.response(201, ModelRecordSchema)
+def create_model(new: dict[str, Any]) -> Any:
+    """Create a model; with the status ready it consists of what lies below its storage path."""
+    model = change_model.create_model(collaborator(Bucket), **new)
+    return model, {"Location": url_for("models.get_model", model_id=model.id)}
+
+
+@blp.get("/models/<id:model_id>")
+@blp.response(200, DetailSchema)
+def get_model(model_id: int) -> Any:
+    """Show a model with its files, links to them, and its job."""
+    urls = collaborator(UrlSigner).for_request(request.headers.get)
+    return detail.show_model(model_id, collaborator(LogsClient), urls), _NO_STORE
+
+
+@blp.put("/models/<id:model_id>")
+@blp.arguments(ModelUpdateSchema)
+@blp.response(200, ModelRecordSchema)
+def update_model(update: dict[str, Any], model_id: int) -> Model:
+    """Change the fields that are sent; the status ready freezes the model's files."""
+    return change_model.update_model(collaborator(Bucket), model_id, detail.changes_of(model_id, update))
+
+
+@blp.delete("/models/<id:model_id>")
+@blp.arguments(DeleteQuery, location="query")
+def delete_model(query: dict[str, Any], model_id: int) -> dict[str, str]:
+    """Delete a model's record, and its objects where purge is true and no other model has them."""
+    change_model.delete_model(collaborator(Bucket), model_id, purge=query["purge"])
+    return {"message": "Model deleted successfully"}

@@ -1,0 +1,211 @@
+"""The JSON of models, their files and their uploads."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, time
+from typing import Any
+
+import marshmallow as ma
+from marshmallow import validate
+
+from services.models.records.models import STATUSES
+from shared.http.fields import (
+    BodySchema,
+    Integer,
+    JSONObject,
+    QueryBoolean,
+    QueryInteger,
+    QuerySchema,
+    QueryText,
+    Time,
+    UpdateSchema,
+)
+from shared.http.pagination import PageQuery, page_schema
+from shared.s3.bucket import MAX_OBJECT_BYTES, MAX_PARTS
+from shared.s3.object_paths import path_problem
+from shared.timestamps import parse_time
+
+_SHORT_TEXT = validate.Length(1, 255)
+_STATUS = validate.OneOf(STATUSES)
+
+
+class Crc32(ma.fields.Field[int]):
+    """Eight hexadecimal digits."""
+
+    def _serialize(self, value: int | None, attr: str | None, obj: Any, **kwargs: Any) -> str | None:
+        return None if value is None else f"{value:08x}"
+
+
+class ObjectPath(QueryText):
+    """A path that every file system can hold."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+        path = super()._deserialize(value, attr, data, **kwargs)
+        if (problem := path_problem(path)) is not None:
+            raise ma.ValidationError(problem)
+        return path
+
+
+class Moment(ma.fields.Field[datetime]):
+    """A time, or a date: then its first moment or, for ``last``, its last."""
+
+    def __init__(self, *, last: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._clock = time.max if last else time.min
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> datetime:
+        try:
+            if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", str(value)):
+                return datetime.combine(datetime.fromisoformat(value), self._clock, UTC)
+            return parse_time(value)
+        except ValueError as error:
+            raise ma.ValidationError(
+                "Must be a date, as 2024-02-19, or a time in RFC 3339, as 2024-02-19T10:30:45Z."
+            ) from error
+
+
+class FileRecordSchema(ma.Schema):
+    path = ma.fields.String()
+    size = ma.fields.Integer()
+    crc32 = Crc32(allow_none=True)
+    sha256 = ma.fields.String(allow_none=True)
+
+
+class FileSchema(FileRecordSchema):
+    error = ma.fields.String(allow_none=True)
+    url = ma.fields.String()
+
+
+FilePageSchema = page_schema(FileSchema, "FilePage")
+
+
+class ModelSchema(ma.Schema):
+    """A model in the list."""
+
+    id = ma.fields.Integer(data_key="ID")
+    name = ma.fields.String()
+    description = ma.fields.String()
+    base_model = ma.fields.String()
+    type = ma.fields.String()
+    job_id = ma.fields.Integer(allow_none=True)
+    served_name = ma.fields.String()
+    storage_path = ma.fields.String()
+    lora_adapters_path = ma.fields.String()
+    gguf_path = ma.fields.String()
+    training_metrics = ma.fields.Dict()
+    status = ma.fields.String()
+    total_size = ma.fields.Integer()
+    created_at = Time()
+    updated_at = Time()
+
+
+ModelPageSchema = page_schema(ModelSchema, "ModelPage")
+
+
+class ModelRecordSchema(ModelSchema):
+    """A model as it answers a change."""
+
+    eval_results = ma.fields.Dict(allow_none=True)
+
+
+class _ModelDetailSchema(ModelRecordSchema):
+    job = ma.fields.Dict(allow_none=True)
+    files = ma.fields.Dict(keys=ma.fields.String(), values=ma.fields.Integer())
+    file_list = ma.fields.List(ma.fields.Nested(FileSchema))
+    links_expire_at = Time()
+
+
+class DetailSchema(ma.Schema):
+    model = ma.fields.Nested(_ModelDetailSchema)
+    download_links = ma.fields.Dict(keys=ma.fields.String(), values=ma.fields.String(allow_none=True))
+    files = ma.fields.Dict(keys=ma.fields.String(), values=ma.fields.Integer())
+
+
+class NewModelSchema(BodySchema):
+    name = ma.fields.String(required=True, validate=_SHORT_TEXT)
+    description = ma.fields.String(load_default="", validate=validate.Length(max=10_000))
+    base_model = ma.fields.String(required=True, validate=_SHORT_TEXT)
+    type = ma.fields.String(load_default="lora", validate=_SHORT_TEXT)
+    job_id = Integer(minimum=1, load_default=None, allow_none=True)
+    served_name = ma.fields.String(load_default=None, validate=_SHORT_TEXT)
+    storage_path = ObjectPath(load_default=None)
+    lora_adapters_path = ObjectPath(load_default=None)
+    gguf_path = ObjectPath(load_default=None)
+    training_metrics = JSONObject(load_default=dict)
+    eval_results = JSONObject(load_default=None, allow_none=True)
+    status = ma.fields.String(load_default="uploading", validate=_STATUS)
+
+
+class ModelUpdateSchema(UpdateSchema):
+    name = ma.fields.String(validate=_SHORT_TEXT)
+    description = ma.fields.String(validate=validate.Length(max=10_000))
+    base_model = ma.fields.String(validate=_SHORT_TEXT)
+    type = ma.fields.String(validate=_SHORT_TEXT)
+    served_name = ma.fields.String(validate=_SHORT_TEXT)
+    lora_adapters_path = ObjectPath()
+    gguf_path = ObjectPath()
+    training_metrics = JSONObject()
+    eval_results = JSONObject(allow_none=True)
+    status = ma.fields.String(validate=_STATUS)
+
+
+class ModelsQuery(PageQuery):
+    base_model = QueryText()
+    status = QueryText(validate=_STATUS)
+    job_id = QueryInteger(minimum=1)
+    type = QueryText()
+    date_from = Moment(load_default=None)
+    date_to = Moment(last=True, load_default=None)
+
+
+class DownloadQuery(QuerySchema):
+    include = ObjectPath(load_default=None)
+
+
+class DeleteQuery(QuerySchema):
+    purge = QueryBoolean(load_default=False)
+
+
+class NewUploadSchema(BodySchema):
+    path = ObjectPath(required=True)
+    size = Integer(required=True, minimum=1, maximum=MAX_OBJECT_BYTES)
+    sha256 = ma.fields.String(
+        load_default=None,
+        allow_none=True,
+        validate=validate.Regexp("[0-9a-fA-F]{64}\\Z", error="Must be 64 hexadecimal digits."),
+    )
+
+
+class UploadSchema(ma.Schema):
+    upload_id = ma.fields.Integer(attribute="id")
+    path = ma.fields.String()
+    size = ma.fields.Integer()
+    part_size = ma.fields.Integer()
+    status = ma.fields.String()
+    expires_at = Time()
+
+
+UploadPageSchema = page_schema(UploadSchema, "UploadPage")
+
+
+class _PartLinkSchema(ma.Schema):
+    number = ma.fields.Integer()
+    url = ma.fields.String()
+
+
+class _PartSchema(BodySchema):
+    number = Integer(required=True, minimum=1, maximum=MAX_PARTS)
+    etag = ma.fields.String(required=True, validate=validate.Length(1, 255))
+
+
+class UploadProgressSchema(UploadSchema):
+    """An upload with links to what is missing of it."""
+
+    parts = ma.fields.List(ma.fields.Nested(_PartLinkSchema))
+    uploaded = ma.fields.List(ma.fields.Nested(_PartSchema))
+
+
+class CompleteSchema(BodySchema):
+    parts = ma.fields.List(ma.fields.Nested(_PartSchema), required=True, validate=validate.Length(1, MAX_PARTS))

@@ -1,0 +1,1 @@
+"""A model as a ZIP archive: planned, read from the store, streamed, resumable at any byte."""

@@ -1,0 +1,89 @@
+"""A download of a model's archive: what its headers say, and its bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import closing
+from dataclasses import dataclass
+
+from services.models.archive.layout import Archive, Read
+from services.models.archive.object_reader import ObjectDamaged, require_present
+from services.models.archive.plan import Plan, PlanCache
+from services.models.archive.prefetch import read_pieces
+from services.models.archive.sender import send_pieces
+from services.models.archive.streaming_zip import stream_zip
+from services.models.files.file_records import record_damage
+from services.models.records.models import get_model
+from services.models.tables import Model
+from shared.errors import Conflict, NotFound, Unavailable
+from shared.s3.bucket import Bucket
+
+
+@dataclass(frozen=True)
+class Download:
+    """A model's archive, or a part of it, before any of it is read."""
+
+    plan: Plan
+
+    @property
+    def archive(self) -> Archive | None:
+        """Its length and ETag, once every checksum is known."""
+        return self.plan.archive
+
+    @property
+    def filename(self) -> str:
+        return _filename(self.plan.model)
+
+    def chunks(self, bucket: Bucket, start: int = 0, stop: int | None = None) -> Generator[bytes]:
+        """Yield the bytes ``start`` to ``stop`` of the archive, or all of one whose length is not known.
+
+        Raises Conflict (a file is missing, or another by now) and Unavailable, for the first file before anything is
+        yielded. What is raised later must break the connection.
+        """
+        model, members, archive = self.plan.model, self.plan.members, self.plan.archive
+        contents = [member.content for member in members]
+        try:
+            if archive is not None:
+                yield from send_pieces(
+                    bucket, contents, archive.pieces(start, archive.length if stop is None else stop)
+                )
+            else:
+                require_present(bucket, [member.content for member in members if member.error is not None])
+                entries = [(member.name.decode(), member.content.size) for member in members]
+                reads = [Read(index, 0, size) for index, (_, size) in enumerate(entries)]
+                with closing(read_pieces(bucket, contents, reads)) as turns:
+                    files = (turn for turn in turns if not isinstance(turn, bytes))
+                    yield from stream_zip(entries, model.created_at, files)
+        except ObjectDamaged as error:
+            record_damage(model, error.stored.key, error.stored.etag, error.message)
+            raise
+
+
+def find_download(plans: PlanCache, model_id: int, include: str | None, filename: str | None = None) -> Download:
+    """Return the archive of a ready model, or of what ``include`` (a path below its storage path) names.
+
+    Raises NotFound (no such model, no files, nothing included, or it has another name than ``filename``), Conflict
+    (not ready, or a damaged file) and, for an archive that is asked for by its ``filename``, Unavailable until its
+    length is known.
+    """
+    model = get_model(model_id)
+    _require_ready(model, filename)
+    plan = plans.get(model)
+    _require_ready(plan.model, filename)  # it may have changed meanwhile
+    if include is not None:
+        plan = plan.part(include)
+    plan.require_undamaged()
+    if filename is not None and plan.archive is None:
+        raise Unavailable(f"Not every checksum of model {model_id} is known yet.", retry_after=5)
+    return Download(plan)
+
+
+def _require_ready(model: Model, filename: str | None) -> None:
+    if filename not in (None, _filename(model)):
+        raise NotFound(f"The archive of model {model.id} has another name.")
+    if model.status != "ready":
+        raise Conflict(f"Model {model.id} is {model.status}, not ready.")
+
+
+def _filename(model: Model) -> str:
+    return f"model-{model.id}-{model.created_at:%Y%m%d}.zip"

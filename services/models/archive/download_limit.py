@@ -1,0 +1,63 @@
+"""How many downloads a process sends at once, and how long each of its clients may take for a chunk."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import closing
+from typing import Protocol
+
+import gevent
+
+from shared.errors import Unavailable
+
+MAX_DOWNLOADS = 64
+"""Of one process at once: each holds a connection to the store, and other requests want their turn."""
+
+WRITE_TIMEOUT_S = 120.0
+"""A client that takes less than a chunk in so long is cut off: it would hold its place for ever."""
+
+_RETRY_AFTER_S = 10
+
+
+class Socket(Protocol):
+    """The client's connection, as far as its time-out goes."""
+
+    def settimeout(self, value: float | None, /) -> None: ...
+
+
+class DownloadLimit:
+    """The downloads that one process is sending."""
+
+    def __init__(self) -> None:
+        self._open = 0
+
+    def begin(self, chunks: Generator[bytes], client: Socket | None) -> Generator[bytes]:
+        """Return ``chunks`` with the first one read already, so that what is wrong with it can still be answered.
+
+        Raises Unavailable where there are ``MAX_DOWNLOADS`` already. ``client`` is for its write time-out.
+        """
+        started = self._send(chunks, client)
+        next(started)
+        return started
+
+    def _send(self, chunks: Generator[bytes], client: Socket | None) -> Generator[bytes]:
+        if self._open >= MAX_DOWNLOADS:
+            raise Unavailable("Too many downloads are under way.", retry_after=_RETRY_AFTER_S)
+        self._open += 1
+        try:
+            with closing(chunks):
+                first = next(chunks, b"")
+                # For begin() alone: a generator that is closed before it was started does not close what it reads.
+                yield b""
+                if client is not None:
+                    client.settimeout(WRITE_TIMEOUT_S)
+                yield first
+                del first
+                for chunk in chunks:
+                    # A client that reads fast would keep the worker's other requests waiting.
+                    gevent.sleep(0)
+                    yield chunk
+        finally:
+            self._open -= 1
+            if client is not None:
+                client.settimeout(None)

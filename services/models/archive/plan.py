@@ -1,0 +1,137 @@
+"""Plans a model's archive from its manifest: what goes into it, under which names, and how long it is."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple, TypeVar
+
+import gevent
+
+from services.models.archive.layout import Archive, Entry
+from services.models.archive.object_reader import Content, GeneratedFile, StoredObject
+from services.models.lifecycle.model_card import SUMS, checksum_lines
+from services.models.paths import archive_names, fold, is_included
+from services.models.records.manifest import Manifest, read_manifest
+from services.models.records.models import get_model
+from services.models.tables import Model
+from shared.errors import Conflict, NotFound
+from shared.single_flight import SingleFlight
+
+MAX_CACHED_MEMBERS = 100_000
+"""Of all plans that a process keeps: some 60 MB."""
+
+ENTRIES_A_TURN = 250
+"""After so many entries, about 2 ms, other requests have their turn."""
+
+Item = TypeVar("Item")
+
+
+class Member(NamedTuple):
+    """A file of the archive: its path below the model's storage path, its entry's name, and what it holds."""
+
+    path: str
+    name: bytes
+    content: Content
+    error: str | None = None
+    """What is wrong with the stored object, if anything is known to be."""
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """A model's archive, or a part of it, before any of it is read."""
+
+    model: Model
+    members: list[Member]
+    archive: Archive | None
+    """None until the checksums of all of its members are known."""
+
+    def require_undamaged(self) -> None:
+        """Raise Conflict where a file is known to have another content than it should."""
+        for member in self.members:
+            # A file in error without checksums was missing or changed when it was read; perhaps it is back.
+            if member.error is not None and member.content.crc32 is not None:
+                raise Conflict(member.error)
+
+    def part(self, include: str) -> Plan:
+        """Return the plan of what ``include`` (a path below the storage path) names; NotFound where that is nothing."""
+        members = [member for member in self.members if is_included(member.path, include)]
+        if not members:
+            raise NotFound(f"Model {self.model.id} has no file {include}.")
+        return Plan(self.model, members, _lay_out(self.model, members))
+
+
+class PlanCache:
+    """The plans of one process, the least recently used forgotten first; any number of requests may ask at once."""
+
+    def __init__(self, max_members: int = MAX_CACHED_MEMBERS) -> None:
+        self._max_members = max_members
+        self._plans: OrderedDict[tuple[int, int], Plan] = OrderedDict()
+        self._making = SingleFlight(self._make)
+
+    def get(self, model: Model) -> Plan:
+        """Return the plan of all of a model's archive; NotFound where there is no such model by now."""
+        return self._find(model) or self._making.get(model.id)
+
+    def _find(self, model: Model) -> Plan | None:
+        key = (model.id, model.revision)
+        if key in self._plans:
+            self._plans.move_to_end(key)
+        return self._plans.get(key)
+
+    def _make(self, model_id: int) -> Plan:
+        # Who waited for another request's plan finds it here.
+        found = self._find(get_model(model_id))
+        return found or self._keep(plan_archive(read_manifest(model_id)))
+
+    def _keep(self, plan: Plan) -> Plan:
+        if plan.archive is not None:
+            self._plans[plan.model.id, plan.model.revision] = plan
+            while sum(len(kept.members) for kept in self._plans.values()) > self._max_members:
+                self._plans.popitem(last=False)
+        return plan
+
+
+def plan_archive(manifest: Manifest) -> Plan:
+    """Return the plan of all that a manifest has; NotFound where it has no files.
+
+    A long one yields to other requests while it is made.
+    """
+    model, files, documents = manifest
+    if not files:
+        raise NotFound(f"Model {model.id} has no files.")
+    stored = [StoredObject(f"{model.storage_path}/{file.path}", file.size, file.etag, file.crc32) for file in files]
+    contents: list[Content] = [*stored, *(GeneratedFile(text.encode()) for text in documents.values())]
+    # The last of the names takes nothing from the others, so they are the same with it and without.
+    paths = [*(file.path for file in files), *documents, SUMS]
+    names = [name for _, name in _yielding(archive_names(_yielding(paths)))]
+    if not any(file.crc32 is None for file in files) and not any(fold(file.path) == fold(SUMS) for file in files):
+        sha256s = [file.sha256 or "" for file in files]
+        sha256s += [hashlib.sha256(text.encode()).hexdigest() for text in documents.values()]
+        # The name that is left over is that of the list itself.
+        contents.append(GeneratedFile(checksum_lines(zip(names, sha256s, strict=False)).encode()))
+    errors = [file.error for file in files] + [None] * (len(contents) - len(files))
+    members = [
+        Member(path, f"{model.id}/{name}".encode(), content, error)
+        for path, name, content, error in zip(paths, names, contents, errors, strict=False)
+    ]
+    return Plan(model, members, _lay_out(model, members))
+
+
+def _lay_out(model: Model, members: list[Member]) -> Archive | None:
+    entries = []
+    for member in _yielding(members):
+        crc32 = member.content.crc32
+        if crc32 is None:
+            return None
+        entries.append(Entry(member.name, member.content.size, crc32))
+    return Archive(entries, model.created_at, pace=_yielding)
+
+
+def _yielding(items: Iterable[Item]) -> Iterator[Item]:
+    for number, item in enumerate(items, start=1):
+        if number % ENTRIES_A_TURN == 0:
+            gevent.sleep(0)
+        yield item

@@ -1,0 +1,128 @@
+"""`python -m services.models.checksums` reads each file without checksums once and records them, and ends old uploads.
+
+Several may run. A process that is killed loses its lease within seconds, and another one starts that file again.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+import uuid
+from dataclasses import dataclass
+from types import FrameType
+
+from services.models.bucket import BUCKET
+from services.models.checksums import queue
+from services.models.checksums.hash_file import RateLimit, hash_file
+from services.models.checksums.queue import Claim
+from services.models.files.expire_uploads import expire_uploads
+from services.models.tables import database
+from shared.database.connect import open_database
+from shared.errors import Conflict, Unavailable
+from shared.lease import LeaseLost, kept_alive
+from shared.s3.bucket import Bucket
+from shared.s3.client import S3Settings, connect
+from shared.s3.errors import ObjectChanged, ObjectMissing
+from shared.settings import SettingsError, load
+
+_IDLE_S = 1.0
+_SWEEP_EVERY_S = 600.0
+
+log = logging.getLogger("checksums")
+
+
+@dataclass(frozen=True)
+class ChecksumSettings(S3Settings):
+    database_url: str
+    checksum_mib_per_s: int = 200
+    """How fast one process reads: a fifth of what it could, so that downloads hardly feel it."""
+
+    def __post_init__(self) -> None:
+        if self.checksum_mib_per_s == 0:
+            raise SettingsError("CHECKSUM_MIB_PER_S='0': must be at least 1")
+
+
+def main() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    signal.signal(signal.SIGTERM, _stop)
+    signal.signal(signal.SIGINT, _stop)
+    settings = load(ChecksumSettings)
+    database.initialize(open_database(settings.database_url))
+    rate = RateLimit(settings.checksum_mib_per_s)
+    bucket = Bucket(connect(settings), BUCKET)
+    holder = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+    sweep_at = time.monotonic()
+    while True:
+        if time.monotonic() >= sweep_at:
+            sweep_at = time.monotonic() + _SWEEP_EVERY_S
+            _sweep(bucket)
+        if not work_once(bucket, holder, rate):
+            time.sleep(_IDLE_S)
+
+
+def _sweep(bucket: Bucket) -> None:
+    try:
+        expire_uploads(bucket)
+    except Unavailable as error:
+        log.warning("Old uploads stay for now: %s", error)
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    # Raised wherever the process is, also in a read that waits; the lease lapses by itself.
+    sys.exit(0)
+
+
+def work_once(bucket: Bucket, holder: str, rate: RateLimit) -> bool:
+    """Read one file; False where there was none, or what it takes is away: look again in a moment."""
+    try:
+        claim = queue.claim_file(holder)
+        if claim is None:
+            return False
+        _read_one(bucket, claim, rate)
+    except Unavailable as error:
+        # The lease is left to lapse, so that a file which cannot be read now does not hold up the others.
+        log.warning("Will try again: %s", error)
+        return False
+    except LeaseLost:
+        log.warning("A lease was lost to another process")
+    return True
+
+
+def _read_one(bucket: Bucket, claim: Claim, rate: RateLimit) -> None:
+    try:
+        kept_crc32 = _crc32_of_the_store(bucket, claim)
+        with kept_alive(lambda: queue.renew(claim)) as lost:
+            crc32, sha256 = hash_file(bucket, claim.stored, rate, lost)
+    except (ObjectMissing, Conflict) as error:
+        queue.record_error(claim, error.message)
+        log.warning("Model %d: no checksums for %s: %s", claim.model_id, claim.stored.key, error)
+        return
+    mismatch = _mismatch(claim, kept_crc32, crc32, sha256)
+    queue.record_checksums(claim, crc32, sha256, mismatch)
+    log.info("Model %d: read %s (%d bytes) %s", claim.model_id, claim.stored.key, claim.stored.size, mismatch or "")
+
+
+def _crc32_of_the_store(bucket: Bucket, claim: Claim) -> int | None:
+    """Return the CRC-32 that the store keeps of the object, if any; ObjectChanged where it is another object."""
+    found, recorded = bucket.stat(claim.stored.key), claim.stored
+    if (found.etag, found.size) != (recorded.etag, recorded.size):
+        raise ObjectChanged("The stored object is not the one that was recorded.")
+    if recorded.crc32 is None and found.crc32 is not None:
+        queue.record_crc32(claim, found.crc32)
+    return found.crc32 if recorded.crc32 is None else recorded.crc32
+
+
+def _mismatch(claim: Claim, kept_crc32: int | None, crc32: int, sha256: str) -> str | None:
+    if claim.announced_sha256 not in (None, sha256):
+        return f"The SHA-256 of {claim.path} is not the one that its sender announced."
+    if kept_crc32 not in (None, crc32):
+        return f"The CRC-32 of {claim.path} is not the one that the store keeps of it."
+    return None
+
+
+if __name__ == "__main__":
+    main()

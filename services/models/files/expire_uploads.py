@@ -1,0 +1,49 @@
+"""Ends uploads in parts that nobody completed: a day after they began, or after their sender last asked for links."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime
+
+from services.models.presigned_urls import LIFETIME
+from services.models.tables import Upload, connected
+from shared.database.queries import tuples
+from shared.s3.bucket import Bucket
+
+_MOST_AT_ONCE = 100
+
+log = logging.getLogger(__name__)
+
+
+def expire_uploads(bucket: Bucket, now: datetime | None = None) -> None:
+    """Abort in the store what has expired and forget it; any number of processes may do so at once.
+
+    Also aborted are uploads of the store's that began before the last day and that nobody knows: a service that was
+    killed while a file streamed through it leaves one behind. Raises Unavailable.
+    """
+    now = now or datetime.now(UTC)
+    for upload in _expired(now):
+        bucket.abort_upload(upload.key, upload.store_id)
+        _forget(upload)
+        log.info("Model %d: upload %d of %s has expired", upload.model_id, upload.id, upload.path)
+    known = _known_to_the_store()
+    for open_upload in bucket.list_uploads():
+        if open_upload.since < now - LIFETIME and open_upload.id not in known:
+            bucket.abort_upload(open_upload.key, open_upload.id)
+            log.info("An upload of %s that nobody knows has ended", open_upload.key)
+
+
+@connected
+def _expired(now: datetime) -> list[Upload]:
+    return list(Upload.select().where(Upload.expires_at <= now).order_by(Upload.expires_at).limit(_MOST_AT_ONCE))
+
+
+@connected
+def _forget(upload: Upload) -> None:
+    # Not one that a request has kept alive meanwhile: it will find that the store lost it, and say so.
+    Upload.delete().where(Upload.id == upload.id, Upload.expires_at == upload.expires_at).execute()
+
+
+@connected
+def _known_to_the_store() -> set[str]:
+    return {store_id for (store_id,) in tuples(Upload.select(Upload.store_id).where(Upload.etag.is_null()))}

@@ -1,0 +1,98 @@
+"""The rows of a model's files: listed, recorded, forgotten, flagged."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from services.models.files.holds import FileHold, locked_model
+from services.models.paths import fold, parents
+from services.models.records.models import get_model
+from services.models.tables import File, Model, connected, database
+from shared.database.pagination import Page, paginate
+from shared.database.queries import tuples
+from shared.errors import Conflict
+
+
+@connected
+def list_files(model_id: int, *, page: int, limit: int) -> tuple[Model, Page]:
+    """Return the model and a page of its files by path, or raise NotFound."""
+    model = get_model(model_id)
+    query = File.select().where(File.model_id == model_id).order_by(File.path)
+    return model, paginate(query, page, limit)
+
+
+@connected
+def first_files(model_id: int, limit: int | None) -> list[File]:
+    """Return the first ``limit`` files by path, or all."""
+    return list(File.select().where(File.model_id == model_id).order_by(File.path).limit(limit))
+
+
+@connected
+def file_sizes(model_id: int) -> dict[str, int]:
+    """Return the size of each of the model's files by path."""
+    query = File.select(File.path, File.size).where(File.model_id == model_id).order_by(File.path)
+    return dict(tuples(query))
+
+
+@connected
+def record_damage(model: Model, key: str, etag: str, error: str) -> None:
+    """Flag a frozen file whose object has another content: it is in no archive until the model is frozen anew."""
+    path = key[len(model.storage_path) + 1 :]
+    with database.atomic():
+        # Archives that were planned without the flag are of the revision before.
+        Model.update(revision=Model.revision + 1).where(Model.id == model.id).execute()
+        File.update(error=error).where(File.model_id == model.id, File.path == path, File.etag == etag).execute()
+
+
+@connected
+def require_no_clash(model_id: int, path: str) -> None:
+    """Raise Conflict for a path that some file system could not hold beside the model's other files."""
+    folded = fold(path)
+    same = (File.folded == folded) & (File.path != path)
+    above = File.folded.in_(parents(folded))
+    # "0" follows "/": these are all that begin with the path and a slash, by the index.
+    below = (File.folded > f"{folded}/") & (File.folded < f"{folded}0")
+    other = File.get_or_none((File.model_id == model_id) & (same | above | below))
+    if other is not None:
+        raise Conflict(f"{path} cannot lie beside {other.path}.")
+
+
+@connected
+def record_file(hold: FileHold, revision: int, *, size: int, etag: str, **checksums: Any) -> bool:
+    """Record an uploaded file; False where the model's files changed since ``revision``, and nothing is done.
+
+    ``checksums`` are those columns (``crc32``, ``sha256``, ``announced_sha256``) that are known of it.
+    """
+    with database.atomic():
+        model = locked_model(hold)
+        if model.revision != revision:
+            return False
+        require_no_clash(model.id, hold.path)
+        _replace_size(model, _delete_row(model.id, hold.path), size)
+        row = {"model_id": model.id, "path": hold.path, "folded": fold(hold.path), "size": size, "etag": etag}
+        File.create(**row, **checksums)
+        return True
+
+
+@connected
+def forget_file(hold: FileHold) -> bool:
+    """Take a file out of the model; False where it had none of that path."""
+    with database.atomic():
+        model = locked_model(hold)
+        size = _delete_row(model.id, hold.path)
+        _replace_size(model, size, 0)
+        return size is not None
+
+
+def _replace_size(model: Model, old: int | None, new: int) -> None:
+    model.total_size += new - (old or 0)
+    model.revision += 1
+    model.save()
+
+
+def _delete_row(model_id: int, path: str) -> int | None:
+    """Delete the row and return its size, or None where there is none."""
+    row = (File.model_id == model_id) & (File.path == path)
+    size: int | None = File.select(File.size).where(row).scalar()
+    File.delete().where(row).execute()
+    return size

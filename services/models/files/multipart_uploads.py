@@ -1,0 +1,198 @@
+"""Multipart uploads: senders PUT the parts into the store by presigned URLs, and the service completes them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from itertools import pairwise
+from typing import Any
+
+import gevent
+
+from services.models.files.file_records import require_no_clash
+from services.models.files.holds import FileHold, hold_file, locked_model
+from services.models.files.put_file import FileRecord, record
+from services.models.presigned_urls import LIFETIME, PresignedUrls
+from services.models.records.models import get_model
+from services.models.tables import File, Upload, connected, database
+from shared.database.pagination import Page, paginate
+from shared.errors import Conflict, NotFound, ServiceError, Unavailable, Unprocessable
+from shared.s3.bucket import Bucket, PartInfo
+from shared.s3.errors import ObjectMissing
+
+_MIB = 2**20
+_SMALLEST_PART = 16 * _MIB
+_LARGEST_PART = 5 * 2**30
+_USUAL_PARTS = 1000
+_PAUSES_S = (0.2, 1.0)
+
+Sent = list[dict[str, Any]]
+"""The parts as their sender names them: ``number`` and ``etag`` of each."""
+
+
+def begin_upload(
+    bucket: Bucket, model_id: int, path: str, urls: PresignedUrls, *, size: int, sha256: str | None
+) -> dict[str, Any]:
+    """Open an upload of ``size`` bytes and return it with links to all of its parts.
+
+    Raises what ``hold_file`` and ``require_no_clash`` raise, and Unavailable.
+    """
+    announced = None if sha256 is None else sha256.lower()
+    with hold_file(model_id, path) as hold:
+        require_no_clash(model_id, path)
+        store_id = bucket.begin_upload(hold.key)
+        try:
+            upload = _insert(hold, size=size, sha256=announced, part_size=part_size(size), store_id=store_id)
+        except ServiceError:
+            bucket.abort_upload(hold.key, store_id)
+            raise
+    return _progress(upload, [], urls)
+
+
+def part_size(size: int) -> int:
+    """Return the bytes of every part but the last: whole MiB, for about a thousand parts, of 16 MiB to 5 GiB."""
+    wanted = -(-size // (_USUAL_PARTS * _MIB)) * _MIB
+    return min(max(wanted, _SMALLEST_PART), _LARGEST_PART)
+
+
+@connected
+def _insert(hold: FileHold, **columns: Any) -> Upload:
+    with database.atomic():
+        locked_model(hold)
+        return Upload.create(
+            model_id=hold.model_id, path=hold.path, key=hold.key, expires_at=datetime.now(UTC) + LIFETIME, **columns
+        )
+
+
+@connected
+def list_uploads(model_id: int, *, page: int, limit: int) -> Page:
+    """Return a page of the model's uploads, newest first, or raise NotFound."""
+    get_model(model_id)
+    query = Upload.select().where(Upload.model_id == model_id, Upload.expires_at > datetime.now(UTC))
+    return paginate(query.order_by(Upload.id.desc()), page, limit)
+
+
+def show_upload(bucket: Bucket, model_id: int, upload_id: int, urls: PresignedUrls) -> dict[str, Any]:
+    """Return an upload, fresh links to what is missing of it, and what came; it lives as long as they do.
+
+    Raises NotFound and Unavailable.
+    """
+    upload = _get_extended(model_id, upload_id)
+    came = [] if upload.etag else bucket.list_parts(upload.key, upload.store_id)
+    return _progress(upload, came, urls)
+
+
+def _progress(upload: Upload, came: Sequence[PartInfo], urls: PresignedUrls) -> dict[str, Any]:
+    sizes = {} if upload.etag else _sizes(upload)
+    whole = {part.number: part for part in came if part.size == sizes.get(part.number)}
+    missing = [number for number in sizes if number not in whole]
+    fresh = [{"number": number, "url": urls.part_url(upload.key, upload.store_id, number)} for number in missing]
+    uploaded = [whole[number] for number in sorted(whole)]
+    return {**upload.__data__, "status": upload.status, "parts": fresh, "uploaded": uploaded}
+
+
+def _sizes(upload: Upload) -> dict[int, int]:
+    """How large each part must be, by its number."""
+    edges = [*range(0, upload.size, upload.part_size), upload.size]
+    return {number: end - start for number, (start, end) in enumerate(pairwise(edges), 1)}
+
+
+@connected
+def _get(model_id: int, upload_id: int) -> Upload:
+    known = (Upload.id == upload_id) & (Upload.model_id == model_id) & (Upload.expires_at > datetime.now(UTC))
+    upload: Upload | None = Upload.get_or_none(known)
+    if upload is None:
+        raise NotFound(f"Model {model_id} has no upload {upload_id}.")
+    return upload
+
+
+def _get_extended(model_id: int, upload_id: int) -> Upload:
+    """Return the upload; an open one expires no sooner than links that are signed now."""
+    upload = _get(model_id, upload_id)
+    if upload.etag is None:
+        _update(upload, expires_at=datetime.now(UTC) + LIFETIME)
+    return upload
+
+
+@connected
+def _update(upload: Upload, **values: Any) -> None:
+    for name, value in values.items():
+        setattr(upload, name, value)
+    upload.save()
+
+
+def complete_upload(bucket: Bucket, model_id: int, upload_id: int, sent: Sent) -> FileRecord:
+    """Make the parts the file and return its record; idempotent, also for requests that come at once.
+
+    Raises NotFound, Conflict (the model is ready, the store lost the upload, or the file is another by now),
+    Unprocessable (other parts than came) and Unavailable.
+    """
+    upload = _get_extended(model_id, upload_id)
+    if upload.etag is None:
+        with hold_file(model_id, upload.path) as hold:
+            require_no_clash(model_id, upload.path)
+            etag = _join(bucket, upload, sent)
+            record(bucket, hold, size=upload.size, etag=etag, announced_sha256=upload.sha256)
+            _update(upload, etag=etag)
+    return _recorded(upload)
+
+
+def _join(bucket: Bucket, upload: Upload, sent: Sent) -> str:
+    """Join the parts and return the object's etag; S3 is asked again where it fails.
+
+    Ceph's gateway does while another request joins them.
+    """
+    for pause in _PAUSES_S:
+        with suppress(Unavailable):
+            return _join_once(bucket, upload, sent)
+        gevent.sleep(pause)
+    return _join_once(bucket, upload, sent)
+
+
+def _join_once(bucket: Bucket, upload: Upload, sent: Sent) -> str:
+    """Return the object's etag, also where it was joined before and nobody lived to record it."""
+    etags = [part["etag"].strip('"') for part in sent]
+    try:
+        _require_parts(upload, sent, etags, bucket.list_parts(upload.key, upload.store_id))
+        return bucket.complete_upload(upload.key, upload.store_id, [(etag, None) for etag in etags])
+    except ObjectMissing as error:
+        joined = bucket.joined_etag(upload.key, etags)
+        if joined is None:
+            raise Conflict(f"The store no longer has upload {upload.id}; begin another one.") from error
+        return joined
+
+
+def _require_parts(upload: Upload, sent: Sent, etags: list[str], came: Sequence[PartInfo]) -> None:
+    sizes = _sizes(upload)
+    if [part["number"] for part in sent] != list(sizes):
+        raise Unprocessable.field("parts", f"Must be the parts 1 to {len(sizes)}, each once and in this order.")
+    stored = {(part.number, part.etag): part.size for part in came}
+    for (number, size), etag in zip(sizes.items(), etags, strict=True):
+        if (number, etag) not in stored:
+            raise Unprocessable.field("parts", f"No part {number} came that has this etag.")
+        if stored[number, etag] != size:
+            raise Unprocessable.field("parts", f"Part {number} has {stored[number, etag]} bytes, not {size}.")
+
+
+@connected
+def _recorded(upload: Upload) -> FileRecord:
+    here = (File.model_id == upload.model_id) & (File.path == upload.path) & (File.etag == upload.etag)
+    found = File.get_or_none(here)
+    if found is None:
+        raise Conflict(f"Upload {upload.id} is completed; {upload.path} was replaced or deleted since.")
+    return FileRecord(found.path, found.size, found.crc32, found.sha256)
+
+
+def abort_upload(bucket: Bucket, model_id: int, upload_id: int) -> None:
+    """Drop an open upload and its parts; NotFound, or Conflict where it is completed."""
+    upload = _get(model_id, upload_id)
+    if upload.etag is not None:
+        raise Conflict(f"Upload {upload_id} is completed; delete the file instead.")
+    bucket.abort_upload(upload.key, upload.store_id)
+    _forget(upload)
+
+
+@connected
+def _forget(upload: Upload) -> None:
+    Upload.delete().where(Upload.id == upload.id).execute()

@@ -1,0 +1,72 @@
+"""Puts a file that streams in into the store and on record, and takes one out of both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from services.models.files.file_body import FileBody
+from services.models.files.file_records import forget_file, record_file, require_no_clash
+from services.models.files.holds import FileHold, hold_file
+from services.models.records.models import get_model
+from shared.errors import NotFound, ServiceError
+from shared.s3.bucket import Bucket, Readable
+
+
+@dataclass(frozen=True)
+class FileRecord:
+    """What was stored; ``size`` in bytes."""
+
+    path: str
+    size: int
+    crc32: int | None
+    sha256: str | None
+
+
+def put_file(
+    bucket: Bucket,
+    model_id: int,
+    path: str,
+    source: Readable,
+    declared_size: int | None,
+    header: Callable[[str], str | None],
+) -> FileRecord:
+    """Stream ``source`` to the store and record it; on any error neither store nor record has it.
+
+    Of two uploads of one path that run side by side both succeed, and the one whose object the store kept is on
+    record. Raises what ``hold_file`` and ``FileBody`` raise, and Unavailable.
+    """
+    with hold_file(model_id, path) as hold:
+        body = FileBody(source, declared_size, header, hold.check)
+        require_no_clash(model_id, path)
+        etag = bucket.put(hold.key, body)
+        try:
+            record(bucket, hold, size=body.size, etag=etag, crc32=body.crc32, sha256=body.sha256)
+        except ServiceError:
+            if bucket.has(hold.key, etag):
+                bucket.remove(hold.key)
+            raise
+    return FileRecord(path, body.size, body.crc32, body.sha256)
+
+
+def record(bucket: Bucket, hold: FileHold, *, etag: str, **known: Any) -> bool:
+    """Record an object that was just stored, and what is ``known`` of it.
+
+    False where another upload of the path, or its removal, came after this one, and nothing is done.
+    """
+    while True:
+        revision = get_model(hold.model_id).revision
+        if not bucket.has(hold.key, etag):
+            return False
+        if record_file(hold, revision, etag=etag, **known):
+            return True
+
+
+def remove_file(bucket: Bucket, model_id: int, path: str) -> None:
+    """Delete the object and its record; NotFound where there is neither."""
+    with hold_file(model_id, path) as hold:
+        is_stored = bucket.has(hold.key)
+        bucket.remove(hold.key)
+        if not forget_file(hold) and not is_stored:
+            raise NotFound(f"Model {model_id} has no file {path}.")

@@ -1,0 +1,1 @@
+"""A model's life, uploading, ready or error, and what freezing its files makes."""

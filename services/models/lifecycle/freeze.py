@@ -1,0 +1,64 @@
+"""Freezes a model: what lies in the store when it gets ready becomes its manifest."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from services.models.lifecycle.model_card import make_documents
+from services.models.paths import fold
+from services.models.tables import File, Generated, Hold, Model, Upload, database
+from shared.database.queries import tuples
+from shared.errors import Conflict
+from shared.s3.bucket import ObjectInfo
+
+_CHECKSUMS = ("crc32", "sha256", "announced_sha256")
+_COLUMNS = ("model_id", "path", "folded", "size", "etag", *_CHECKSUMS)
+
+_Key = tuple[str, int, str]
+"""Path, size and etag: where all three are the same so is the object."""
+
+
+def freeze(model: Model, listing: list[ObjectInfo]) -> None:
+    """Make ``listing`` (sorted by key) the model's manifest; call it in a transaction that holds the model's row.
+
+    Checksums stay where size and etag say that the object is still the one they were computed of. Raises Conflict
+    while an upload is under way, whose object may come after the listing, or a multipart one is open.
+    """
+    _require_no_open_upload(model)
+    Hold.delete().where(Hold.model_id == model.id, Hold.held_until < datetime.now(UTC)).execute()
+    if Hold.select().where(Hold.model_id == model.id).exists():
+        raise Conflict(f"An upload to model {model.id} is under way.", retry_after=1)
+    known = _known_checksums(model.id)
+    for table in (File, Generated):
+        table.delete().where(table.model_id == model.id).execute()
+    start = len(model.storage_path) + 1
+    sizes = {found.key[start:]: found.size for found in listing}
+    rows = []
+    for found in listing:
+        path = found.key[start:]
+        checksums = known.get((path, found.size, found.etag), (None, None, None))
+        rows.append((model.id, path, fold(path), found.size, found.etag, *checksums))
+    database.insert_rows(File, _COLUMNS, rows)
+    made = make_documents(model, model.lora_adapters_path[start:], model.gguf_path[start:], sizes)
+    for path, content in made.items():
+        Generated.create(model_id=model.id, path=path, content=content)
+    model.total_size = sum(sizes.values())
+    model.revision += 1
+
+
+def _require_no_open_upload(model: Model) -> None:
+    is_open = Upload.etag.is_null() & (Upload.expires_at > datetime.now(UTC))
+    upload = Upload.get_or_none(Upload.model_id == model.id, is_open)
+    if upload is not None:
+        raise Conflict(f"Upload {upload.id} of {upload.path} is open: complete it or delete it.")
+
+
+def _known_checksums(model_id: int) -> dict[_Key, tuple[Any, ...]]:
+    """The checksums of each file; of one in error, which is read again, only what its sender announced."""
+    columns = [getattr(File, name) for name in _CHECKSUMS]
+    query = File.select(File.path, File.size, File.etag, File.error, *columns).where(File.model_id == model_id)
+    return {
+        (path, size, etag): tuple(checksums) if error is None else (None, None, checksums[2])
+        for path, size, etag, error, *checksums in tuples(query)
+    }

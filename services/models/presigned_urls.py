@@ -1,0 +1,84 @@
+"""Presigned URLs that open as they stand, signed for the address by which the client reached the gateway."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from urllib.parse import SplitResult, quote, urlsplit
+
+from services.models.bucket import BUCKET
+from services.models.paths import is_below
+from services.models.settings import Settings
+from shared.s3.client import Signer
+
+LIFETIME = timedelta(hours=24)
+
+_HOST = re.compile(r"([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?")
+
+
+class UrlSigner:
+    """Signs the URLs of a service; parts by the identity that can write and not read."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.read = Signer(settings.s3_region, settings.s3_access_key, settings.s3_secret_key)
+        # A signed PUT may be made to copy whatever its signer may read.
+        self.write = Signer(settings.s3_region, settings.s3_parts_access_key, settings.s3_parts_secret_key)
+        self._settings = settings
+
+    def for_request(self, header: Callable[[str], str | None]) -> PresignedUrls:
+        """Return the URLs of the answer to a request with these headers."""
+        return PresignedUrls(self, self._address(header))
+
+    def _address(self, header: Callable[[str], str | None]) -> str:
+        """The gateway sets both headers itself, whatever a client sent; a request without them came past it."""
+        if self._settings.public_url is not None:
+            return self._settings.public_url.rstrip("/")
+        scheme, host = header("X-Forwarded-Proto"), header("Host") or ""
+        if scheme in ("http", "https") and _HOST.fullmatch(host):
+            return f"{scheme}://{host}"
+        return self._settings.gateway_url.rstrip("/")
+
+
+class PresignedUrls:
+    """The URLs of one answer: all for one address, all good until ``expire_at``."""
+
+    def __init__(self, signer: UrlSigner, address: str) -> None:
+        self._signer = signer
+        self._address = address
+        self._now = datetime.now(UTC).replace(microsecond=0)
+        self.expire_at = self._now + LIFETIME
+
+    def object_url(self, key: str) -> str:
+        """Return the presigned URL of an object."""
+        disposition = quote(_disposition(key.rsplit("/", 1)[-1]), safe="")
+        return self._sign(self._signer.read, "GET", key, f"response-content-disposition={disposition}")
+
+    def part_url(self, key: str, upload_id: str, number: int) -> str:
+        """Return the presigned URL to which a part of the store's upload ``upload_id`` is PUT."""
+        query = f"partNumber={number}&uploadId={quote(upload_id, safe='')}"
+        return self._sign(self._signer.write, "PUT", key, query)
+
+    def _sign(self, signer: Signer, method: str, key: str, query: str) -> str:
+        scheme, netloc, path, _, _ = urlsplit(self._address)
+        url = SplitResult(scheme, netloc, f"{path}/{BUCKET}/{quote(key, safe='/')}", query, "")
+        return signer.presign(method, url, self._now, LIFETIME)
+
+    def folder_url(self, model_id: int, storage_path: str, folder: str, paths: list[str]) -> str | None:
+        """Return one URL for all of ``paths`` (below the storage path) that lie below the absolute ``folder``.
+
+        A single file is the object itself, several are a ZIP of the folder; nothing can be signed for a prefix.
+        """
+        include = folder[len(storage_path) + 1 :]
+        inside = [path for path in paths if is_below(path, include)]
+        if not inside:
+            return None
+        if len(inside) == 1:
+            return self.object_url(f"{storage_path}/{inside[0]}")
+        return f"{self._address}/api/v1/models/{model_id}/download?include={quote(include, safe='/')}"
+
+
+def _disposition(name: str) -> str:
+    plain = re.sub(r"[^ !#-\[\]-~]", "_", name)
+    value = f'attachment; filename="{plain}"'
+    return value if plain == name else f"{value}; filename*=UTF-8''{quote(name, safe='')}"

@@ -1,0 +1,68 @@
+"""A model's manifest, the files that it was frozen with, read as of one moment."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import gevent
+
+from services.models.records.models import get_model
+from services.models.tables import File, Generated, Model, connected
+from shared.database.queries import tuples
+
+_ROWS_A_READ = 1_000
+
+
+class ManifestFile(NamedTuple):
+    """What an archive needs of a file; a tuple, for a model may have 100,000."""
+
+    path: str
+    size: int
+    etag: str
+    crc32: int | None
+    """Known together with the other one, so that an archive is planned once."""
+    sha256: str | None
+    error: str | None
+
+
+class Manifest(NamedTuple):
+    """A model, its files by path, and by path the text of what was made for its archive."""
+
+    model: Model
+    files: list[ManifestFile]
+    documents: dict[str, str]
+
+
+def read_manifest(model_id: int) -> Manifest:
+    """Return all of one revision, or raise NotFound; a long one yields to other requests while it is read."""
+    while True:
+        model = get_model(model_id)
+        files = _read_files(model_id)
+        documents = _read_documents(model_id)
+        # A transaction would not do: on PostgreSQL each of its statements sees what others have done by then.
+        if get_model(model_id).revision == model.revision:
+            return Manifest(model, files, documents)
+
+
+def _read_files(model_id: int) -> list[ManifestFile]:
+    files: list[ManifestFile] = []
+    while True:
+        block = _read_block(model_id, files[-1].path if files else "")
+        files += [row if row.sha256 else row._replace(crc32=None) for row in map(ManifestFile._make, block)]
+        if len(block) < _ROWS_A_READ:
+            return files
+        gevent.sleep(0)
+
+
+@connected
+def _read_block(model_id: int, after: str) -> list[tuple[object, ...]]:
+    columns = [getattr(File, name) for name in ManifestFile._fields]
+    query = File.select(*columns).where(File.model_id == model_id, File.path > after)
+    return tuples(query.order_by(File.path).limit(_ROWS_A_READ))
+
+
+@connected
+def _read_documents(model_id: int) -> dict[str, str]:
+    return dict(
+        sorted(tuples(Generated.select(Generated.path, Generated.content).where(Generated.model_id == model_id)))
+    )

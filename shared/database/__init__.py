@@ -1,0 +1,1 @@
+"""SQLite or PostgreSQL behind peewee, safe under gevent and among several processes."""

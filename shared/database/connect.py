@@ -1,0 +1,99 @@
+"""Connections: a database by its URL, and a connection of its pool for the time of a block or a call."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from peewee import DatabaseProxy
+
+from shared.database.errors import translated
+from shared.database.postgresql import PostgresqlDatabase
+from shared.database.sqlite import BUSY_TIMEOUT_MS, SqliteDatabase
+from shared.settings import SettingsError
+
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+
+POOL_SIZE = 20
+POOL_WAIT_S = 5
+
+Database = SqliteDatabase | PostgresqlDatabase | DatabaseProxy
+
+
+def open_database(url: str) -> Database:
+    """Return the database of ``sqlite:///path`` or ``postgresql://user:password@host:port/name``.
+
+    The SQLite path is relative as ``sqlite:///logs.db`` and absolute as ``sqlite:////var/logs.db``. Nothing is
+    connected to yet.
+    """
+    parts = urlsplit(url)
+    if parts.scheme == "sqlite" and not parts.netloc and len(parts.path) > 1:
+        path = Path(unquote(parts.path[1:]))
+        return SqliteDatabase(
+            path,
+            pragmas={
+                "journal_mode": "wal",
+                "synchronous": "full",
+                "foreign_keys": 1,
+                "cache_size": -16_000,
+                "busy_timeout": BUSY_TIMEOUT_MS,
+            },
+            timeout=POOL_WAIT_S,
+            max_connections=POOL_SIZE,
+            lock_type="IMMEDIATE",
+            autoconnect=False,
+            check_same_thread=False,
+        )
+    if parts.scheme in ("postgresql", "postgres") and len(parts.path) > 1:
+        options: dict[str, Any] = {"connect_timeout": 3} | dict(parse_qsl(parts.query))
+        named = {"host": parts.hostname, "user": parts.username, "password": parts.password}
+        options |= {name: unquote(value) for name, value in named.items() if value is not None}
+        if parts.port is not None:
+            options["port"] = parts.port
+        return PostgresqlDatabase(
+            unquote(parts.path[1:]),
+            timeout=POOL_WAIT_S,
+            max_connections=POOL_SIZE,
+            autoconnect=False,
+            prefer_psycopg3=True,
+            **options,
+        )
+    raise SettingsError(f"DATABASE_URL={url!r}: must be sqlite:///path or postgresql://user:password@host/name")
+
+
+@contextmanager
+def connection(database: Database) -> Iterator[None]:
+    """Hold a connection for a block: the one that an outer block holds, else one of the pool's, given back at the end.
+
+    No streamed body holds one: each of its reads is a short block of its own.
+    """
+    if not database.is_closed():
+        yield
+        return
+    with translated():
+        database.connect()
+    try:
+        yield
+    finally:
+        database.close()
+
+
+def connected_to(
+    database: Database,
+) -> Callable[[Callable[Parameters, Result]], Callable[Parameters, Result]]:
+    """Make the decorator that runs a function inside of ``connection(database)``."""
+
+    def decorate(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
+        @functools.wraps(function)
+        def run_connected(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
+            with connection(database):
+                return function(*args, **kwargs)
+
+        return run_connected
+
+    return decorate

@@ -1,0 +1,87 @@
+"""PostgreSQL whose restarts cost no read: a pooled connection that it closed is renewed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from peewee import InterfaceError, OperationalError, Window, fn
+from playhouse.pool import PooledPostgresqlDatabase
+
+from shared.database.errors import translated, unavailable
+
+_SETUP_LOCK = 0x54554E45
+
+
+class PostgresqlDatabase(PooledPostgresqlDatabase):
+    row_lock = " FOR UPDATE"
+
+    def execute_sql(self, sql: str, params: Any = None) -> Any:
+        try:
+            return super().execute_sql(sql, params)
+        except (OperationalError, InterfaceError) as error:
+            # A pooled connection that PostgreSQL closed since (a restart) fails at its first use: a read outside
+            # of a transaction has done nothing yet and goes again on a fresh one.
+            if self.in_transaction() or not sql.lstrip().startswith("SELECT"):
+                raise unavailable(error) from error
+        self._renew_connection()
+        try:
+            return super().execute_sql(sql, params)
+        except (OperationalError, InterfaceError) as error:
+            raise unavailable(error) from error
+
+    def begin(self, isolation_level: Any = None) -> None:
+        try:
+            super().begin(isolation_level)
+        except (OperationalError, InterfaceError):
+            self._renew_connection()
+            try:
+                super().begin(isolation_level)
+            except (OperationalError, InterfaceError) as error:
+                raise unavailable(error) from error
+
+    def commit(self) -> Any:
+        try:
+            return super().commit()
+        except (OperationalError, InterfaceError) as error:
+            raise unavailable(error) from error
+
+    def rollback(self) -> Any:
+        try:
+            return super().rollback()
+        except (OperationalError, InterfaceError) as error:
+            raise unavailable(error) from error
+
+    def _renew_connection(self) -> None:
+        self.close()
+        # What closed one has closed the others that wait in the pool, too.
+        self.close_idle()
+        with translated():
+            self.connect()
+
+    def lock_rows(self, query: Any) -> Any:
+        """Hold the rows that ``query`` finds until the transaction ends."""
+        return query.for_update()
+
+    def lock_free_rows(self, query: Any) -> Any:
+        """As ``lock_rows``, passing over the rows that another transaction holds."""
+        return query.for_update(skip_locked=True)
+
+    def insert_rows(self, table: Any, columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
+        """Insert bare rows by COPY, the fastest way into PostgreSQL."""
+        with translated(), self.connection().cursor() as cursor:
+            with cursor.copy(f"COPY {table._meta.table_name} ({', '.join(columns)}) FROM STDIN") as copy:
+                for row in rows:
+                    copy.write_row(row)
+
+    def rows_within(self, query: Any, order: tuple[Any, ...], text: Any, budget: int) -> tuple[list[Any], bool]:
+        """Return an ordered query's rows up to the one whose ``text`` fills the budget of bytes, and if one did."""
+        # All that PostgreSQL finds is sent and held before the first row can be looked at, so it does the sum.
+        filled = fn.SUM(fn.OCTET_LENGTH(text)).over(order_by=order, start=Window.preceding()).alias("filled")
+        inner, values = self.get_sql_context().sql(query.select_extend(filled).order_by(*order)).query()
+        within = f"filled - octet_length({text.column_name}) < %s"
+        rows = self.execute_sql(f"SELECT * FROM ({inner}) AS page WHERE {within}", [*values, budget]).fetchall()
+        return [row[:-1] for row in rows], bool(rows) and rows[-1][-1] >= budget
+
+    def setup_lock(self) -> None:
+        """Let one process at a time migrate; the lock goes with the connection."""
+        self.execute_sql("SELECT pg_advisory_lock(%s)", (_SETUP_LOCK,))

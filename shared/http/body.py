@@ -1,0 +1,52 @@
+"""A request's body, read once and within its limit."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+import marshmallow as ma
+from flask import request
+from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]
+from webargs.flaskparser import FlaskParser
+
+from shared.errors import BadRequest, TooLarge, UnsupportedMediaType
+from shared.http import strict_json
+from shared.http.fields import unprocessable
+
+
+class StrictParser(FlaskParser):
+    """Reads JSON bodies with ``strict_json``, and answers in the one error shape."""
+
+    def load_json(self, req: Any, schema: Any) -> Any:
+        if not request.is_json:
+            raise UnsupportedMediaType("The body must be JSON, sent as Content-Type: application/json.")
+        return strict_json.loads(read_body(schema.body_limit))
+
+    def handle_error(self, error: ma.ValidationError, *args: Any, **kwargs: Any) -> NoReturn:
+        by_location: Any = error.messages
+        raise unprocessable(next(iter(by_location.values()))) from error
+
+
+def read_body(limit: int) -> bytes:
+    """Return the request's body; TooLarge at once by its declared length, else at the first byte above ``limit``."""
+    if (request.content_length or 0) > limit:
+        raise _too_large(limit)
+    pieces: list[bytes] = []
+    left = limit + 1
+    try:
+        while left > 0 and (piece := request.stream.read(left)):
+            pieces.append(piece)
+            left -= len(piece)
+    except (OSError, ParseException) as error:  # gunicorn's, for a body that breaks off or is badly chunked
+        raise BadRequest(f"The body could not be read: {error}.") from error
+    if left <= 0:
+        raise _too_large(limit)
+    body = b"".join(pieces)
+    # gunicorn gives what came of a body whose sender hung up, as if it were all.
+    if request.content_length not in (None, len(body)):
+        raise BadRequest(f"The body broke off after {len(body)} of {request.content_length} bytes.")
+    return body
+
+
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(f"The body is larger than {limit} bytes.")

@@ -1,0 +1,157 @@
+"""Marshmallow fields and schema bases that read JSON and query strings as strictly as the contract says."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, ClassVar
+
+import marshmallow as ma
+from marshmallow import validate
+
+from shared.errors import Unprocessable
+from shared.http.strict_json import text_problem
+from shared.timestamps import format_time, parse_time
+
+MAX_ID = 2**63 - 1
+
+
+class BodySchema(ma.Schema):
+    """A JSON body: unknown fields are refused, and so are more than ``body_limit`` bytes."""
+
+    body_limit: ClassVar[int] = 2**20
+
+    class Meta:
+        unknown = ma.RAISE
+
+
+class QuerySchema(ma.Schema):
+    """A query string: unknown parameters are ignored."""
+
+    class Meta:
+        unknown = ma.EXCLUDE
+
+
+class UpdateSchema(ma.Schema):
+    """A PUT body: the fields that may change. The record's other fields pass here and go to ``only_changes``."""
+
+    body_limit: ClassVar[int] = 2**20
+
+    class Meta:
+        unknown = ma.INCLUDE
+
+
+def only_changes(body: Mapping[str, Any], schema: type[UpdateSchema], present: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the writable part of a PUT body, so that a client may send back what it got, edited.
+
+    ``present`` is the record as the API shows it: a read-only field that still has its value is dropped, one with
+    another value and one that no record has are refused (Unprocessable, naming them).
+    """
+    errors: dict[str, list[str]] = {}
+    changes: dict[str, Any] = {}
+    writable = schema().fields
+    for name, value in body.items():
+        if name in writable or name in {field.attribute for field in writable.values()}:
+            changes[name] = value
+        elif name not in present:
+            errors[name] = ["Unknown field."]
+        elif value != present[name]:
+            errors[name] = ["Is read-only."]
+    if errors:
+        name, problems = next(iter(errors.items()))
+        raise Unprocessable(f"{name}: {problems[0]}", errors=errors)
+    return changes
+
+
+class Integer(ma.fields.Integer):
+    """A whole number in JSON (``1``, not ``1.0``, ``"1"`` or ``true``), between ``minimum`` and ``maximum``."""
+
+    def __init__(self, *, minimum: int = 0, maximum: int = MAX_ID, **kwargs: Any) -> None:
+        bounds = validate.Range(min=minimum, max=maximum)
+        super().__init__(validate=bounds, **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> int:
+        if type(value) is not int:  # bool is an int to Python and not to JSON
+            raise self.make_error("invalid", input=value)
+        return value
+
+
+class QueryInteger(Integer):
+    """A whole number in a query string: ASCII digits and nothing else (``int()`` also takes ``1_0`` and ``٣``)."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> int:
+        if not re.fullmatch(r"-?[0-9]{1,30}", str(value)):
+            raise self.make_error("invalid", input=value)
+        return int(value)
+
+
+class QueryBoolean(ma.fields.Boolean):
+    """``true`` or ``false`` in a query string, and nothing else (marshmallow's own also takes "yes" and "1")."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> bool:
+        if value not in ("true", "false"):
+            raise ma.ValidationError("Must be true or false.")
+        return bool(value == "true")
+
+
+class QueryText(ma.fields.String):
+    """A filter's text; no stored value holds a NUL or an unpaired surrogate, so neither may be asked for."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+        text = str(super()._deserialize(value, attr, data, **kwargs))
+        if (problem := text_problem(text)) is not None:
+            raise ma.ValidationError(problem)
+        return text
+
+
+MAX_DEPTH = 100
+
+
+def depth_problem(value: Any) -> str | None:
+    """Say that a JSON value is nested deeper than MAX_DEPTH, or None: writing JSON needs more stack than reading it."""
+    depth, level = 0, [value]
+    while level and depth <= MAX_DEPTH:
+        depth += 1
+        members = (item.values() if isinstance(item, dict) else item for item in level)
+        level = [member for inner in members for member in inner if isinstance(member, dict | list)]
+    return f"Must not be nested deeper than {MAX_DEPTH} levels." if depth > MAX_DEPTH else None
+
+
+class JSONObject(ma.fields.Dict):
+    """Any JSON object that is not nested absurdly."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
+        if isinstance(value, dict) and (problem := depth_problem(value)) is not None:
+            raise ma.ValidationError(problem)
+        return super()._deserialize(value, attr, data, **kwargs)  # type: ignore[no-untyped-call]
+
+
+class Time(ma.fields.Field[datetime]):
+    """An RFC 3339 time. Read with any offset and kept in UTC, written in UTC ending in ``Z``, whole seconds."""
+
+    def _serialize(self, value: datetime | None, attr: str | None, obj: Any, **kwargs: Any) -> str | None:
+        return None if value is None else format_time(value)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> datetime:
+        try:
+            return parse_time(value)
+        except ValueError as error:
+            raise ma.ValidationError(str(error)) from error
+
+
+def unprocessable(messages: Any) -> Unprocessable:
+    """Turn marshmallow's nested messages into one Unprocessable whose ``errors`` are keyed by dotted field names."""
+    errors: dict[str, list[str]] = {}
+    _flatten(messages, "", errors)
+    name, problems = next(iter(errors.items()))
+    return Unprocessable(f"{name}: {problems[0]}", errors=errors)
+
+
+def _flatten(messages: Any, path: str, errors: dict[str, list[str]]) -> None:
+    if isinstance(messages, dict):
+        for key, value in messages.items():
+            inner = path if key == "_schema" else f"{path}.{key}" if path else str(key)
+            _flatten(value, inner, errors)
+    else:
+        errors.setdefault(path or "body", []).extend(str(message) for message in messages)

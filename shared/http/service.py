@@ -1,0 +1,94 @@
+"""The Flask app of a service: request ids, the one error shape, health, and its OpenAPI document."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import flask_smorest
+from flask import Flask, Response, g, request
+from werkzeug.exceptions import HTTPException
+
+from shared.http.body import StrictParser
+from shared.http.converters import IdConverter, RestConverter
+from shared.http.errors import answer_http_exception, handle_errors
+from shared.http.fields import MAX_ID
+from shared.http.health import Check, add_health
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+
+
+class Blueprint(flask_smorest.Blueprint):
+    ARGUMENTS_PARSER = StrictParser()
+
+
+class _Api(flask_smorest.Api):
+    def handle_http_exception(self, error: HTTPException) -> Any:
+        return answer_http_exception(error)
+
+
+class _App(Flask):
+    def ensure_sync(self, func: Any) -> Any:
+        """Return it: no function of ours is a coroutine's, and to ask takes longer than some of them do."""
+        return func
+
+
+def create_service(title: str, blueprints: Iterable[Blueprint], checks: Mapping[str, Check]) -> Flask:
+    """Return the Flask app of a service: its blueprints, ``/healthz``, ``/readyz`` and ``/openapi.json``.
+
+    ``checks`` names each dependency with the call that ``/readyz`` makes; a call that raises is not ready.
+    """
+    app = _App(title)
+    app.config.update(
+        API_TITLE=title,
+        API_VERSION="v1",
+        OPENAPI_VERSION="3.0.3",
+        OPENAPI_URL_PREFIX="/",
+        OPENAPI_JSON_PATH="openapi.json",
+    )
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # of Flask's default provider
+    app.json.ensure_ascii = False  # type: ignore[attr-defined]
+    app.url_map.merge_slashes = False
+    app.url_map.converters["id"] = IdConverter
+    app.url_map.converters["rest"] = RestConverter
+    app.wsgi_app = _HangUp(app.wsgi_app)  # type: ignore[method-assign]  # as Flask's documentation has it
+    app.before_request(_name_request)
+    app.after_request(_stamp_request_id)
+    handle_errors(app)
+    api = _Api(app)
+    api.register_converter(IdConverter, lambda _: {"type": "integer", "minimum": 1, "maximum": MAX_ID})
+    for blueprint in blueprints:
+        api.register_blueprint(blueprint)
+    add_health(app, checks)
+    return app
+
+
+class _HangUp:
+    """Passes an app's ``Connection: close`` on to gunicorn, which drops that header and would keep the connection.
+
+    The server's response object is reachable in one way only: as the owner of ``start_response``.
+    """
+
+    def __init__(self, wsgi_app: Any) -> None:
+        self._wsgi_app = wsgi_app
+
+    def __call__(self, environ: Any, start_response: Any) -> Any:
+        def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+            force_close = getattr(getattr(start_response, "__self__", None), "force_close", None)
+            if force_close is not None and ("Connection", "close") in headers:
+                force_close()
+            return start_response(status, headers, exc_info)
+
+        return self._wsgi_app(environ, start)
+
+
+def _name_request() -> None:
+    sent = request.headers.get("X-Request-ID", "")
+    g.request_id = sent if _REQUEST_ID.fullmatch(sent) else os.urandom(16).hex()
+
+
+def _stamp_request_id(response: Response) -> Response:
+    response.headers["X-Request-ID"] = g.request_id
+    return response

@@ -1,0 +1,89 @@
+"""JSON as RFC 8259 has it and as PostgreSQL can keep it: no NaN, no NUL, no unpaired surrogate.
+
+Integers beyond 64 bits come out as floats (RFC 8259, section 6: no more can be relied on).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import orjson
+
+from shared.errors import BadRequest, Unprocessable
+
+_ESCAPE = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
+)
+"""Each escape in turn: a pair of surrogates, one that is alone (group 1), or any other."""
+
+
+def loads(raw: bytes) -> Any:
+    """Return the value of a JSON text.
+
+    Raises BadRequest for what is no JSON (also NaN, Infinity, numbers beyond a float, absurd nesting) and
+    Unprocessable, naming the field, for a NUL or an unpaired surrogate in any string.
+    """
+    return _storable(_decode(raw), raw)
+
+
+def loads_lines(raw: bytes, most: int) -> list[Any]:
+    """Return the values of a JSON Lines text, blank lines left out; as ``loads``, errors with a line's number.
+
+    Reads no further than to the first value above ``most``, so that a caller sees that there are too many.
+    """
+    values: list[Any] = []
+    for number, line in enumerate(raw.split(b"\n"), start=1):
+        line = line.strip(b" \t\r")
+        if not line:
+            continue
+        try:
+            values.append(_decode(line))
+        except BadRequest as error:
+            raise BadRequest(f"Line {number}: {error.message}") from error
+        if len(values) > most:
+            break
+    return list(_storable(values, raw))
+
+
+def _decode(raw: bytes) -> Any:
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        # The decoder does not say in which field a surrogate is unpaired; of a NUL in its place `_storable` does.
+        marked = _ESCAPE.sub(lambda escape: b"\\u0000" if escape[1] else escape[0], raw)
+        if marked == raw:
+            raise BadRequest(f"The body is not JSON: {error}.") from error
+    return _decode(marked)
+
+
+def _storable(value: Any, raw: bytes) -> Any:
+    # A NUL or a surrogate can only come in as an escape: raw, one is no JSON and the other no UTF-8.
+    if b"\\u" in raw:
+        _refuse_unstorable_text(value)
+    return value
+
+
+def _refuse_unstorable_text(value: Any) -> None:
+    pending: list[tuple[str, Any]] = [("", value)]
+    while pending:
+        path, item = pending.pop()
+        if isinstance(item, str):
+            problem = text_problem(item)
+            if problem is not None:
+                raise Unprocessable.field(path or "body", problem)
+        elif isinstance(item, dict):
+            for key, member in item.items():
+                problem = text_problem(key)
+                if problem is not None:
+                    raise Unprocessable.field(path or "body", f"A name in it: {problem}")
+                pending.append((f"{path}.{key}" if path else key, member))
+        elif isinstance(item, list):
+            pending.extend((f"{path}.{index}" if path else str(index), member) for index, member in enumerate(item))
+
+
+def text_problem(text: str) -> str | None:
+    """Say why PostgreSQL could not hold ``text``, or None: its text type has no NUL and no half characters."""
+    if "\0" in text or (not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text)):
+        return "Must not contain a NUL or an unpaired surrogate."
+    return None

@@ -1,0 +1,259 @@
+"""PUT /api/v1/models/:id/files/<path>"""
+
+import base64
+import hashlib
+import http.client
+import io
+import os
+import socket
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from urllib.parse import quote, urlsplit
+
+import pytest
+
+MODELS = "/api/v1/models"
+LIMIT = 500 * 2**20
+
+
+class Zeros(io.RawIOBase):
+    """So many zero bytes, without holding them."""
+
+    def __init__(self, size):
+        self._left = size
+
+    def __len__(self):
+        return self._left
+
+    def read(self, size=-1):
+        size = min(self._left, size if size >= 0 else self._left)
+        self._left -= size
+        return bytes(size)
+
+
+def names(models, model):
+    files = models.get(f"{MODELS}/{model['ID']}/files", params={"limit": 100}).json()["data"]
+    return [file["path"] for file in files]
+
+
+def raw(models, head, body, *, ends):
+    """Send bytes as they are and return the status, 0 where there is none; ``ends`` closes our side first."""
+    host, port = urlsplit(models.url).netloc.split(":")
+    with socket.create_connection((host, int(port)), timeout=30) as connection:
+        connection.sendall(head.encode() + b"\r\nHost: x\r\n\r\n" + body)
+        if ends:
+            connection.shutdown(socket.SHUT_WR)
+        answer = connection.recv(65536)
+        return int(answer.split()[1]) if answer else 0
+
+
+def test_it_works(models, bucket, create):
+    model = create()
+    content = b"hello" * 1000
+    answer = models.put(f"{MODELS}/{model['ID']}/files/lora_adapters/a%20b.bin", data=content)
+    assert answer.status_code == 200
+    assert answer.json() == {
+        "path": "lora_adapters/a b.bin",
+        "size": 5000,
+        "crc32": f"{zlib.crc32(content):08x}",
+        "sha256": hashlib.sha256(content).hexdigest(),
+    }
+    key = f"{model['storage_path']}/lora_adapters/a b.bin"
+    assert b"".join(bucket.chunks(key)) == content
+    detail = models.get(f"{MODELS}/{model['ID']}").json()
+    assert (detail["files"], detail["model"]["total_size"]) == ({"a b.bin": 5000}, 5000)
+
+
+def test_it_replaces_a_file(models, bucket, create):
+    model = create()
+    url = f"{MODELS}/{model['ID']}/files/a"
+    models.put(url, data=b"first")
+    assert models.put(url, data=b"2nd").json()["size"] == 3
+    assert models.get(f"{MODELS}/{model['ID']}").json()["model"]["total_size"] == 3
+    assert b"".join(bucket.chunks(f"{model['storage_path']}/a")) == b"2nd"
+
+
+def test_it_takes_chunked_and_empty_bodies(models, create):
+    url = f"{MODELS}/{create()['ID']}/files"
+    chunks = [os.urandom(size) for size in (17 * 2**20, 1, 1_000_000)]  # the first larger than a part for S3
+    answer = models.put(f"{url}/chunked", data=iter(chunks)).json()
+    assert (answer["size"], answer["sha256"]) == (18_825_793, hashlib.sha256(b"".join(chunks)).hexdigest())
+    assert models.put(f"{url}/empty", data=b"").json()["size"] == 0
+
+
+@pytest.mark.parametrize(
+    "database_kind", ["sqlite", pytest.param("postgresql", marks=pytest.mark.soak)], indirect=True, scope="session"
+)
+def test_it_takes_500_mib_and_no_byte_more(models, create):
+    model = create()
+    url = f"{MODELS}/{model['ID']}/files"
+    exact = models.put(f"{url}/exact", data=Zeros(LIMIT), timeout=300)
+    assert (exact.status_code, exact.json()["size"]) == (200, LIMIT)
+    models.delete(f"{url}/exact")
+    chunks = (bytes(2**20) for _ in range(501))
+    # The service hangs up on what it no longer reads, so the client may not get to see its answer.
+    with suppress(OSError):
+        assert models.put(f"{url}/more", data=chunks, timeout=300).status_code == 413
+    assert names(models, model) == []
+
+
+def test_it_rejects_by_the_declared_length_at_once(models, create):
+    url = f"{MODELS}/{create()['ID']}/files/big"
+    connection = http.client.HTTPConnection(urlsplit(models.url).netloc)
+    connection.putrequest("PUT", url)
+    connection.putheader("Content-Length", str(LIMIT + 1))
+    connection.endheaders()
+    answer = connection.getresponse()
+    assert (answer.status, answer.getheader("Connection")) == (413, "close")
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [
+        ("Content-Length: 10", b"12345"),
+        ("Transfer-Encoding: chunked", b"5\r\n12345\r\n"),
+        ("Transfer-Encoding: chunked", b"5\r\n12345\r\nzz\r\n"),
+    ],
+)
+def test_a_body_that_breaks_off_is_not_stored(models, bucket, create, headers, body):
+    model = create()
+    status = raw(models, f"PUT {MODELS}/{model['ID']}/files/a HTTP/1.1\r\n{headers}", body, ends=True)
+    assert status in (0, 400)
+    assert names(models, model) == []
+    assert list(bucket.list(f"{model['storage_path']}/")) == []
+
+
+def test_a_large_body_that_breaks_off_leaves_no_parts_behind(models, bucket, create):
+    model = create()
+    head = f"PUT {MODELS}/{model['ID']}/files/a HTTP/1.1\r\nContent-Length: {50 * 2**20}"
+    assert raw(models, head, bytes(40 * 2**20), ends=True) in (0, 400)
+    assert [found for found in bucket.list_uploads() if found.key.startswith(f"{model['storage_path']}/")] == []
+    assert list(bucket.list(f"{model['storage_path']}/")) == []
+
+
+def test_checksums_are_verified(models, create):
+    url = f"{MODELS}/{create()['ID']}/files"
+    md5 = base64.b64encode(hashlib.md5(b"x").digest()).decode()
+    sha256 = hashlib.sha256(b"x").hexdigest()
+    assert models.put(f"{url}/a", data=b"x", headers={"Content-MD5": md5}).status_code == 200
+    assert models.put(f"{url}/a", data=b"x", headers={"x-checksum-sha256": sha256.upper()}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("header", "value"),
+    [
+        ("Content-MD5", base64.b64encode(bytes(16)).decode()),
+        ("Content-MD5", "nonsense"),
+        ("x-checksum-sha256", "0" * 64),
+        ("x-checksum-sha256", "nonsense"),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 20 * 2**20])
+def test_it_rejects_a_wrong_checksum(models, bucket, create, header, value, size):
+    model = create()
+    answer = models.put(f"{MODELS}/{model['ID']}/files/a", data=b"x" * size, headers={header: value})
+    assert (answer.status_code, list(answer.json()["errors"])) == (422, [header])
+    assert list(bucket.list(f"{model['storage_path']}/")) == []
+    assert names(models, model) == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["", "/x", "a//b", "x/", ".", "..", "a/../b", "a\\b", "C:x", "a\0", "a\n", "a<b", "a*", "a?", 'a"', "a|b"]
+    + ["CON", "a/nul.txt", "Com1", "a.", "a ", "x" * 256, "ä" * 128, "/".join(["x" * 200] * 6), "\x7f"],
+)
+def test_it_rejects_a_bad_path(models, create, path):
+    model = create()
+    escaped = quote(path, safe="").replace(".", "%2E")
+    status = raw(models, f"PUT {MODELS}/{model['ID']}/files/{escaped} HTTP/1.1\r\nContent-Length: 1", b"x", ends=False)
+    assert status == 422
+    answer = models.delete(f"{MODELS}/{model['ID']}/files/{escaped}")
+    assert (answer.status_code, list(answer.json()["errors"])) == (422, ["path"])
+    assert names(models, model) == []
+
+
+@pytest.mark.parametrize("target", ["%ff", "%2e%2e%2fx", "a//b", "%00"])
+def test_it_rejects_a_bad_path_as_it_came(models, create, target):
+    model = create()
+    head = f"PUT {MODELS}/{model['ID']}/files/{target} HTTP/1.1\r\nContent-Length: 1"
+    assert raw(models, head, b"x", ends=False) == 422
+
+
+@pytest.mark.parametrize(
+    ("there", "sent"),
+    [("A.bin", "a.bin"), ("a", "a/b"), ("a/b", "a"), ("a/b", "A"), ("é", "e\u0301"), ("d/ß", "d/SS")],
+)
+def test_it_rejects_a_name_that_clashes(models, create, there, sent):
+    model = create()
+    url = f"{MODELS}/{model['ID']}/files"
+    assert models.put(f"{url}/{quote(there)}", data=b"x").status_code == 200
+    assert models.put(f"{url}/{quote(sent)}", data=b"x").status_code == 409
+    assert names(models, model) == [there]
+
+
+def test_names_that_only_look_alike_do_not_clash(models, create):
+    model = create()
+    url = f"{MODELS}/{model['ID']}/files"
+    for path in ("a/b", "a0", "a.txt", "ab/c", "%2525", "a_b", "b"):
+        assert models.put(f"{url}/{path}", data=b"x").status_code == 200
+    assert names(models, model) == sorted(["a/b", "a0", "a.txt", "ab/c", "%25", "a_b", "b"])
+
+
+def test_it_rejects_a_model_that_is_ready(models, bucket, ready):
+    model = ready({"a": b"1"})
+    url = f"{MODELS}/{model['ID']}/files/a"
+    assert models.put(url, data=b"2").status_code == 409
+    assert models.delete(url).status_code == 409
+    assert b"".join(bucket.chunks(f"{model['storage_path']}/a")) == b"1"
+
+
+def test_it_rejects_what_is_frozen_for_another_model(models, ready, create):
+    model = ready({"d/a": b"1"})
+    for path, name in ((model["storage_path"], "d/a"), (f"{model['storage_path']}/d", "a")):
+        other = create(storage_path=path)
+        url = f"{MODELS}/{other['ID']}/files"
+        assert models.put(f"{url}/{name}", data=b"2").status_code == 409
+        assert models.delete(f"{url}/{name}").status_code == 409
+        assert models.put(f"{url}/new-{other['ID']}", data=b"2").status_code == 200
+
+
+def test_it_takes_files_after_an_error(models, create):
+    model = create(status="error")
+    assert models.put(f"{MODELS}/{model['ID']}/files/a", data=b"1").status_code == 200
+
+
+def test_it_rejects_an_unknown_model(models):
+    assert models.put(f"{MODELS}/999999/files/a", data=b"1").status_code == 404
+
+
+def test_two_uploads_of_one_path_leave_one_of_them_whole(models, bucket, create):
+    model = create()
+    url = f"{MODELS}/{model['ID']}/files/a"
+    bodies = [bytes([number]) * (100_000 + number) for number in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda body: models.put(url, data=body), bodies))
+    assert {answer.status_code for answer in answers} == {200}
+    stored = b"".join(bucket.chunks(f"{model['storage_path']}/a"))
+    [record] = models.get(f"{MODELS}/{model['ID']}/files").json()["data"]
+    assert (record["size"], record["sha256"]) == (len(stored), hashlib.sha256(stored).hexdigest())
+    detail = models.get(f"{MODELS}/{model['ID']}").json()["model"]
+    assert detail["total_size"] == len(stored)
+
+
+def test_it_rejects_while_the_store_is_away(own):
+    model = own.model()
+    own.pipe.cut()
+    try:
+        answer = own.call("PUT", f"/{model['ID']}/files/a", data=b"x" * 100_000)
+    finally:
+        own.pipe.mend()
+    assert (answer.status_code, bool(answer.headers["Retry-After"])) == (503, True)
+    assert own.call("GET", f"/{model['ID']}/files").json()["total"] == 0
+
+
+def test_405_names_what_is_allowed(models, create):
+    answer = models.post(f"{MODELS}/{create()['ID']}/files/a", data=b"")
+    assert answer.status_code == 405
+    assert {"PUT", "DELETE"} <= set(answer.headers["Allow"].split(", "))
