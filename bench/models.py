@@ -23,7 +23,7 @@ from run import parts
 from run.parts import StoreServer
 from run.settings import free_port
 from shared.s3.bucket import Bucket
-from shared.s3.client import connect
+from shared.s3.client import S3Settings, connect
 
 MODELS = "/api/v1/models"
 
@@ -34,7 +34,7 @@ class ModelsSystem:
 
     service: str
     gateway: str
-    bucket: StoreServer
+    store: StoreServer
     database: Path
     pid: int
 
@@ -53,7 +53,7 @@ class ModelsSystem:
         # No two chunks alike, and nothing that a store could make smaller.
         block = os.urandom(min(size, 2**23))
         content = block * (size // len(block)) + block[: size % len(block)]
-        bucket = store_of(self)
+        bucket = bucket_of(self)
         keys = [f"{model['storage_path']}/files/{number:06}.bin" for number in range(files)]
         with ThreadPoolExecutor(8 if size < 2**20 else 1) as uploads:
             assert all(uploads.map(lambda key: bucket.put(key, io.BytesIO(content)), keys))
@@ -105,17 +105,10 @@ def models_system(folder: Path, workers: int = 2, store_url: str | None = None) 
         )
 
 
-def store_of(system: ModelsSystem) -> Bucket:
+def bucket_of(system: ModelsSystem) -> Bucket:
     """Return the service's bucket."""
-
-    @dataclass(frozen=True)
-    class Settings:
-        s3_endpoint: str = system.store.endpoint
-        s3_region: str = "us-east-1"
-        s3_access_key: str = system.store.access_key
-        s3_secret_key: str = system.store.secret_key
-
-    return Bucket(connect(Settings()), "models")
+    server = system.store
+    return Bucket(connect(S3Settings(server.endpoint, "us-east-1", server.access_key, server.secret_key)), "models")
 
 
 def download(*urls: str, host: str | None = None) -> tuple[float, float]:

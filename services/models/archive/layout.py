@@ -71,10 +71,10 @@ class Archive:
         position = 0
         for index, (name, size, crc32) in enumerate(pace(entries)):
             digest.update(struct.pack("<LQL", len(name), size, crc32) + name)
-            sizes, offset = self._large_sizes(index), _large_offset(position)
+            large = self._has_large_sizes(index)
             self._locals.append(position)
-            central_sizes.append(_CENTRAL.size + len(name) + len(_zip64_extra(*sizes, *offset)))
-            position += _LOCAL.size + len(name) + len(_zip64_extra(*sizes)) + size
+            central_sizes.append(_CENTRAL.size + len(name) + _extra_length(2 * large + (position >= _FULL_32)))
+            position += _LOCAL.size + len(name) + _extra_length(2 * large) + size
         # Behind the last entry begins the central directory, and behind its last record what ends the archive.
         self._locals.append(position)
         self._centrals = array("Q", accumulate(central_sizes, initial=position))
@@ -103,13 +103,17 @@ class Archive:
         if literal := _cut(self._end_records(), self._centrals[-1], start, stop):
             yield literal
 
-    def _large_sizes(self, index: int) -> tuple[int, ...]:
-        """Before and after a compression that does not happen, where they are too large for a header of their own."""
-        size = self._entries[index].size
+    def _has_large_sizes(self, index: int) -> bool:
+        """Say whether an entry's sizes are in its extra field, as those that are too large for the header must be."""
         # Info-ZIP's unzip takes a size of exactly the limit, once read, for one that is still to be read, and would
         # take it from the next entry's extra field: that one must bring its sizes, however small.
         after_limit = index > 0 and self._entries[index - 1].size == _FULL_32
-        return (size, size) if size >= _FULL_32 or after_limit else ()
+        return self._entries[index].size >= _FULL_32 or after_limit
+
+    def _large_sizes(self, index: int) -> tuple[int, ...]:
+        """Before and after a compression that does not happen."""
+        size = self._entries[index].size
+        return (size, size) if self._has_large_sizes(index) else ()
 
     def _local_header(self, index: int) -> bytes:
         name, size, crc32 = self._entries[index]
@@ -155,6 +159,11 @@ def _dos_time(moment: datetime) -> tuple[int, int]:
 
 def _large_offset(offset: int) -> tuple[int, ...]:
     return (offset,) if offset >= _FULL_32 else ()
+
+
+def _extra_length(values: int) -> int:
+    """The bytes of ``_zip64_extra`` of so many values."""
+    return 4 + 8 * values if values else 0
 
 
 def _zip64_extra(*values: int) -> bytes:

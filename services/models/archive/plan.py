@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple, TypeVar
-
-import gevent
+from typing import NamedTuple
 
 from services.models.archive.layout import Archive, Entry
 from services.models.archive.object_reader import Content, GeneratedFile, StoredObject
 from services.models.lifecycle.model_card import SUMS, checksum_lines
+from services.models.pacing import yielding
 from services.models.paths import archive_names, fold, is_included
 from services.models.records.manifest import Manifest, read_manifest
 from services.models.records.models import get_model
@@ -22,11 +20,6 @@ from shared.single_flight import SingleFlight
 
 MAX_CACHED_MEMBERS = 100_000
 """Of all plans that a process keeps: some 60 MB."""
-
-ENTRIES_A_TURN = 250
-"""After so many entries, about 2 ms, other requests have their turn."""
-
-Item = TypeVar("Item")
 
 
 class Member(NamedTuple):
@@ -102,36 +95,29 @@ def plan_archive(manifest: Manifest) -> Plan:
     model, files, documents = manifest
     if not files:
         raise NotFound(f"Model {model.id} has no files.")
-    stored = [StoredObject(f"{model.storage_path}/{file.path}", file.size, file.etag, file.crc32) for file in files]
-    contents: list[Content] = [*stored, *(GeneratedFile(text.encode()) for text in documents.values())]
     # The last of the names takes nothing from the others, so they are the same with it and without.
-    paths = [*(file.path for file in files), *documents, SUMS]
-    names = [name for _, name in _yielding(archive_names(_yielding(paths)))]
-    if not any(file.crc32 is None for file in files) and not any(fold(file.path) == fold(SUMS) for file in files):
-        sha256s = [file.sha256 or "" for file in files]
-        sha256s += [hashlib.sha256(text.encode()).hexdigest() for text in documents.values()]
-        # The name that is left over is that of the list itself.
-        contents.append(GeneratedFile(checksum_lines(zip(names, sha256s, strict=False)).encode()))
-    errors = [file.error for file in files] + [None] * (len(contents) - len(files))
-    members = [
-        Member(path, f"{model.id}/{name}".encode(), content, error)
-        for path, name, content, error in zip(paths, names, contents, errors, strict=False)
-    ]
+    names = archive_names(yielding([*(file.path for file in files), *documents, SUMS]))
+    members, sums = [], []
+    for file, (path, name) in zip(yielding(files), names, strict=False):
+        stored = StoredObject(f"{model.storage_path}/{path}", file.size, file.etag, file.crc32)
+        members.append(Member(path, f"{model.id}/{name}".encode(), stored, file.error))
+        sums.append((name, file.sha256 or ""))
+    for text, (path, name) in zip(documents.values(), names, strict=False):
+        members.append(Member(path, f"{model.id}/{name}".encode(), GeneratedFile(text.encode())))
+        sums.append((name, hashlib.sha256(text.encode()).hexdigest()))
+    if not any(file.crc32 is None for file in files):
+        name = next(names)[1]
+        # A list that is the model's own has the name; a folder of that name takes it, too, but holds no list.
+        if name == SUMS or not any(fold(file.path) == fold(SUMS) for file in files):
+            members.append(Member(SUMS, f"{model.id}/{name}".encode(), GeneratedFile(checksum_lines(sums).encode())))
     return Plan(model, members, _lay_out(model, members))
 
 
 def _lay_out(model: Model, members: list[Member]) -> Archive | None:
     entries = []
-    for member in _yielding(members):
+    for member in yielding(members):
         crc32 = member.content.crc32
         if crc32 is None:
             return None
         entries.append(Entry(member.name, member.content.size, crc32))
-    return Archive(entries, model.created_at, pace=_yielding)
-
-
-def _yielding(items: Iterable[Item]) -> Iterator[Item]:
-    for number, item in enumerate(items, start=1):
-        if number % ENTRIES_A_TURN == 0:
-            gevent.sleep(0)
-        yield item
+    return Archive(entries, model.created_at, pace=yielding)

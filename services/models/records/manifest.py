@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import gevent
-
+from services.models.pacing import yield_turn
 from services.models.records.models import get_model
 from services.models.tables import File, Generated, Model, connected
 from shared.database.queries import tuples
@@ -51,7 +50,7 @@ def _read_files(model_id: int) -> list[ManifestFile]:
         files += [row if row.sha256 else row._replace(crc32=None) for row in map(ManifestFile._make, block)]
         if len(block) < _ROWS_A_READ:
             return files
-        gevent.sleep(0)
+        yield_turn()
 
 
 @connected

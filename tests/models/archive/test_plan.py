@@ -14,6 +14,7 @@ from services.models.archive import plan
 from services.models.archive.layout import Archive, Entry
 from services.models.archive.object_reader import GeneratedFile, StoredObject
 from services.models.archive.plan import PlanCache, plan_archive
+from services.models.pacing import ITEMS_A_TURN
 from services.models.records.manifest import Manifest, ManifestFile
 from shared.errors import Conflict, NotFound
 
@@ -141,7 +142,7 @@ def test_a_long_one_yields_to_others_while_it_is_made():
     other = gevent.spawn(take_turns)
     planned(rows_of({f"f{number}": b"" for number in range(5_000)}), {})
     other.kill()
-    assert len(turns) >= 4 * 5_000 / plan.ENTRIES_A_TURN
+    assert len(turns) >= 4 * 5_000 / ITEMS_A_TURN
 
 
 class Plans:
