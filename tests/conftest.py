@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import os
 import shutil
-import signal
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -19,90 +16,22 @@ import pytest
 import requests
 
 from run import parts
-from run.parts import Part, StoreServer
+from run.parts import StoreServer
 from run.settings import free_port
-from run.supervisor import answers
 from shared.s3.bucket import Bucket
 from shared.s3.client import connect
 from tests.support.ceph import start_ceph
+from tests.support.services import Start, start_service, started_parts
 from tests.support.system import System, start_system
 
 START_WITHIN_S = 30
 
 
-@dataclass
-class Running:
-    """A started part; ``log`` is what it has printed."""
-
-    part: Part
-    process: subprocess.Popen[bytes]
-    log_file: Path
-
-    @property
-    def log(self) -> str:
-        return self.log_file.read_text(errors="replace")
-
-    def signal(self, number: signal.Signals) -> None:
-        """Send a signal to the part and all that it started."""
-        os.killpg(self.process.pid, number)
-
-    def stop(self) -> int:
-        """End it as `make run` does, and return its exit code."""
-        if self.process.poll() is None:
-            self.signal(signal.SIGTERM)
-        try:
-            return self.process.wait(15)
-        finally:
-            self.kill()
-
-    def kill(self) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            self.signal(signal.SIGKILL)
-        self.process.wait()
-
-
-Start = Callable[[Part], Running]
-
-
 @pytest.fixture(scope="session")
 def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
     """Start a part and wait until it is ready; all are ended with the session."""
-    folder = tmp_path_factory.mktemp("parts")
-    running: list[Running] = []
-
-    def start_part(part: Part) -> Running:
-        log_file = folder / f"{len(running)}-{part.name.replace(' ', '-')}.log"
-        with log_file.open("wb") as log:
-            process = subprocess.Popen(
-                part.command,
-                cwd=parts.ROOT,
-                env=os.environ | part.environ,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        started = Running(part, process, log_file)
-        running.append(started)
-        _wait_until_ready(started)
-        return started
-
-    yield start_part
-    for started in reversed(running):
-        started.kill()
-
-
-def _wait_until_ready(started: Running) -> None:
-    if started.part.ready_url is None:
-        assert started.process.wait(START_WITHIN_S) == 0, started.log
-        return
-    deadline = time.monotonic() + START_WITHIN_S
-    while time.monotonic() < deadline:
-        assert started.process.poll() is None, started.log
-        if started.part.ready_url == "alive:" or answers(started.part.ready_url):
-            return
-        time.sleep(0.05)
-    raise AssertionError(f"{started.part.name} did not become ready: {started.log}")
+    with started_parts(tmp_path_factory.mktemp("parts")) as start_part:
+        yield start_part
 
 
 IDLE_S = 10
@@ -245,10 +174,8 @@ def serve(start: Start) -> Serve:
     """Set up and start a service with two workers; returns its client, with the running part as ``running``."""
 
     def serve_service(service: str, **environ: str) -> Client:
-        start(parts.setup(service, environ, ()))
-        port = free_port()
-        running = start(parts.gunicorn(service, environ, port, ()))
-        client = Client(f"http://127.0.0.1:{port}")
+        url, running = start_service(start, service, environ)
+        client = Client(url)
         client.running = running  # type: ignore[attr-defined]
         return client
 

@@ -9,13 +9,7 @@ import zipfile
 import pytest
 import requests
 
-
-def wait_for(what, seconds=60.0):
-    deadline = time.monotonic() + seconds
-    while not (found := what()):
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
-    return found
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +35,7 @@ def evaluation(system, model):
     )
     assert created.status_code == 202, created.text
     path = f"/evaluations/{created.json()['evaluation_id']}"
-    return wait_for(lambda: (answer := system.get(path).json())["status"] in ("completed", "failed") and answer)
+    return wait_until(lambda: (answer := system.get(path).json())["status"] in ("completed", "failed") and answer)
 
 
 def test_the_stream_shows_the_kernels_lines_and_ends_by_itself(system, job):
@@ -109,7 +103,7 @@ def test_the_fine_tuned_model_is_better_than_its_base(evaluation):
 
 
 def test_the_results_reach_the_model(system, model, evaluation):
-    figures = wait_for(lambda: system.get(f"/models/{model['ID']}").json()["model"]["eval_results"])
+    figures = wait_until(lambda: system.get(f"/models/{model['ID']}").json()["model"]["eval_results"])
 
     assert figures["accuracy"] == evaluation["results"]["fine_tuned"]["accuracy"]
 
@@ -119,7 +113,7 @@ def test_a_name_that_the_server_does_not_know_fails_the_evaluation_with_those_it
     created = system.request("POST", f"/models/{model['ID']}/evaluate", json=body).json()
 
     path = f"/evaluations/{created['evaluation_id']}"
-    ended = wait_for(lambda: (answer := system.get(path).json())["status"] in ("completed", "failed") and answer)
+    ended = wait_until(lambda: (answer := system.get(path).json())["status"] in ("completed", "failed") and answer)
 
     assert ended["status"] == "failed"
     assert ended["results"] is None
@@ -132,7 +126,7 @@ def test_a_job_of_another_dataset_stays_pending(system, job):
     other = system.request("POST", "/jobs", json={"dataset_id": 2}).json()
     mine = system.request("POST", "/jobs", json={"dataset_id": 1, "configuration": {"epochs": 1}}).json()
 
-    wait_for(lambda: system.get(f"/jobs/{mine['ID']}").json()["status"] == "completed")
+    wait_until(lambda: system.get(f"/jobs/{mine['ID']}").json()["status"] == "completed")
 
     assert system.get(f"/jobs/{other['ID']}").json()["status"] == "pending"
 
@@ -140,7 +134,7 @@ def test_a_job_of_another_dataset_stays_pending(system, job):
 def test_a_bad_configuration_fails_the_job_and_its_log_says_why(system):
     job = system.request("POST", "/jobs", json={"dataset_id": 1, "configuration": {"epochs": "many"}}).json()
 
-    wait_for(lambda: system.get(f"/jobs/{job['ID']}").json()["status"] == "failed")
+    wait_until(lambda: system.get(f"/jobs/{job['ID']}").json()["status"] == "failed")
 
     errors = system.get(f"/jobs/{job['ID']}/logs?limit=100&level=error").json()["logs"]
     assert any("epochs" in line["message"] for line in errors)

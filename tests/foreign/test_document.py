@@ -20,6 +20,7 @@ import pytest
 
 from tests.support.document import OURS, USERS, Sample, differences, documents, read_samples
 from tests.support.system import System, start_system
+from tests.support.waiting import wait_until
 
 NODE_MODULES = Path(__file__).parents[2] / "node_modules"
 SEPARATOR = "\x1e"
@@ -199,10 +200,3 @@ def test_the_workflow_and_then_every_sample_run_as_they_stand(walk):
     wait_until(lambda: walk.system.get("/models/1").json()["model"]["eval_results"])
 
     walk.run()
-
-
-def wait_until(what, seconds=60.0):
-    deadline = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < deadline
-        time.sleep(0.3)

@@ -11,6 +11,9 @@ from minio import Minio
 
 from run import parts
 from run.settings import free_port, gateway_hosts
+from tests.support.databases import one_database
+
+pytestmark = one_database
 
 ALLOWED = "http://console.example"
 

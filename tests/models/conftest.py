@@ -1,21 +1,21 @@
 """Models to test with, and a service of the tests' own whose store can be cut off."""
 
 import os
-import socket
 import subprocess
 import sys
-import time
 import uuid
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 import requests
 
+from run.settings import free_port
 from services.models.tables import database
 from shared.database.connect import connection, open_database
 from tests.support.pipe import Pipe
+from tests.support.services import start_service
 
 ROOT = Path(__file__).parents[2]
 MODELS = "/api/v1/models"
@@ -102,17 +102,11 @@ def tables_fixture():
     return tables
 
 
-def free_port():
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 class Own:
     """The tests' own service, at ``url``; its objects lie below paths that nobody else uses."""
 
-    def __init__(self, url, pipe, env):
-        self.url, self.pipe, self.env = url, pipe, env
+    def __init__(self, start, url, pipe, environ):
+        self._start, self.url, self.pipe, self.environ = start, url, pipe, environ
 
     def call(self, method, path="", **kwargs):
         return requests.request(method, f"{self.url}{MODELS}{path}", timeout=60, **kwargs)
@@ -143,71 +137,52 @@ class Own:
     @contextmanager
     def another(self, **environ):
         """Run the service once more during the block, over the same tables and store; gives it and its master."""
-        url, process = launch("services.models.app", self.env | environ)
+        url, running = start_service(self._start, "models", self.environ | environ)
         try:
-            yield Own(url, self.pipe, self.env), process
+            yield Own(self._start, url, self.pipe, self.environ), running.process
         finally:
-            process.terminate()
-            process.wait(timeout=20)
+            running.stop()
 
     @contextmanager
     def checksums(self, **environ):
-        """Run a checksum process during the block; it has to end within two seconds of SIGTERM."""
+        """Run a checksum process during the block; it has to end in order at SIGTERM."""
         command = [sys.executable, "-m", "services.models.checksums"]
-        process = subprocess.Popen(command, cwd=ROOT, env=self.env | environ)
+        process = subprocess.Popen(command, cwd=ROOT, env=os.environ | self.environ | environ)
         try:
             yield process
         finally:
             if process.poll() is None:
                 process.terminate()
-                assert process.wait(timeout=2) == 0
-
-
-def launch(app, env):
-    """Start a service and wait until it is ready; its address and its process."""
-    port = free_port()
-    command = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", f"{app}:create_app()"]
-    process = subprocess.Popen(command, cwd=ROOT, env=env | {"PORT": str(port)})
-    url = f"http://127.0.0.1:{port}"
-    until(lambda: _answers(f"{url}/readyz"))
-    return url, process
+                assert process.wait(timeout=20) == 0
 
 
 @pytest.fixture(scope="session")
-def start_own(bucket, store_server, tmp_path_factory):
-    """Start a service whose store can be cut off; ``app`` is the module that makes it."""
-    credentials = bucket.client._provider.retrieve()
-    processes = []
+def start_own(start, store_server, tmp_path_factory):
+    """Start a service whose store can be cut off, or an ``app`` in its place."""
 
-    def start_own(app, **environ):
-        pipe = Pipe(bucket.client._base_url.host)
-        env = os.environ | {
+    def start_own(app=None, **environ):
+        pipe = Pipe(urlsplit(store_server.endpoint).netloc)
+        environ = {
             "DATABASE_URL": f"sqlite:///{tmp_path_factory.mktemp('own')}/models.db",
             "S3_ENDPOINT": f"http://127.0.0.1:{pipe.port}",
             "S3_REGION": "us-east-1",
-            "S3_ACCESS_KEY": credentials.access_key,
-            "S3_SECRET_KEY": credentials.secret_key,
+            "S3_ACCESS_KEY": store_server.access_key,
+            "S3_SECRET_KEY": store_server.secret_key,
             **store_server.parts_environ,
             "LOGS_URL": f"http://127.0.0.1:{free_port()}",
             "GATEWAY_URL": "http://gateway.test:8080",
+            "PUBLIC_URL": "",
             **environ,
         }
-        env.pop("PUBLIC_URL", None)
-        subprocess.run([sys.executable, "-m", "services.models.setup"], cwd=ROOT, env=env, check=True)
-        url, process = launch(app, env)
-        processes.append(process)
-        return Own(url, pipe, env)
+        url, _ = start_service(start, "models", environ, app)
+        return Own(start, url, pipe, environ)
 
-    yield start_own
-    for process in processes:
-        process.terminate()
-    for process in processes:
-        process.wait(timeout=20)
+    return start_own
 
 
 @pytest.fixture(scope="session")
 def own(start_own):
-    return start_own("services.models.app")
+    return start_own()
 
 
 @pytest.fixture(scope="session")
@@ -215,27 +190,6 @@ def hasty(start_own):
     return start_own("tests.models.hasty", WEB_CONCURRENCY="1")
 
 
-def _answers(url):
-    try:
-        return requests.get(url, timeout=2).status_code == 200
-    except requests.RequestException:
-        return False
-
-
-def until(happens, seconds=30):
-    """Wait until ``happens()`` is true and return what it answered."""
-    end = time.monotonic() + seconds
-    while not (answer := happens()):
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.05)
-    return answer
-
-
 @pytest.fixture(name="send_parts")
 def send_parts_fixture():
     return send_parts
-
-
-@pytest.fixture(name="until")
-def until_fixture():
-    return until

@@ -22,6 +22,7 @@ class Pipe:
         self.connected = 0
         """How many connections to the server are open."""
         self._live = []
+        self._refuses_then = False
         threading.Thread(target=self._accept, daemon=True).start()
 
     def cut(self, after=None):
@@ -35,8 +36,13 @@ class Pipe:
             connection.close()
         self._live = []
 
+    def cut_once(self, after):
+        """Break each connection once so many bytes came from the server, and from the first break on refuse all."""
+        self.cut(after)
+        self._refuses_then = True
+
     def mend(self):
-        self.open, self.passes = True, None
+        self.open, self.passes, self._refuses_then = True, None, False
 
     def _accept(self):
         while True:
@@ -69,6 +75,7 @@ class Pipe:
                 if left is not None:
                     left -= len(data)
                     if left <= 0:
+                        self.open = not self._refuses_then
                         break
         for end in (source, target):
             with suppress(OSError):

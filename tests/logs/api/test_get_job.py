@@ -2,6 +2,8 @@
 
 import pytest
 
+from tests.support.databases import one_database
+
 
 def test_it_works(logs, job):
     answer = logs.get(f"/api/v1/jobs/{job}")
@@ -40,6 +42,7 @@ def test_it_echoes_a_sound_request_id_only(logs, job):
     assert len(replaced.headers["X-Request-ID"]) == 32
 
 
+@one_database
 @pytest.mark.parametrize(
     "name", ["0", "-1", "1.0", "1e3", "x", "٣", "9223372036854775808", "9" * 40, "1%00", "%2e%2e", "", "2%2f3", "+1"]
 )

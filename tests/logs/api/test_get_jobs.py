@@ -4,6 +4,8 @@ import itertools
 
 import pytest
 
+from tests.support.databases import one_database
+
 _datasets = itertools.count(1_000)
 
 
@@ -66,6 +68,7 @@ def test_it_answers_head(logs):
     assert (answer.status_code, answer.content) == (200, b"")
 
 
+@one_database
 @pytest.mark.parametrize(
     ("name", "value"),
     [

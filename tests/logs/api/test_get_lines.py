@@ -2,6 +2,8 @@
 
 import pytest
 
+from tests.support.databases import one_database
+
 
 @pytest.fixture
 def lines(logs):
@@ -175,6 +177,7 @@ def test_it_answers_head(logs, job, push):
         assert head.headers[name] == got.headers[name]
 
 
+@one_database
 @pytest.mark.parametrize(
     ("name", "value"),
     [

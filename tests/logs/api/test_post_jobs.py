@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from tests.support.databases import one_database
+
 
 def test_it_works(logs):
     answer = logs.post("/api/v1/jobs", json={"dataset_id": 1, "configuration": {"epochs": 3, "a": {"b": [1.5]}}})
@@ -21,6 +23,7 @@ def test_it_defaults_to_an_empty_configuration(logs):
     assert logs.post("/api/v1/jobs", json={"dataset_id": 1}).json()["configuration"] == {}
 
 
+@one_database
 @pytest.mark.parametrize(
     ("body", "field"),
     [
@@ -50,6 +53,7 @@ def test_it_rejects_a_bad_field(logs, body, field):
     assert answer.headers["X-Request-ID"]
 
 
+@one_database
 @pytest.mark.parametrize(
     "body",
     [b"", b"{", b'{"dataset_id": NaN}', b'{"dataset_id": 1e999}', b"\xff", b"[" * 100_000, b'{"dataset_id": 1} 2'],

@@ -4,6 +4,8 @@ import threading
 
 import pytest
 
+from tests.support.databases import one_database
+
 
 def test_it_works(logs, job, put):
     claimed = put(job, status="running", kernel="gpu-1")
@@ -95,6 +97,7 @@ def test_it_takes_the_record_back(logs, job):
     assert answer.json()["status"] == "running"
 
 
+@one_database
 @pytest.mark.parametrize(
     "fields",
     [
@@ -133,6 +136,7 @@ def test_it_rejects_a_body_without_a_status(put, job, body):
     assert list(answer.json()["errors"]) == ["status"]
 
 
+@one_database
 @pytest.mark.parametrize(("body", "status"), [(b"", 400), (b"[]", 422), (b"null", 422), (b"{", 400), (b'"x"', 422)])
 def test_it_rejects_what_is_no_object(logs, job, body, status):
     answer = logs.put(f"/api/v1/jobs/{job}", data=body, headers={"Content-Type": "application/json"})

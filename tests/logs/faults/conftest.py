@@ -4,8 +4,7 @@ import contextlib
 import os
 import random
 import signal
-import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import psutil
 import pytest
@@ -14,26 +13,15 @@ import redis
 from run import parts
 from run.settings import free_port
 from tests.logs.faults.load import Load
-
-
-def on(*kinds):
-    """Run a test on these databases, and on the other one only in a soak."""
-    others = {"sqlite", "postgresql"} - set(kinds)
-    slow = [pytest.param(kind, marks=pytest.mark.soak) for kind in sorted(others)]
-    return pytest.mark.parametrize("database_kind", [*kinds, *slow], indirect=True, scope="session")
-
-
-def only_on(kind):
-    """Run a test, or all of a file's, on one database."""
-    return pytest.mark.parametrize("database_kind", [kind], indirect=True, scope="session")
+from tests.support.services import start_service
 
 
 class Process:
     """A part that is killed and started again on its port."""
 
-    def __init__(self, start, part):
+    def __init__(self, start, part, running=None):
         self._start, self.part = start, part
-        self.running = start(part)
+        self.running = running or start(part)
 
     @property
     def pid(self):
@@ -74,14 +62,11 @@ class Settings:
 
 
 class Service(Process):
-    def __init__(self, start, settings, app="services.logs.app:create_app()", **environ):
-        self.settings, port = settings, free_port()
+    def __init__(self, start, settings, app=None, **environ):
+        self.settings, self.redis = settings, settings.redis
         environ = {"DATABASE_URL": settings.database_url, "REDIS_URL": settings.redis.url, **environ}
-        start(parts.setup("logs", environ, ()))
-        part = parts.gunicorn("logs", environ, port, ())
-        self.url = f"http://127.0.0.1:{port}"
-        self.redis = settings.redis
-        super().__init__(start, replace(part, command=[*part.command[:-1], app]))
+        self.url, running = start_service(start, "logs", environ, app)
+        super().__init__(start, running.part, running)
 
     @property
     def workers(self):
@@ -132,7 +117,7 @@ def service(_shaken):
 @pytest.fixture(scope="session")
 def hasty(start, settings):
     """The service with short deadlines, one worker and five connections to its database, on the same tables."""
-    service = Service(start, settings, "tests.logs.faults.hasty:create_app()", WEB_CONCURRENCY="1")
+    service = Service(start, settings, "tests.logs.faults.hasty", WEB_CONCURRENCY="1")
     yield service
     service.kill()
 
@@ -149,13 +134,6 @@ def seed():
 def load(service, seed):
     """Start writers and readers on a new job."""
     return lambda **options: Load(service.url, seed, **options)
-
-
-def wait_until(holds, patience_s=10):
-    deadline = time.monotonic() + patience_s
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 @pytest.fixture

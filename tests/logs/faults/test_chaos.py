@@ -14,8 +14,10 @@ import psycopg
 import pytest
 import requests
 
-from tests.logs.faults.conftest import Service, Settings, on, wait_until
+from tests.logs.faults.conftest import Service, Settings
 from tests.logs.faults.load import Load, create_job, end_job, open_raw
+from tests.support.databases import on
+from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.soak, on("sqlite", "postgresql")]
 
@@ -28,7 +30,7 @@ def shaken(start, new_database, database_kind, new_redis, request):
     """The service as it is deployed, alone on its database and its Redis."""
     postgres = request.getfixturevalue("own_postgres") if database_kind == "postgresql" else None
     url = str(postgres.get_uri()) if postgres else new_database(database_kind)
-    service = Service(start, Settings(database_kind, url, new_redis()), "tests.logs.faults.watched:create_app()")
+    service = Service(start, Settings(database_kind, url, new_redis()), "tests.logs.faults.watched")
     yield Shaken(service, postgres)
     service.kill()
     service.redis.kill()

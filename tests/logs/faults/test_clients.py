@@ -10,8 +10,8 @@ import pytest
 import requests
 import sseclient
 
-from tests.logs.faults.conftest import only_on
 from tests.logs.faults.load import create_job, end_job
+from tests.support.databases import only_on
 
 # The parsers do not know of the database.
 pytestmark = only_on("sqlite")

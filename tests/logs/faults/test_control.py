@@ -6,7 +6,7 @@ from contextlib import closing
 
 import psycopg
 
-from tests.logs.faults.conftest import only_on
+from tests.support.databases import only_on
 
 WRITERS, LINES = 8, 40
 

@@ -11,8 +11,10 @@ import psycopg
 import pytest
 import requests
 
-from tests.logs.faults.conftest import Service, Settings, on, only_on, wait_until
+from tests.logs.faults.conftest import Service, Settings
 from tests.logs.faults.load import Load, Reader, create_job, open_raw, read_rows, read_until
+from tests.support.databases import on, only_on
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture
@@ -80,7 +82,7 @@ def test_sqlite_is_locked_by_another_process(service, load):
     run.wait_for(50)
 
     run.finish()
-    assert slowest < 0.3
+    assert slowest < 2  # nobody waits for the three seconds
     assert "Traceback" not in service.log
 
 
@@ -94,7 +96,7 @@ def test_sqlite_is_locked_for_longer_than_a_post_waits(service):
         other.execute("ROLLBACK")
 
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
-    assert 4.5 < answer.elapsed.total_seconds() < 7
+    assert answer.elapsed.total_seconds() > 4.5
     assert read_rows(service.url, job) == []
 
 

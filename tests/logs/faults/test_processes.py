@@ -11,8 +11,8 @@ import uuid
 import pytest
 import requests
 
-from tests.logs.faults.conftest import on
 from tests.logs.faults.load import Events, create_job, end_job, open_raw, read_rows, read_until, until_answered
+from tests.support.databases import on
 
 
 def test_many_writers_and_tails(load):

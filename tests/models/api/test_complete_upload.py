@@ -7,6 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 
+from tests.support.databases import one_database
+
 MODELS = "/api/v1/models"
 MIB = 2**20
 
@@ -108,6 +110,7 @@ def test_it_rejects_a_part_that_did_not_come_or_has_not_its_size(models, create,
     assert complete(models, model, record, [first, second]).status_code == 200
 
 
+@one_database
 @pytest.mark.parametrize(
     "parts",
     [

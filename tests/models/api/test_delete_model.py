@@ -2,6 +2,8 @@
 
 import pytest
 
+from tests.support.databases import one_database
+
 MODELS = "/api/v1/models"
 
 
@@ -51,6 +53,7 @@ def test_purge_leaves_all_where_another_model_lies_above(models, bucket, create,
     assert keys(bucket, model["storage_path"]) == [f"{model['storage_path']}/b/c"]
 
 
+@one_database
 @pytest.mark.parametrize("value", ["1", "TRUE", ""])
 def test_it_rejects_a_bad_purge(models, create, value):
     model = create()

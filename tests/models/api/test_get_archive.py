@@ -6,6 +6,8 @@ import zipfile
 
 import pytest
 
+from tests.support.waiting import wait_until
+
 MODELS = "/api/v1/models"
 FILES = {
     "lora_adapters/adapter_model.bin": bytes(range(256)) * 2,
@@ -212,14 +214,14 @@ def test_until_every_checksum_is_known(models, unknown):
     assert (part.status_code, part.headers["Accept-Ranges"]) == (200, "bytes")
 
 
-def test_once_they_are_known(own, bucket, until):
+def test_once_they_are_known(own, bucket):
     model = own.model()
     bucket.put(f"{model['storage_path']}/x", io.BytesIO(b"content"))
     own.call("PUT", f"/{model['ID']}", json={"status": "ready"})
     url = urls_of(model)[0].removeprefix(MODELS)
     assert own.call("GET", url).status_code == 503
     with own.checksums():
-        until(lambda: own.call("HEAD", url).status_code == 200)
+        wait_until(lambda: own.call("HEAD", url).status_code == 200)
     archive = zipfile.ZipFile(io.BytesIO(own.call("GET", url).content))
     assert archive.testzip() is None
     assert archive.read(f"{model['ID']}/x") == b"content"

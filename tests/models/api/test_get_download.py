@@ -9,6 +9,8 @@ from datetime import datetime
 import pytest
 import requests
 
+from tests.support.databases import one_database
+
 MODELS = "/api/v1/models"
 FILES = {
     "lora_adapters/adapter_model.bin": bytes(range(256)) * 3000,
@@ -91,6 +93,7 @@ def test_include_limits_it(models, ready):
     assert models.get(url, params={"include": "lora"}).status_code == 404
 
 
+@one_database
 @pytest.mark.parametrize("include", ["", "/", "../2", "lora_adapters/", "a//b", "a\\b", "a\0"])
 def test_it_rejects_an_odd_include(models, ready, include):
     answer = models.get(f"{MODELS}/{ready(FILES)['ID']}/download", params={"include": include})

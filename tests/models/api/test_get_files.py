@@ -2,6 +2,8 @@
 
 import pytest
 
+from tests.support.databases import one_database
+
 MODELS = "/api/v1/models"
 
 
@@ -22,6 +24,7 @@ def test_it_pages(models, ready):
     assert ([file["path"] for file in page["data"]], page["total"]) == (["f4"], 5)
 
 
+@one_database
 @pytest.mark.parametrize(("name", "value"), [("page", "0"), ("limit", "101"), ("limit", "x")])
 def test_it_rejects_a_bad_query(models, create, name, value):
     answer = models.get(f"{MODELS}/{create()['ID']}/files", params={name: value})

@@ -121,7 +121,7 @@ def test_it_shows_the_job(own):
             pass
 
     known, unknown = own.model(job_id=5), own.model(job_id=6)
-    server = HTTPServer(("127.0.0.1", int(own.env["LOGS_URL"].rsplit(":", 1)[1])), Logs)
+    server = HTTPServer(("127.0.0.1", int(own.environ["LOGS_URL"].rsplit(":", 1)[1])), Logs)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         assert own.call("GET", f"/{known['ID']}").json()["model"]["job"] == record

@@ -4,6 +4,8 @@ import uuid
 
 import pytest
 
+from tests.support.databases import one_database
+
 MODELS = "/api/v1/models"
 
 
@@ -63,6 +65,7 @@ def test_it_filters_by_time(models, three):
     assert names(models, base, date_from="9999-12-31", date_to="0001-01-01") == []
 
 
+@one_database
 @pytest.mark.parametrize(
     ("name", "value"),
     [

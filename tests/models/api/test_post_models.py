@@ -4,6 +4,8 @@ import io
 
 import pytest
 
+from tests.support.databases import one_database
+
 MODELS = "/api/v1/models"
 DOCUMENTED = {
     "name": "My Custom Model",
@@ -55,6 +57,7 @@ def test_ready_freezes_even_nothing(models):
     assert (record["status"], record["total_size"]) == ("ready", 0)
 
 
+@one_database
 @pytest.mark.parametrize(
     ("field", "value"),
     [

@@ -6,6 +6,8 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
+from tests.support.databases import one_database
+
 MODELS = "/api/v1/models"
 MIB = 2**20
 
@@ -62,6 +64,7 @@ def test_a_link_writes_its_part_and_does_nothing_else(models, create, bucket, st
     assert [found.key.rsplit("/", 1)[1] for found in bucket.list(f"{model['storage_path']}/")] == ["secret"]
 
 
+@one_database
 @pytest.mark.parametrize(
     ("field", "value"),
     [

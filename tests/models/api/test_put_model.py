@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.support.databases import one_database
+
 MODELS = "/api/v1/models"
 
 
@@ -85,6 +87,7 @@ def test_the_life_of_a_model(models, create, before, after, status):
     assert models.put(url, json={"status": after}).status_code == status
 
 
+@one_database
 @pytest.mark.parametrize(
     ("field", "value"),
     [

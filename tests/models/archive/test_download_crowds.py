@@ -13,6 +13,7 @@ import pytest
 import requests
 
 from tests.support.system import descendants
+from tests.support.waiting import wait_until
 
 BROKEN = (requests.exceptions.ChunkedEncodingError, requests.exceptions.ConnectionError)
 BIG = os.urandom(24 * 2**20)
@@ -65,10 +66,10 @@ def open_files(master):
     return sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in descendants(master.pid))
 
 
-def test_clients_that_vanish_keep_no_connection_to_the_store(own, big, until):
+def test_clients_that_vanish_keep_no_connection_to_the_store(own, big):
     before = own.pipe.connected
     assert {vanish(own, big) for _ in range(8)} == {200}
-    until(lambda: own.pipe.connected <= before, seconds=2)
+    wait_until(lambda: own.pipe.connected <= before)
 
 
 def test_a_download_that_a_stopping_process_cuts_goes_on_at_another(own, big):
@@ -90,19 +91,19 @@ def test_a_download_that_a_stopping_process_cuts_goes_on_at_another(own, big):
 
 
 @pytest.mark.soak
-def test_a_thousand_clients_that_vanish_leave_nothing_behind(own, big, until):
+def test_a_thousand_clients_that_vanish_leave_nothing_behind(own, big):
     with own.another(WEB_CONCURRENCY="1") as (service, master), ThreadPoolExecutor(16) as pool:
 
         def come_and_go(clients):
             assert {*pool.map(lambda _: vanish(service, big), range(clients))} == {200}
-            until(lambda: own.pipe.connected <= connected, seconds=2)
+            wait_until(lambda: own.pipe.connected <= connected)
 
         assert service.call("GET", big).content
         connected = own.pipe.connected
         come_and_go(100)
         files, used = open_files(master), memory(master)
         come_and_go(1000)
-        until(lambda: open_files(master) <= files, seconds=5)
+        wait_until(lambda: open_files(master) <= files)
         assert memory(master) - used < 10 * 2**20
         # Every place is free again, and there are not more of them than there were.
         with ExitStack() as stack:
@@ -115,7 +116,7 @@ def test_a_thousand_clients_that_vanish_leave_nothing_behind(own, big, until):
 
 
 @pytest.mark.soak
-def test_two_hundred_clients_of_a_kilobyte_a_second(own, big, until):
+def test_two_hundred_clients_of_a_kilobyte_a_second(own, big):
     with own.another(WEB_CONCURRENCY="4") as (service, master), ExitStack() as stack:
         assert service.call("GET", big).content
         idle, connected = memory(master), own.pipe.connected
@@ -137,4 +138,4 @@ def test_two_hundred_clients_of_a_kilobyte_a_second(own, big, until):
         assert max(sizes) - idle < SLOW_CLIENTS * HELD_BYTES
         assert sizes[-1] - sizes[SETTLED_S] < 5 * 2**20
         # Who takes so little keeps no connection to the store, and that long before a deadline cuts it off.
-        until(lambda: own.pipe.connected <= connected, seconds=30)
+        wait_until(lambda: own.pipe.connected <= connected)

@@ -11,11 +11,13 @@ from contextlib import closing
 import pytest
 import requests
 
+from tests.support.waiting import wait_until
+
 BIG = os.urandom(24 * 2**20)
 BROKEN = (requests.exceptions.ChunkedEncodingError, requests.exceptions.ConnectionError)
 
 
-def test_an_object_with_a_content_encoding_arrives_as_it_lies_there(own, bucket, until):
+def test_an_object_with_a_content_encoding_arrives_as_it_lies_there(own, bucket):
     path = f"own-{uuid.uuid4().hex}"
     content = gzip.compress(b"x" * 5000)
     bucket.client.put_object(
@@ -29,7 +31,7 @@ def test_an_object_with_a_content_encoding_arrives_as_it_lies_there(own, bucket,
     url = f"/{model['ID']}/download"
     assert zipfile.ZipFile(io.BytesIO(own.call("GET", url).content)).read(f"{model['ID']}/x.gz") == content
     with own.checksums():
-        until(lambda: own.call("HEAD", url).headers["Accept-Ranges"] == "bytes")
+        wait_until(lambda: own.call("HEAD", url).headers["Accept-Ranges"] == "bytes")
     assert zipfile.ZipFile(io.BytesIO(own.call("GET", url).content)).read(f"{model['ID']}/x.gz") == content
 
 
@@ -52,7 +54,7 @@ def test_it_is_the_same_in_another_time_zone_and_after_a_restart(own, start_own)
     model = own.model()
     own.call("PUT", f"/{model['ID']}/files/a", data=b"content")
     own.call("PUT", f"/{model['ID']}", json={"status": "ready"})
-    other = start_own("services.models.app", DATABASE_URL=own.env["DATABASE_URL"], TZ="Pacific/Kiritimati")
+    other = start_own(DATABASE_URL=own.environ["DATABASE_URL"], TZ="Pacific/Kiritimati")
     for include in ("", "?include=README.md"):
         ours, theirs = (service.call("GET", f"/{model['ID']}/download{include}") for service in (own, other))
         assert (ours.content, ours.headers["ETag"]) == (theirs.content, theirs.headers["ETag"])
@@ -85,7 +87,7 @@ def test_a_model_that_goes_midway_ends_no_download_with_other_bytes(own, change)
     assert resumed.status_code == (409 if change == "error" else 404)
 
 
-def test_clients_that_vanish_leave_no_connection_and_no_place_behind(hasty, until):
+def test_clients_that_vanish_leave_no_connection_and_no_place_behind(hasty):
     """Many more than there are places, one after the other."""
     model = hasty.model()
     hasty.call("PUT", f"/{model['ID']}/files/a", data=BIG)
@@ -94,7 +96,7 @@ def test_clients_that_vanish_leave_no_connection_and_no_place_behind(hasty, unti
     before = hasty.pipe.connected
     for _ in range(20):
         # Each place is free a moment after its client has gone.
-        with until(lambda: answer if (answer := hasty.call("GET", url, stream=True)).ok else None) as answer:
+        with wait_until(lambda: answer if (answer := hasty.call("GET", url, stream=True)).ok else None) as answer:
             next(answer.iter_content(65536))
-    assert until(lambda: hasty.call("GET", url).ok)
-    until(lambda: hasty.pipe.connected <= before + 1, seconds=5)
+    assert wait_until(lambda: hasty.call("GET", url).ok)
+    wait_until(lambda: hasty.pipe.connected <= before + 1)

@@ -1,7 +1,6 @@
 """The ZIP as a list of byte intervals"""
 
 import io
-import time
 import tracemalloc
 import zipfile
 import zlib
@@ -169,17 +168,14 @@ def test_many_entries(count):
     assert (whole.getvalue()[-42:-38] == b"PK\x06\x07") == (count >= 65_535)
 
 
-def test_a_plan_is_quick_and_small():
+def test_a_layout_is_small():
     entries = [Entry(b"1/file-%d" % number, 10**6, number) for number in range(100_000)]
     tracemalloc.start()
-    begin = time.process_time()
     archive = Archive(entries, NOON)
     list(archive.pieces(archive.length - 10**6, archive.length - 10**6 + 100))
     list(archive.pieces(50_000_000_000, 50_000_000_100))
-    took = time.process_time() - begin
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert took < 3  # tracing makes it several times slower
     assert peak < 5 * 2**20
 
 

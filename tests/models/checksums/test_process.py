@@ -9,6 +9,8 @@ import zlib
 
 import pytest
 
+from tests.support.waiting import wait_until
+
 
 @pytest.fixture
 def frozen(own, bucket):
@@ -30,7 +32,7 @@ def known(own, model):
 
 
 def rows(own, model):
-    with sqlite3.connect(own.env["DATABASE_URL"].removeprefix("sqlite:///")) as database:
+    with sqlite3.connect(own.environ["DATABASE_URL"].removeprefix("sqlite:///")) as database:
         found = database.execute("SELECT path, error FROM file WHERE model_id = ?", (model["ID"],))
         return dict(found.fetchall())
 
@@ -39,38 +41,38 @@ def sums(content):
     return f"{zlib.crc32(content):08x}", hashlib.sha256(content).hexdigest()
 
 
-def test_it_works(own, frozen, until):
+def test_it_works(own, frozen):
     files = {"empty": b"", "small": b"abc", "large": os.urandom(20 * 2**20 + 5)}
     model = frozen(files)
     assert known(own, model) == {}
     with own.checksums():
-        until(lambda: len(known(own, model)) == len(files))
+        wait_until(lambda: len(known(own, model)) == len(files))
     assert known(own, model) == {path: sums(content) for path, content in files.items()}
 
 
-def test_several_share_the_work(own, frozen, until):
+def test_several_share_the_work(own, frozen):
     model = frozen({f"f{number}": bytes([number]) * 100_000 for number in range(30)})
     with own.checksums(), own.checksums(), own.checksums():
-        until(lambda: len(known(own, model)) == 30)
+        wait_until(lambda: len(known(own, model)) == 30)
     assert own.call("HEAD", f"/{model['ID']}/download").headers["ETag"]
 
 
-def test_what_changed_or_vanished_does_not_hold_up_the_rest(own, bucket, frozen, until):
+def test_what_changed_or_vanished_does_not_hold_up_the_rest(own, bucket, frozen):
     model = frozen({"changed": b"1", "gone": b"2", "gone too": b"", "good": b"4"})
     path = model["storage_path"]
     bucket.put(f"{path}/changed", io.BytesIO(b"other"))
     bucket.remove(f"{path}/gone")
     bucket.remove(f"{path}/gone too")
     with own.checksums():
-        until(lambda: sum(error is not None for error in rows(own, model).values()) == 3)
-        until(lambda: set(known(own, model)) == {"good"})
+        wait_until(lambda: sum(error is not None for error in rows(own, model).values()) == 3)
+        wait_until(lambda: set(known(own, model)) == {"good"})
     errors = rows(own, model)
     assert "missing" in errors["gone"]
     assert "not the one" in errors["changed"]
     assert own.call("GET", f"/{model['ID']}/download").status_code == 409
 
 
-def test_it_lives_through_the_store_being_away(own, frozen, until):
+def test_it_lives_through_the_store_being_away(own, frozen):
     model = frozen({"a": b"1"})
     own.pipe.cut()
     with own.checksums() as process:
@@ -79,38 +81,38 @@ def test_it_lives_through_the_store_being_away(own, frozen, until):
                 process.wait(timeout=3)
         finally:
             own.pipe.mend()
-        until(lambda: len(known(own, model)) == 1, 40)
+        wait_until(lambda: len(known(own, model)) == 1, within_s=60)
 
 
 def column(own, query, *values):
     """Run a statement on the service's own tables and return the first column of its first row."""
-    with sqlite3.connect(own.env["DATABASE_URL"].removeprefix("sqlite:///"), timeout=5) as database:
+    with sqlite3.connect(own.environ["DATABASE_URL"].removeprefix("sqlite:///"), timeout=5) as database:
         row = database.execute(query, values).fetchone()
         return row and row[0]
 
 
-def test_one_that_is_killed_loses_its_lease_and_another_starts_the_file_again(own, frozen, until):
+def test_one_that_is_killed_loses_its_lease_and_another_starts_the_file_again(own, frozen):
     content = os.urandom(2**26)
     model = frozen({"a": content})
     before = own.pipe.passed
     with own.checksums(CHECKSUM_MIB_PER_S="20") as process:
-        until(lambda: own.pipe.passed - before > len(content) // 4)
+        wait_until(lambda: own.pipe.passed - before > len(content) // 4)
         process.kill()
         process.wait()
     assert known(own, model) == {}
     with own.checksums():
-        until(lambda: len(known(own, model)) == 1, 40)
+        wait_until(lambda: len(known(own, model)) == 1, within_s=60)
     assert known(own, model) == {"a": sums(content)}
 
 
-def test_it_verifies_what_the_sender_of_an_upload_announced(own, store_server, until):
+def test_it_verifies_what_the_sender_of_an_upload_announced(own, store_server):
     model = own.model()
     good, bad = os.urandom(1000), os.urandom(1000)
     own.upload(model, "good", good, store_server.endpoint, sha256=sums(good)[1].upper())
     own.upload(model, "bad", bad, store_server.endpoint, sha256="0" * 64)
     assert own.call("PUT", f"/{model['ID']}", json={"status": "ready"}).status_code == 200
     with own.checksums():
-        until(lambda: len(known(own, model)) == 2)
+        wait_until(lambda: len(known(own, model)) == 2)
     assert known(own, model) == {"good": sums(good), "bad": sums(bad)}
     errors = {file["path"]: file["error"] for file in own.call("GET", f"/{model['ID']}/files").json()["data"]}
     assert (errors["good"], "announced" in errors["bad"]) == (None, True)
@@ -119,7 +121,7 @@ def test_it_verifies_what_the_sender_of_an_upload_announced(own, store_server, u
     for status in ("uploading", "ready"):
         own.call("PUT", f"/{model['ID']}", json={"status": status})
     with own.checksums():
-        until(lambda: len(known(own, model)) == 2)
+        wait_until(lambda: len(known(own, model)) == 2)
     assert "announced" in rows(own, model)["bad"]
 
 
@@ -163,25 +165,25 @@ def test_of_the_store_s_own_checksums_only_that_of_the_whole_counts(bucket, kind
 
 
 @pytest.mark.keeps_checksums
-def test_what_the_store_keeps_is_known_before_the_file_is_read(own, bucket, until):
+def test_what_the_store_keeps_is_known_before_the_file_is_read(own, bucket):
     model, contents = own.model(), [os.urandom(20 * 2**20), b"end"]
     multipart_object(bucket, f"{model['storage_path']}/a", contents, "FULL_OBJECT")
     own.call("PUT", f"/{model['ID']}", json={"status": "ready"})
     with own.checksums(CHECKSUM_MIB_PER_S="10"):
-        until(lambda: column(own, "SELECT crc32 FROM file WHERE model_id = ?", model["ID"]))
+        wait_until(lambda: column(own, "SELECT crc32 FROM file WHERE model_id = ?", model["ID"]))
         [file] = own.call("GET", f"/{model['ID']}/files").json()["data"]
         assert (file["crc32"], file["sha256"]) == (sums(b"".join(contents))[0], None)
         # An archive waits for both, or it would change once SHA256SUMS can be made.
         assert "ETag" not in own.call("HEAD", f"/{model['ID']}/download").headers
-        until(lambda: len(known(own, model)) == 1)
+        wait_until(lambda: len(known(own, model)) == 1)
     assert known(own, model) == {"a": sums(b"".join(contents))}
 
 
-def test_bytes_that_are_not_those_of_the_store_s_checksum_are_an_error(own, frozen, until):
+def test_bytes_that_are_not_those_of_the_store_s_checksum_are_an_error(own, frozen):
     model = frozen({"a": b"content"})
     column(own, "UPDATE file SET crc32 = 1 WHERE model_id = ?", model["ID"])
     with own.checksums():
-        until(lambda: rows(own, model)["a"])
+        wait_until(lambda: rows(own, model)["a"])
     assert "CRC-32" in rows(own, model)["a"]
     assert own.call("GET", f"/{model['ID']}/download").status_code == 409
 

@@ -8,6 +8,7 @@ import requests
 from services.models.files.expire_uploads import expire_uploads
 from services.models.tables import MIGRATIONS, Upload
 from shared.database.migrations import migrate
+from tests.support.waiting import wait_until
 
 MODELS = "/api/v1/models"
 
@@ -17,7 +18,7 @@ def expire(own, tables):
     """Let the uploads of a model end so soon, as the service's own tables say."""
 
     def expire(model, soon=timedelta(0)):
-        with tables(own.env["DATABASE_URL"]):
+        with tables(own.environ["DATABASE_URL"]):
             end = datetime.now(UTC) + soon
             Upload.update(expires_at=end).where(Upload.model_id == model["ID"]).execute()
 
@@ -32,14 +33,14 @@ def begin(own, model, path="a"):
     return own.call("POST", f"/{model['ID']}/uploads", json={"path": path, "size": 3}).json()["upload_id"]
 
 
-def test_it_works(own, bucket, expire, until):
+def test_it_works(own, bucket, expire):
     old, fresh = own.model(), own.model()
     upload = begin(own, old)
     begin(own, fresh)
     expire(old)
     assert own.call("GET", f"/{old['ID']}/uploads/{upload}").status_code == 404
     with own.checksums():
-        until(lambda: open_keys(bucket, old) == [])
+        wait_until(lambda: open_keys(bucket, old) == [])
     assert len(open_keys(bucket, fresh)) == 1
     assert own.call("GET", f"/{fresh['ID']}/uploads").json()["total"] == 1
 
@@ -51,12 +52,12 @@ def test_an_expired_upload_keeps_no_model_from_getting_ready(own, expire):
     assert own.call("PUT", f"/{model['ID']}", json={"status": "ready"}).status_code == 200
 
 
-def test_those_of_a_deleted_model_go_with_the_next_sweep(own, bucket, until):
+def test_those_of_a_deleted_model_go_with_the_next_sweep(own, bucket):
     model = own.model()
     begin(own, model)
     own.call("DELETE", f"/{model['ID']}")
     with own.checksums():
-        until(lambda: open_keys(bucket, model) == [])
+        wait_until(lambda: open_keys(bucket, model) == [])
 
 
 def open_ids(bucket, key):
@@ -86,11 +87,11 @@ def test_who_asks_for_fresh_links_keeps_the_upload_alive(own, expire):
     assert "X-Amz-Expires=86400" in record["parts"][0]["url"]
 
 
-def test_a_link_that_came_late_is_refused(own, bucket, store_server, expire, until):
+def test_a_link_that_came_late_is_refused(own, bucket, store_server, expire):
     model = own.model()
     headers = {"X-Forwarded-Proto": "http", "Host": store_server.endpoint.removeprefix("http://")}
     record = own.call("POST", f"/{model['ID']}/uploads", json={"path": "a", "size": 3}, headers=headers).json()
     expire(model)
     with own.checksums():
-        until(lambda: open_keys(bucket, model) == [])
+        wait_until(lambda: open_keys(bucket, model) == [])
     assert requests.put(record["parts"][0]["url"], data=b"abc", timeout=10).status_code == 404

@@ -2,7 +2,10 @@
 
 import pytest
 
+from tests.support.databases import one_database
 
+
+@one_database
 @pytest.mark.parametrize("method", ["GET", "PUT"])
 @pytest.mark.parametrize("number", ["0", "00", str(2**63), "9" * 19, "9" * 30, "٣", "1_0", "-1", "1.0", "%00", "x"])
 def test_anything_else_is_404(logs, method, number):

@@ -1,0 +1,99 @@
+"""Starts parts of the system, services among them, as `make run` does: each waited for, all ended in the end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from run import parts
+from run.parts import Part
+from run.settings import free_port
+from run.supervisor import answers
+from tests.support.waiting import wait_until
+
+START_WITHIN_S = 60
+
+
+@dataclass
+class Running:
+    """A started part; ``log`` is what it has printed."""
+
+    part: Part
+    process: subprocess.Popen[bytes]
+    log_file: Path
+
+    @property
+    def log(self) -> str:
+        return self.log_file.read_text(errors="replace")
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the part and all that it started."""
+        os.killpg(self.process.pid, number)
+
+    def stop(self) -> int:
+        """End it as `make run` does, and return its exit code."""
+        if self.process.poll() is None:
+            self.signal(signal.SIGTERM)
+        try:
+            return self.process.wait(15)
+        finally:
+            self.kill()
+
+    def kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            self.signal(signal.SIGKILL)
+        self.process.wait()
+
+    def is_ready(self) -> bool:
+        assert self.process.poll() is None, self.log
+        return self.part.ready_url == "alive:" or answers(self.part.ready_url or "")
+
+
+Start = Callable[[Part], Running]
+
+
+@contextlib.contextmanager
+def started_parts(folder: Path) -> Iterator[Start]:
+    """Give what starts a part and waits until it is ready; after the block all are killed, the last one first."""
+    running: list[Running] = []
+
+    def start(part: Part) -> Running:
+        log_file = folder / f"{len(running)}-{part.name.replace(' ', '-')}.log"
+        with log_file.open("wb") as log:
+            process = subprocess.Popen(
+                part.command,
+                cwd=parts.ROOT,
+                env=os.environ | part.environ,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        started = Running(part, process, log_file)
+        running.append(started)
+        if part.ready_url is None:
+            assert process.wait(START_WITHIN_S) == 0, started.log
+        else:
+            wait_until(started.is_ready, START_WITHIN_S)
+        return started
+
+    yield start
+    for started in reversed(running):
+        started.kill()
+
+
+def start_service(
+    start: Start, name: str, environ: Mapping[str, str], app: str | None = None, *, port: int | None = None
+) -> tuple[str, Running]:
+    """Set up and start a service, or ``app``, a module with a ``create_app`` of the tests' own; its URL and process."""
+    start(parts.setup(name, dict(environ), ()))
+    port = port or free_port()
+    part = parts.gunicorn(name, dict(environ), port, ())
+    if app is not None:
+        part = replace(part, command=[*part.command[:-1], f"{app}:create_app()"])
+    return f"http://127.0.0.1:{port}", start(part)
