@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import gevent
-
 from services.logs.lines.levels import LEVELS
 from services.logs.tables import Line, connected, database
+from shared.pacing import yield_turn
 from shared.timestamps import from_micros
 
 MAX_SCAN = 50_000
@@ -79,7 +78,7 @@ def read_page(job_id: int, first: int, last: int, limit: int, wanted: Filter, *,
     scanned = 0
     for low, high in _steps(first, last, descending, _SCAN_STEP if wanted else limit + 1):
         if scanned:
-            gevent.sleep(0)
+            yield_turn()
         left = limit + 1 - len(lines)
         found, cut = read_lines(job_id, low - 1, high, left, wanted=wanted, descending=descending)
         lines += found

@@ -7,7 +7,6 @@ from collections import deque
 from datetime import UTC, datetime
 from itertools import islice
 
-import gevent
 from gevent.event import Event
 
 from services.logs import jobs, telemetry
@@ -17,6 +16,7 @@ from services.logs.streaming import sse
 from services.logs.streaming.subscriber import Subscriber, Subscription, as_chunk
 from services.logs.tables import Job
 from shared.errors import Unavailable
+from shared.pacing import yield_turn
 
 BUFFER_LINES = 10_000
 BUFFER_BYTES = 2 * 2**20
@@ -137,7 +137,7 @@ class Channel:
                 self.note_read(began)
                 return
             self.deliver()
-            gevent.sleep(0)
+            yield_turn()
 
     def rest(self) -> float | None:
         """Return for how long nothing needs to be read unless it is wanted: until a finished job's streams end."""
@@ -179,7 +179,7 @@ class Channel:
         turn_ends = time.monotonic() + _TURN_S
         for number, subscriber in enumerate(list(self.subscribers)):
             if not number % _TURN_SUBSCRIBERS and time.monotonic() > turn_ends:
-                gevent.sleep(0)
+                yield_turn()
                 turn_ends = time.monotonic() + _TURN_S
                 cursor = -1  # there may be more lines by now, or another log
             if not subscriber.waits or subscriber.cursor >= self.last:
@@ -237,7 +237,7 @@ class Channel:
     def _read_chunk(self, after: int, subscription: Subscription) -> tuple[bytes, int]:
         """Serve a stream that lags too far for the buffer: from the tables, in a short read of its own."""
         # A client that takes all at once, and a file that answers at once, would leave no turn to the others.
-        gevent.sleep(0)
+        yield_turn()
         page = queries.read_page(self.job_id, after + 1, self.last, CHUNK_LINES, subscription.filter, descending=False)
         if subscription.as_json:
             return b"".join([sse.json_event(self.job_id, line) for line in page.lines]), page.cursor

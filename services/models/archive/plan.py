@@ -10,12 +10,12 @@ from typing import NamedTuple
 from services.models.archive.layout import Archive, Entry
 from services.models.archive.object_reader import Content, GeneratedFile, StoredObject
 from services.models.lifecycle.model_card import SUMS, checksum_lines
-from services.models.pacing import yielding
 from services.models.paths import archive_names, fold, is_included
 from services.models.records.manifest import Manifest, read_manifest
 from services.models.records.models import get_model
 from services.models.tables import Model
 from shared.errors import Conflict, NotFound
+from shared.pacing import yielding
 from shared.single_flight import SingleFlight
 
 MAX_CACHED_MEMBERS = 100_000

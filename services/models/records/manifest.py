@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from services.models.pacing import yield_turn
 from services.models.records.models import get_model
 from services.models.tables import File, Generated, Model, connected
 from shared.database.queries import tuples
+from shared.pacing import yield_turn
 
 _ROWS_A_READ = 1_000
 

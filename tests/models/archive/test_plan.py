@@ -14,9 +14,9 @@ from services.models.archive import plan
 from services.models.archive.layout import Archive, Entry
 from services.models.archive.object_reader import GeneratedFile, StoredObject
 from services.models.archive.plan import PlanCache, plan_archive
-from services.models.pacing import ITEMS_A_TURN
 from services.models.records.manifest import Manifest, ManifestFile
 from shared.errors import Conflict, NotFound
+from shared.pacing import ITEMS_A_TURN
 
 MODEL = SimpleNamespace(
     id=7, revision=1, storage_path="some/where", created_at=datetime(2024, 2, 19, 12, 30, 45, tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""Turns for other requests amid a long computation."""
+"""Turns for other requests amid what would keep a gevent worker busy."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import gevent
 Item = TypeVar("Item")
 
 ITEMS_A_TURN = 500
-"""Some four milliseconds of planning."""
+"""Some four milliseconds of planning an archive."""
 
 _AT_ONCE_S = 1e-9
 """Of `sleep(0)` gevent runs fifty in a row before it looks at a socket; a timer, however short, lets it look."""
