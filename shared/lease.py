@@ -13,7 +13,7 @@ from shared.errors import Unavailable
 LEASE = timedelta(seconds=10)
 """How long a lease outlives a holder that was killed."""
 
-_HEARTBEAT_S = 2.5
+HEARTBEAT_S = 2.5
 
 log = logging.getLogger(__name__)
 
@@ -28,8 +28,8 @@ def lease_end() -> datetime:
 
 
 @contextmanager
-def kept_alive(renew: Callable[[], bool]) -> Iterator[threading.Event]:
-    """Call ``renew`` every few seconds during the block; the event is set once it answered False: the lease is lost.
+def kept_alive(renew: Callable[[], bool], *, every_s: float = HEARTBEAT_S) -> Iterator[threading.Event]:
+    """Call ``renew`` every ``every_s`` seconds during the block; the event is set once one says False: lost.
 
     From a thread of its own, so that something that stalls does not cost the lease.
     """
@@ -37,7 +37,7 @@ def kept_alive(renew: Callable[[], bool]) -> Iterator[threading.Event]:
     done = threading.Event()
 
     def beat() -> None:
-        while not done.wait(_HEARTBEAT_S):
+        while not done.wait(every_s):
             try:
                 if not renew():
                     lost.set()

@@ -1,0 +1,58 @@
+"""Settings from the environment"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import pytest
+
+from shared.settings import SettingsError, load
+
+
+@dataclass(frozen=True)
+class Settings:
+    redis_url: str
+    port: int = 8080
+    host: str | None = None
+    limit: int | None = None
+    enabled: bool = True
+    order: Literal["one", "two"] = "one"
+
+
+def test_it_works():
+    environ = {
+        "REDIS_URL": "redis://",
+        "PORT": "1",
+        "HOST": "h",
+        "LIMIT": "2",
+        "ENABLED": "0",
+        "ORDER": "two",
+        "X": "y",
+    }
+    assert load(Settings, environ) == Settings("redis://", 1, "h", 2, False, "two")
+
+
+def test_what_is_unset_or_empty_has_its_default():
+    assert load(Settings, {"REDIS_URL": "r", "PORT": "", "HOST": ""}) == Settings("r")
+
+
+@pytest.mark.parametrize("environ", [{}, {"REDIS_URL": ""}])
+def test_it_names_what_is_missing(environ):
+    with pytest.raises(SettingsError, match="^REDIS_URL is not set$"):
+        load(Settings, environ)
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "problem"),
+    [
+        ("PORT", "x", "must be a whole number"),
+        ("PORT", "-1", "must be a whole number"),
+        ("PORT", "٣", "must be a whole number"),
+        ("PORT", "1.0", "must be a whole number"),
+        ("LIMIT", " 1", "must be a whole number"),
+        ("ENABLED", "true", "must be 0 or 1"),
+        ("ORDER", "three", "must be one of one, two"),
+    ],
+)
+def test_it_names_what_is_bad(variable, text, problem):
+    with pytest.raises(SettingsError, match=f"{variable}={text!r}: {problem}"):
+        load(Settings, {"REDIS_URL": "r", variable: text})
