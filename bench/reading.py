@@ -32,7 +32,7 @@ def fill(lines: int) -> int:
 
 
 def page_ms(url: str, job: int, after: int) -> float:
-    """Return the median milliseconds of a page of 100 lines behind line ``after``."""
+    """Return the median milliseconds of a page of 100 lines after line ``after``."""
     request = f"GET /api/v1/jobs/{job}/logs?limit={PAGE}&after={after} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
     times = []
     with support.connect(url) as client:

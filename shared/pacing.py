@@ -1,4 +1,4 @@
-"""Turns for other requests amid what would keep a gevent worker busy."""
+"""Cooperative yields for what would keep a gevent worker busy."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _AT_ONCE_S = 1e-9
 
 
 def yield_turn() -> None:
-    """Let every request that can go on do so."""
+    """Yield to every greenlet that can run, with sockets polled."""
     gevent.sleep(_AT_ONCE_S)
 
 

@@ -1,4 +1,4 @@
-"""The life of a job: pending, claimed by a kernel, ended once."""
+"""Jobs: created, claimed by a kernel, ended once."""
 
 from __future__ import annotations
 

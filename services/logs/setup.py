@@ -1,4 +1,4 @@
-"""`python -m services.logs.setup` brings the tables of the logs service up to date; as often as you like."""
+"""`python -m services.logs.setup` migrates the tables of the logs service; idempotent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Object paths beside each other, and how odd ones become names that every archive reader can unpack."""
+"""Compares object paths as file systems do, and makes odd ones safe for every archive reader; pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from shared.s3.object_paths import DEVICE, FORBIDDEN, MAX_PATH_BYTES
 
 
 def fold(path: str) -> str:
-    """Return what two paths share that are one file on a file system which ignores case and normal form."""
+    """Return the case-folded, normalised path: equal for paths that are one file on some file systems."""
     if path.isascii():
         return path.lower()  # the same, ten times as fast
     folded = unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())

@@ -1,4 +1,4 @@
-"""Presigned URLs that open as they stand, signed for the address by which the client reached the gateway."""
+"""Presigned URLs, for the address by which the client reached the gateway."""
 
 from __future__ import annotations
 

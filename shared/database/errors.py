@@ -1,4 +1,4 @@
-"""Driver errors as the one error that a service answers with 503."""
+"""Driver errors, translated into Unavailable."""
 
 from __future__ import annotations
 

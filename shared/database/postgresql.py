@@ -1,4 +1,4 @@
-"""PostgreSQL whose restarts cost no read: a pooled connection that it closed is renewed."""
+"""A PostgreSQL pool that survives a restart of the server: closed connections are renewed and reads retried."""
 
 from __future__ import annotations
 

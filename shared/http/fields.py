@@ -96,7 +96,7 @@ class QueryBoolean(ma.fields.Boolean):
 
 
 class QueryText(ma.fields.String):
-    """A filter's text; no stored value holds a NUL or an unpaired surrogate, so neither may be asked for."""
+    """A text in a query string, without NULs and unpaired surrogates, as all stored text is."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
         text = str(super()._deserialize(value, attr, data, **kwargs))
@@ -109,7 +109,7 @@ MAX_DEPTH = 100
 
 
 def depth_problem(value: Any) -> str | None:
-    """Say that a JSON value is nested deeper than MAX_DEPTH, or None: writing JSON needs more stack than reading it."""
+    """Return the problem of a JSON value nested deeper than MAX_DEPTH, else None: encoding needs the stack."""
     depth, level = 0, [value]
     while level and depth <= MAX_DEPTH:
         depth += 1
@@ -119,7 +119,7 @@ def depth_problem(value: Any) -> str | None:
 
 
 class JSONObject(ma.fields.Dict):
-    """Any JSON object that is not nested absurdly."""
+    """A JSON object, nested at most MAX_DEPTH deep."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
         if isinstance(value, dict) and (problem := depth_problem(value)) is not None:

@@ -1,4 +1,4 @@
-"""``/healthz``, which asks nothing of anyone, and ``/readyz``, which asks each dependency by name."""
+"""``/healthz``, without dependencies, and ``/readyz``, which checks each by name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pages of a list: the query parameters, the envelope, and the query that fills it."""
+"""Pages of a list: the query parameters and the envelope."""
 
 from __future__ import annotations
 

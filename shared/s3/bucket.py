@@ -191,7 +191,7 @@ class Bucket:
     def list_parts(self, key: str, upload_id: str) -> Sequence[PartInfo]:
         """Return the parts that came so far, the oldest first; ObjectMissing where the store has no such upload.
 
-        A part that was sent twice is there once or, in SeaweedFS, as often as it was sent: there its etag picks one.
+        A part that was sent twice is there once or, in SeaweedFS, once for each time: there its etag picks one.
         """
         found: list[Any] = []
         marker = None

@@ -158,7 +158,7 @@ class S3Client(Minio):
 
 @dataclass(frozen=True)
 class Signer:
-    """Signs URLs (Signature Version 4, in the query) for one identity; signing asks nobody anything."""
+    """Signs URLs (Signature Version 4, in the query) for one identity; no request is made."""
 
     region: str
     access_key: str

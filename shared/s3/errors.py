@@ -1,4 +1,4 @@
-"""What the object store refuses, as errors that carry a status."""
+"""The object store's errors, translated into ours."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The body of an upload as a stream: limited, counted, and ended only once all of it proved right."""
+"""The body of an upload as a stream: size-limited, timed out, and validated before its end."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class RequestBody:
         self._finish()
 
     def _take(self, piece: bytes) -> None:
-        """Look at the next bytes; at the end once at none."""
+        """See the next piece; at the end an empty one."""
 
     def _finish(self) -> None:
         """Accept or refuse the whole."""

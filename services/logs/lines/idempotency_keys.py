@@ -1,4 +1,4 @@
-"""Forgets idempotency keys seven days after their job's end: whoever retries has given up by then."""
+"""Expires idempotency keys, seven days after their job's end."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ log = logging.getLogger(__name__)
 
 
 class KeySweep:
-    """One per process. Whenever a job moves on it looks for keys to forget, so they go as fast as jobs come."""
+    """Sweeps expired keys in the background, one sweep at a time in a process; triggered whenever a job changes."""
 
     def __init__(self) -> None:
         self._sweeping = False
 
     def begin(self) -> None:
-        """Forget what has expired, from the background."""
+        """Start a sweep unless one is under way."""
         if not self._sweeping:
             self._sweeping = True
             gevent.spawn(self._sweep)
@@ -43,7 +43,7 @@ class KeySweep:
 
 @connected
 def forget_some(now: datetime | None = None) -> bool:
-    """Delete some of the keys of the job that ended first, in one transaction; False where none has expired."""
+    """Delete a slice of the expired keys in one transaction; False where there is none."""
     ended_by = (now or datetime.now(UTC)) - KEPT
     with database.atomic():
         query = Job.select(Job.id).where(Job.has_keys, Job.completed_at < ended_by).order_by(Job.completed_at)

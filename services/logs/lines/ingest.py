@@ -1,4 +1,4 @@
-"""Stores lines: what concurrent POSTs bring for one job goes in together, numbered without a hole."""
+"""Group commit: concurrent POSTs to one job are stored in one transaction, numbered without a gap."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Committed = Callable[[int, int, list[NewLine]], None]
 
 @dataclass(frozen=True)
 class StoredBatch:
-    """Where a batch lies: ``count`` lines from ``first_id``; ``replayed`` where an earlier POST had brought it."""
+    """The numbers that a batch got: ``count`` from ``first_id``; ``replayed`` where an earlier POST stored it."""
 
     first_id: int
     count: int
@@ -46,7 +46,7 @@ class _Pending:
 
 
 class Ingest:
-    """One per process; every method is called from gevent greenlets."""
+    """The queues of lines to commit, by job; one per process, called from greenlets."""
 
     def __init__(self, on_commit: Committed) -> None:
         self._on_commit = on_commit
@@ -121,7 +121,7 @@ def _take_group(queue: deque[_Pending]) -> list[_Pending]:
 
 @connected
 def _commit(job_id: int, group: list[_Pending]) -> tuple[int, list[NewLine], list[StoredBatch | Exception]]:
-    """Write a group in one transaction under the job's row; an answer for each of it.
+    """Write a group in one transaction under the job's row lock; return an answer for each of its batches.
 
     No I/O and no yield inside but the database's own: a greenlet that pauses in here holds every writer of the file.
     """

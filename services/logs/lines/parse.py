@@ -1,4 +1,4 @@
-"""Log lines as they come in: one object, a batch or NDJSON, checked and turned into rows."""
+"""Parses and validates pushed lines: one object, a batch or NDJSON, gzip or not."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _PLAIN_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{6})?Z", re.ASCI
 
 
 class _Message(ma.fields.String):
-    """Every character counts, none is cut: one that is too long is refused."""
+    """A text that is refused where it is too long, and never cut."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
         text = str(super()._deserialize(value, attr, data, **kwargs))
@@ -103,7 +103,7 @@ def check_lines(items: list[Any], *, path: str = "logs.{}") -> list[NewLine]:
 
 
 def _plain_line(item: Any, now: int) -> NewLine | None:
-    """Return the row of a line without a doubt about it, or None; never a row that the schema would refuse."""
+    """Return the row of a line that is valid at first sight, else None; never a row that the schema would refuse."""
     if type(item) is not dict:
         return None
     get = item.get

@@ -1,4 +1,4 @@
-"""Pages of a job's lines by their numbers: the same cost on a job of a thousand lines and of ten million."""
+"""Keyset pages of a job's lines, by number: the cost does not grow with the log."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def read_page(job_id: int, first: int, last: int, limit: int, wanted: Filter, *,
 
 
 def has_line(job_id: int, after: int, last: int, wanted: Filter) -> bool:
-    """Whether a line after < id ≤ last is wanted, however long the search."""
+    """Say whether any line after < id ≤ last passes the filter, however long the search."""
     while True:
         page = read_page(job_id, after + 1, last, 1, wanted, descending=False)
         if page.lines or not page.has_more:

@@ -1,4 +1,4 @@
-"""A watched job in this process: a ring buffer of its newest lines, fanned out to its subscribers."""
+"""A channel: a watched job's ring buffer of its newest lines, fanned out to its subscribers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _FIRST_LINES = 500
 """A new channel begins with the last so many, for the clients that come back."""
 
 _CACHED_CHUNKS = 8
-"""Subscribers who are up to date ask for the same bytes, made once; each straggler's own are not worth keeping."""
+"""Subscribers who are up to date ask for the same bytes, made once; those of each that lags are not worth keeping."""
 
 _TURN_S = 0.005
 _TURN_SUBSCRIBERS = 64
@@ -60,7 +60,7 @@ class _Entry:
 
 
 class Channel:
-    """One watched job, and those who watch it."""
+    """One watched job and its subscribers."""
 
     def __init__(self, job: Job) -> None:
         self.job_id: int = job.id
@@ -169,12 +169,12 @@ class Channel:
         self._chunks.clear()
 
     def wake(self) -> None:
-        """Have every subscriber look at what changed."""
+        """Wake every subscriber."""
         for subscriber in self.subscribers:
             subscriber.wake()
 
     def deliver(self) -> None:
-        """Write the newest lines to the subscribers who wait for them."""
+        """Write the newest lines to every waiting subscriber."""
         cursor, subscription, chunk, next_cursor = -1, None, b"", -1
         turn_ends = time.monotonic() + _TURN_S
         for number, subscriber in enumerate(list(self.subscribers)):
@@ -235,7 +235,7 @@ class Channel:
         return entry.json
 
     def _read_chunk(self, after: int, subscription: Subscription) -> tuple[bytes, int]:
-        """Serve a stream that lags too far for the buffer: from the tables, in a short read of its own."""
+        """Read the next lines from the tables, for a subscriber that lags further than the buffer reaches."""
         # A client that takes all at once, and a file that answers at once, would leave no turn to the others.
         yield_turn()
         page = queries.read_page(self.job_id, after + 1, self.last, CHUNK_LINES, subscription.filter, descending=False)

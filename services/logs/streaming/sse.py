@@ -1,7 +1,7 @@
 """Server-sent events: a log line or a control event as the bytes on the wire.
 
 Rules from the WHATWG HTML standard, section 9.2 (server-sent events). ``data:`` comes before ``id:``, so that a
-client that keeps an id as soon as it has read it never skips an event cut off behind it.
+client that keeps an id as soon as it has read it never skips an event that was cut off.
 """
 
 from __future__ import annotations

@@ -167,6 +167,6 @@ class Streams:
 
 
 def _apology() -> Iterator[bytes]:
-    """The stream of a service that cannot look at its tables: come back soon."""
+    """The stream of a service whose database is away: come back soon."""
     yield sse.OPENING
     yield sse.come_back(2, 5)

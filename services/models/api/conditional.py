@@ -1,4 +1,4 @@
-"""What a conditional or ranged request gets of a known representation, by RFC 9110, sections 13 and 14; pure."""
+"""Evaluates conditional and range requests (RFC 9110, sections 13 and 14); pure."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Reply:
 
 
 def choose_reply(header: Header, etag: str | None, length: int | None, *, ranged: bool = True) -> Reply:
-    """Return what to answer; ``etag`` is strong and in its quotes, or None where there is none (nor are there ranges).
+    """Return the status and range to answer; ``etag`` is strong and quoted, or None: then there are no ranges either.
 
     ``ranged`` is False for a method that ignores Range, as all but GET do.
     """
@@ -48,7 +48,7 @@ def _tags(field: str) -> list[str]:
 
 
 def _ranged_reply(field: str, length: int) -> Reply | None:
-    """None for what asks for the whole: several ranges, another unit, no range at all."""
+    """Return the reply to a single byte range; None where the whole is due: several ranges, another unit, none."""
     unit, _, ranges = field.partition("=")
     found = [part for part in (part.strip(" \t") for part in ranges.split(",")) if part]
     match = _RANGE.fullmatch(found[0]) if len(found) == 1 else None

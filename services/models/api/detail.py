@@ -1,4 +1,4 @@
-"""A model with all that belongs to it, as its own endpoint shows it."""
+"""The detail of a model: its record with files, links, job and evaluation results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many downloads a process sends at once, and how long each of its clients may take for a chunk."""
+"""Limits the concurrent downloads of a process, and the time that a client may take for a chunk."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ class Socket(Protocol):
 
 
 class DownloadLimit:
-    """The downloads that one process is sending."""
+    """Admits at most MAX_DOWNLOADS at a time in this process."""
 
     def __init__(self) -> None:
         self._open = 0
 
     def begin(self, chunks: Generator[bytes], client: Socket | None) -> Generator[bytes]:
-        """Return ``chunks`` with the first one read already, so that what is wrong with it can still be answered.
+        """Return ``chunks`` with the first one read already, so that its error can still become an answer.
 
         Raises Unavailable where there are ``MAX_DOWNLOADS`` already. ``client`` is for its write time-out.
         """

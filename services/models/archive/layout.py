@@ -1,4 +1,4 @@
-"""A ZIP archive as a list of byte intervals: its length, its ETag and any range of it, before a file is read; pure.
+"""The layout of a ZIP archive: its length, its ETag and any byte range of it, before a file is read; pure.
 
 Entries are stored, in the order given, with the sizes and CRC-32s in their local headers and no data descriptors,
 which stream readers fail at; Zip64 only where a value does not fit (PKWARE's APPNOTE 6.3, section 4).
@@ -111,7 +111,7 @@ class Archive:
         return self._entries[index].size >= _FULL_32 or after_limit
 
     def _large_sizes(self, index: int) -> tuple[int, ...]:
-        """Before and after a compression that does not happen."""
+        """Return the uncompressed and the compressed size, where they belong into the extra field."""
         size = self._entries[index].size
         return (size, size) if self._has_large_sizes(index) else ()
 
@@ -152,7 +152,7 @@ class Archive:
 
 
 def _dos_time(moment: datetime) -> tuple[int, int]:
-    """Time and date as MS-DOS has them, in UTC: even seconds, from 1980 on."""
+    """Return MS-DOS time and date, in UTC: even seconds, from 1980 on."""
     at = max(moment.astimezone(UTC), datetime(1980, 1, 1, tzinfo=UTC))
     return at.hour << 11 | at.minute << 5 | at.second // 2, (at.year - 1980) << 9 | at.month << 5 | at.day
 

@@ -1,4 +1,4 @@
-"""Reads a file of an archive: from the store, resumed where a read breaks off, and verified by its CRC-32."""
+"""Reads objects from the store: resumes a broken read, verifies the CRC-32, closes idle connections."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class StoredObject(NamedTuple):
 
 @dataclass(frozen=True)
 class GeneratedFile:
-    """A file that is in no store."""
+    """A file made from the model's record; it is in no bucket."""
 
     data: bytes
 
@@ -52,7 +52,7 @@ Content = StoredObject | GeneratedFile
 
 
 class ObjectDamaged(ObjectChanged):
-    """The object has the recorded etag and not the recorded content."""
+    """The object has the recorded etag, but not the recorded CRC-32."""
 
     def __init__(self, stored: StoredObject) -> None:
         super().__init__(f"The stored object {stored.key} has another CRC-32 than was recorded.")

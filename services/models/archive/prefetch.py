@@ -1,4 +1,4 @@
-"""The pieces of an archive in their order, while the small files that come next are fetched before their turn."""
+"""Reads the pieces of an archive in order, and prefetches the small files among the next ones."""
 
 from __future__ import annotations
 

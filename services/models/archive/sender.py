@@ -1,4 +1,4 @@
-"""The bytes of an archive as they go out: small pieces are gathered into one write, large ones go as they are."""
+"""Gathers the small pieces of an archive into writes of some size; large ones pass as they are."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A ZIP archive whose CRC-32s are found while it is sent: for as long as not all of them are known; pure."""
+"""Streams a ZIP archive whose CRC-32s are computed on the way, while not all of them are known; pure."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ def _stop(number: int, frame: FrameType | None) -> None:
 
 
 def work_once(bucket: Bucket, holder: str, rate: RateLimit) -> bool:
-    """Read one file; False where there was none, or what it takes is away: look again in a moment."""
+    """Claim and read one file; False where there is none, or the store or the database is away: poll again."""
     try:
         claim = queue.claim_file(holder)
         if claim is None:

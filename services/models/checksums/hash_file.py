@@ -1,4 +1,4 @@
-"""A file's checksums from one read of it, at a bounded rate."""
+"""Computes a file's checksums in one pass, at a bounded rate."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SHORTEST_SLEEP_S = 0.02
 
 
 class RateLimit:
-    """Lets through so many MiB a second, and makes up for no time that was lost."""
+    """Limits a rate to so many MiB a second, without bursts to catch up."""
 
     def __init__(self, mib_per_s: int) -> None:
         self._bytes_per_s = mib_per_s * _MIB

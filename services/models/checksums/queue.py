@@ -1,4 +1,4 @@
-"""Files whose checksums nobody knows yet, claimed by a lease in their row."""
+"""The queue of files without checksums; each is claimed by a lease in its row."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _CANDIDATES = 50
 
 @dataclass(frozen=True)
 class Claim:
-    """A file that ``holder`` reads."""
+    """A file claimed by ``holder``."""
 
     file_id: int
     holder: str
@@ -28,7 +28,7 @@ class Claim:
 
 @connected
 def claim_file(holder: str) -> Claim | None:
-    """Claim the oldest file that nobody reads, or return None."""
+    """Claim the oldest unclaimed file, or return None."""
     free = File.held_until.is_null() | (File.held_until < datetime.now(UTC))
     unread = File.sha256.is_null() & File.error.is_null() & free
     candidates = File.select().where(unread).order_by(File.id).limit(_CANDIDATES)

@@ -1,4 +1,4 @@
-"""Ends uploads in parts that nobody completed: a day after they began, or after their sender last asked for links."""
+"""Aborts multipart uploads that expired: a day after they began, or after their sender last asked for URLs."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ log = logging.getLogger(__name__)
 
 
 def expire_uploads(bucket: Bucket, now: datetime | None = None) -> None:
-    """Abort in the store what has expired and forget it; any number of processes may do so at once.
+    """Abort expired uploads in the store and delete their rows; safe to run concurrently.
 
-    Also aborted are uploads of the store's that began before the last day and that nobody knows: a service that was
-    killed while a file streamed through it leaves one behind. Raises Unavailable.
+    Also aborted are open uploads older than a day that have no row: a service that was killed while a file streamed
+    through it leaves one. Raises Unavailable.
     """
     now = now or datetime.now(UTC)
     for upload in _expired(now):
         bucket.abort_upload(upload.key, upload.store_id)
         _forget(upload)
-        log.info("Model %d: upload %d of %s has expired", upload.model_id, upload.id, upload.path)
+        log.info("Model %d: aborted the expired upload %d of %s", upload.model_id, upload.id, upload.path)
     known = _known_to_the_store()
     for open_upload in bucket.list_uploads():
         if open_upload.since < now - LIFETIME and open_upload.id not in known:
             bucket.abort_upload(open_upload.key, open_upload.id)
-            log.info("An upload of %s that nobody knows has ended", open_upload.key)
+            log.info("Aborted an orphaned upload of %s", open_upload.key)
 
 
 @connected

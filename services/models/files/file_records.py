@@ -1,4 +1,4 @@
-"""The rows of a model's files: listed, recorded, forgotten, flagged."""
+"""The rows of a model's files."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def file_sizes(model_id: int) -> dict[str, int]:
 
 @connected
 def record_damage(model: Model, key: str, etag: str, error: str) -> None:
-    """Flag a frozen file whose object has another content: it is in no archive until the model is frozen anew."""
+    """Mark a frozen file as damaged: it is left out of archives until the model is frozen again."""
     path = key[len(model.storage_path) + 1 :]
     with database.atomic():
         # Archives that were planned without the flag are of the revision before.
@@ -76,7 +76,7 @@ def record_file(hold: FileHold, revision: int, *, size: int, etag: str, **checks
 
 @connected
 def forget_file(hold: FileHold) -> bool:
-    """Take a file out of the model; False where it had none of that path."""
+    """Delete a file's row; False where there is none."""
     with database.atomic():
         model = locked_model(hold)
         size = _delete_row(model.id, hold.path)

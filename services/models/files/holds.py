@@ -1,4 +1,4 @@
-"""Holds: who changes a model's objects keeps it from being frozen meanwhile, by a lease."""
+"""Holds: a lease that keeps a model from being frozen while one of its objects is changed."""
 
 from __future__ import annotations
 

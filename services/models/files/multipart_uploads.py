@@ -34,7 +34,7 @@ Sent = list[dict[str, Any]]
 def begin_upload(
     bucket: Bucket, model_id: int, path: str, urls: PresignedUrls, *, size: int, sha256: str | None
 ) -> dict[str, Any]:
-    """Open an upload of ``size`` bytes and return it with links to all of its parts.
+    """Open an upload of ``size`` bytes and return it with the URLs of all of its parts.
 
     Raises what ``hold_file`` and ``require_no_clash`` raise, and Unavailable.
     """
@@ -74,7 +74,7 @@ def list_uploads(model_id: int, *, page: int, limit: int) -> Page:
 
 
 def show_upload(bucket: Bucket, model_id: int, upload_id: int, urls: PresignedUrls) -> dict[str, Any]:
-    """Return an upload, fresh links to what is missing of it, and what came; it lives as long as they do.
+    """Return an upload, fresh URLs for its missing parts, and the parts that came; it expires with the URLs.
 
     Raises NotFound and Unavailable.
     """
@@ -139,9 +139,8 @@ def complete_upload(bucket: Bucket, model_id: int, upload_id: int, sent: Sent) -
 
 
 def _join(bucket: Bucket, upload: Upload, sent: Sent) -> str:
-    """Join the parts and return the object's etag; S3 is asked again where it fails.
-
-    Ceph's gateway does while another request joins them.
+    """Complete the upload in the store and return the object's etag; retried, for Ceph's gateway fails while another
+    request completes it.
     """
     for pause in _PAUSES_S:
         with suppress(Unavailable):
@@ -151,7 +150,7 @@ def _join(bucket: Bucket, upload: Upload, sent: Sent) -> str:
 
 
 def _join_once(bucket: Bucket, upload: Upload, sent: Sent) -> str:
-    """Return the object's etag, also where it was joined before and nobody lived to record it."""
+    """Return the object's etag, also where an earlier request completed it and died before the row was written."""
     etags = [part["etag"].strip('"') for part in sent]
     try:
         _require_parts(upload, sent, etags, bucket.list_parts(upload.key, upload.store_id))

@@ -1,4 +1,4 @@
-"""Puts a file that streams in into the store and on record, and takes one out of both."""
+"""Stores a streamed file and its row together, and deletes both together."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def put_file(
     declared_size: int | None,
     header: Callable[[str], str | None],
 ) -> FileRecord:
-    """Stream ``source`` to the store and record it; on any error neither store nor record has it.
+    """Stream ``source`` to the store and record it; on any error there is neither an object nor a row.
 
     Of two uploads of one path that run side by side both succeed, and the one whose object the store kept is on
     record. Raises what ``hold_file`` and ``FileBody`` raise, and Unavailable.

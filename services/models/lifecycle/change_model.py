@@ -1,4 +1,4 @@
-"""Creates, changes and deletes a model: uploading, ready, error, and what each step does to its files."""
+"""Creates, updates and deletes models; their status transitions, and what each does to the files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Freezes a model: what lies in the store when it gets ready becomes its manifest."""
+"""Freezes a model: the listing of its objects becomes its manifest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The small files that an archive gets where the store has none: metrics, a model card, checksums; pure."""
+"""Generates what an archive lacks: metrics.json, the model card README.md, SHA256SUMS; pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model's manifest, the files that it was frozen with, read as of one moment."""
+"""Reads a model's manifest, its frozen files, consistently as of one revision."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Manifest(NamedTuple):
 
 
 def read_manifest(model_id: int) -> Manifest:
-    """Return all of one revision, or raise NotFound; a long one yields to other requests while it is read."""
+    """Return the manifest of one revision, or raise NotFound; a long one yields to other requests."""
     while True:
         model = get_model(model_id)
         files = _read_files(model_id)
