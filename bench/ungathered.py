@@ -17,4 +17,4 @@ class _LineByLine(Subscriber):
                 super().push(event, number)
 
 
-stream.Viewer = _LineByLine  # type: ignore[misc]
+stream.Subscriber = _LineByLine  # type: ignore[misc]

@@ -19,9 +19,9 @@ from run import parts
 from run.parts import StoreServer
 from run.settings import free_port
 from shared.s3.bucket import Bucket
-from shared.s3.client import connect
+from shared.s3.client import S3Settings, connect
 from tests.support.ceph import start_ceph
-from tests.support.services import Start, start_service, started_parts
+from tests.support.services import Start, environ_of, start_service, started_parts
 from tests.support.system import System, start_system
 
 START_WITHIN_S = 30
@@ -90,27 +90,13 @@ def store_server(start: Start, tmp_path_factory: pytest.TempPathFactory) -> Stor
     return server
 
 
-@dataclass(frozen=True)
-class StoreSettings:
-    """What `shared.store.connect` takes."""
-
-    s3_endpoint: str
-    s3_region: str
-    s3_access_key: str
-    s3_secret_key: str
-
-    @property
-    def environ(self) -> dict[str, str]:
-        return {name.upper(): value for name, value in vars(self).items()}
+@pytest.fixture(scope="session")
+def store_settings(store_server: StoreServer) -> S3Settings:
+    return S3Settings(store_server.endpoint, "us-east-1", store_server.access_key, store_server.secret_key)
 
 
 @pytest.fixture(scope="session")
-def store_settings(store_server: StoreServer) -> StoreSettings:
-    return StoreSettings(store_server.endpoint, "us-east-1", store_server.access_key, store_server.secret_key)
-
-
-@pytest.fixture(scope="session")
-def bucket(store_settings: StoreSettings) -> Bucket:
+def bucket(store_settings: S3Settings) -> Bucket:
     """The bucket ``models``."""
     made = Bucket(connect(store_settings), "models")
     made.create()
@@ -194,7 +180,7 @@ def service(serve: Serve, new_database: NewDatabase, redis_url: str, request: py
         if (name, kind) not in started:
             environ = {"DATABASE_URL": new_database(kind), "REDIS_URL": redis_url}
             if name != "logs":
-                environ |= request.getfixturevalue("store_settings").environ
+                environ |= environ_of(request.getfixturevalue("store_settings"))
             if name == "models":
                 environ |= {"LOGS_URL": get("logs", kind).url, "GATEWAY_URL": "http://localhost:8080"}
                 environ |= request.getfixturevalue("store_server").parts_environ

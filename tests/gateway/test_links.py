@@ -14,6 +14,7 @@ from minio import Minio
 
 from run import parts
 from run.settings import free_port, gateway_hosts
+from tests.support.services import environ_of
 
 MODELS = "/api/v1/models"
 FILES = {
@@ -97,7 +98,7 @@ def test_they_carry_the_public_url(serve, new_database, redis_url, store_setting
     """Where a proxy in front ends TLS, and gives itself another name."""
     environ = {"DATABASE_URL": new_database("sqlite"), "LOGS_URL": "http://127.0.0.1:9"}
     environ |= {"GATEWAY_URL": "http://127.0.0.1:9", "PUBLIC_URL": "https://tuned.example/"}
-    models = serve("models", **environ, **store_settings.environ, **store_server.parts_environ)
+    models = serve("models", **environ, **environ_of(store_settings), **store_server.parts_environ)
     port, _ = behind(models)
     model_id = make_model(models)
     detail = get(port, f"http://inside{MODELS}/{model_id}").json()

@@ -14,6 +14,7 @@ from run import parts
 from run.parts import Part
 from run.settings import free_port
 from run.supervisor import answers
+from shared.s3.client import S3Settings
 from tests.support.waiting import wait_until
 
 START_WITHIN_S = 60
@@ -97,3 +98,8 @@ def start_service(
     if app is not None:
         part = replace(part, command=[*part.command[:-1], f"{app}:create_app()"])
     return f"http://127.0.0.1:{port}", start(part)
+
+
+def environ_of(settings: S3Settings) -> dict[str, str]:
+    """The variables that a process is given its settings by."""
+    return {name.upper(): value for name, value in vars(settings).items()}
