@@ -1,4 +1,4 @@
-"""An evaluation with all that its detail shows: its first examples, and how far it is."""
+"""The detail of an evaluation: its record with examples, progress, provenance and staleness."""
 
 from __future__ import annotations
 
@@ -8,17 +8,19 @@ from typing import Any
 
 from services.evaluations.api.schemas import DetailSchema, RecordSchema, ReportSchema
 from services.evaluations.models_client import ModelsClient
-from services.evaluations.records import cancel_retry, evaluations
+from services.evaluations.records import cancel_retry
+from services.evaluations.records.evaluations import TERMINAL, first_examples, get_evaluation
+from services.evaluations.records.external_report import record_report
 from services.evaluations.tables import Evaluation
 from shared.http.fields import only_changes
 
 _FLEETING = frozenset({"progress", "stale"})
-"""Differ from one answer to the next, so a PUT cannot be held to them."""
+"""Differ from one answer to the next, so a PUT may send them with any value."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Rows that are done of how many, those of them in error, and the seconds that the rest will take."""
+    """How far a running evaluation is: rows done, in all and in error, and an estimate of the seconds left."""
 
     done: int
     total: int | None
@@ -27,14 +29,14 @@ class Progress:
 
 
 class Detail:
-    """An evaluation's own fields, its first ``examples``, what its results rest on, and how far it is while it runs.
+    """An evaluation's own fields, its first ``examples``, its provenance and, while it runs, its progress.
 
     ``stale`` says that the model's files have changed since; None where that is not known, or not asked.
     """
 
     def __init__(self, evaluation: Evaluation, *, stale: bool | None = None) -> None:
         self._evaluation = evaluation
-        self.examples = evaluations.first_examples(evaluation.id)
+        self.examples = first_examples(evaluation.id)
         self.progress = _progress(evaluation) if evaluation.status == "running" else None
         self.provenance = _provenance(evaluation)
         self.stale = stale
@@ -45,30 +47,30 @@ class Detail:
 
 def show_evaluation(evaluation_id: int, models: ModelsClient) -> Detail:
     """Return the evaluation, or raise NotFound."""
-    evaluation = evaluations.find_evaluation(evaluation_id)
+    evaluation = get_evaluation(evaluation_id)
     return Detail(evaluation, stale=_is_stale(evaluation, models))
 
 
 def report(evaluation_id: int, body: dict[str, Any]) -> Detail:
-    """End an evaluation with an outside worker's report, and return it as it is then."""
-    present = Detail(evaluations.find_evaluation(evaluation_id))
+    """End an evaluation by an external report, and return it as it is then."""
+    present = Detail(get_evaluation(evaluation_id))
     shown = RecordSchema().dump(present) | DetailSchema().dump(present)
-    held_to = {name: value for name, value in body.items() if name not in _FLEETING}
-    return Detail(evaluations.report(evaluation_id, only_changes(held_to, ReportSchema, shown)))
+    sent = {name: value for name, value in body.items() if name not in _FLEETING}
+    return Detail(record_report(evaluation_id, only_changes(sent, ReportSchema, shown)))
 
 
 def cancel(evaluation_id: int) -> Detail:
-    """End an evaluation before it is over, and return it as it is then."""
+    """Cancel an evaluation, and return it as it is then."""
     return Detail(cancel_retry.cancel(evaluation_id))
 
 
 def retry(evaluation_id: int) -> Detail:
-    """Have a failed evaluation go on, and return it as it is then."""
+    """Retry a failed evaluation, and return it as it is then."""
     return Detail(cancel_retry.retry(evaluation_id))
 
 
 def _is_stale(evaluation: Evaluation, models: ModelsClient) -> bool | None:
-    if evaluation.status not in evaluations.TERMINAL or evaluation.manifest_digest is None:
+    if evaluation.status not in TERMINAL or evaluation.manifest_digest is None:
         return None
     present = models.find_manifest_digest(evaluation.model_id)
     return None if present is None else present != evaluation.manifest_digest

@@ -60,21 +60,21 @@ def get_evaluation(evaluation_id: int) -> Detail:
 @blp.arguments(ReportSchema)
 @blp.response(200, RecordSchema)
 def report_evaluation(body: dict[str, Any], evaluation_id: int) -> Detail:
-    """End an evaluation with what a worker of your own found."""
+    """End an evaluation with the results of a worker of your own."""
     return detail.report(evaluation_id, body)
 
 
 @blp.post("/evaluations/<id:evaluation_id>/cancel")
 @blp.response(200, RecordSchema)
 def cancel_evaluation(evaluation_id: int) -> Detail:
-    """End an evaluation before it is over; what it has so far stays."""
+    """Cancel an evaluation; the rows that it has so far stay."""
     return detail.cancel(evaluation_id)
 
 
 @blp.post("/evaluations/<id:evaluation_id>/retry")
 @blp.response(200, RecordSchema)
 def retry_evaluation(evaluation_id: int) -> Detail:
-    """Have a failed evaluation go on where it failed."""
+    """Retry a failed evaluation; its good rows stay."""
     evaluation = detail.retry(evaluation_id)
     collaborator(Notifier).publish(CHANNEL, str(evaluation_id))
     return evaluation

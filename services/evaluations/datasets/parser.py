@@ -1,4 +1,4 @@
-"""A test set's rows, read piece by piece: a JSON array or JSON Lines of ``{"input", "expected"}``.
+"""An incremental parser of test sets: a JSON array or JSON Lines of ``{"input", "expected"}``.
 
 Both are strings, ``expected`` is not blank, and an object's other fields are ignored.
 """
@@ -27,7 +27,7 @@ class Row(NamedTuple):
 
 
 class Labels:
-    """Collects the distinct ``expected``; there are no labels where they are more than 1,000, or a long text."""
+    """Collects the distinct ``expected``; None once they are more than 1,000, or one is a long text."""
 
     def __init__(self) -> None:
         self._seen: set[str] | None = set()
@@ -44,7 +44,7 @@ class Labels:
 
 
 class RowReader:
-    """Fed with the bytes piece by piece, gives the rows that are whole by then.
+    """Takes the bytes in pieces, and returns the rows that are complete by then.
 
     Raises Unprocessable, naming the line and the row. It holds at most one row and the piece that it was fed; a row
     is read anew with each piece until it is whole, so the pieces should be large (PIECE_BYTES).
@@ -64,7 +64,7 @@ class RowReader:
         return self._read(piece, final=False)
 
     def finish(self) -> list[Row]:
-        """Return the last rows; there must have been one at all."""
+        """Return the last rows; Unprocessable where there was none at all."""
         rows = self._read(b"", final=True)
         if self._expects not in ("lines", "end", ""):
             self._refuse(self._line + self._text.count("\n"), "The array is not closed.")

@@ -1,4 +1,4 @@
-"""Test sets in the bucket `datasets`: streamed in and checked on the way, listed, found, and read by the worker."""
+"""Test sets in the bucket `datasets`: validated while they stream in, listed, and spooled for the worker."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ BUCKET = "datasets"
 _REMOVED = "The test set is no longer there."
 
 
-class _Upload(RequestBody):
-    """A test set as it comes; it is right if each of its rows is."""
+class TestSetBody(RequestBody):
+    """The body of a test set's upload, validated row by row."""
 
     piece_bytes = PIECE_BYTES
     called = "A test set"
@@ -57,7 +57,7 @@ def upload(bucket: Bucket, name: str, source: Readable, declared_size: int | Non
     and Unavailable; the store then has what it had before.
     """
     _require_name(name)
-    body = _Upload(source, declared_size)
+    body = TestSetBody(source, declared_size)
     # Nothing is stored before its end came, and that comes only after everything was checked.
     bucket.put(name, body, content_type="application/json")
     known = {"size": body.size, "rows": body.reader.rows, "sha256": body.sha256, "labels": body.reader.labels.get()}
@@ -148,7 +148,7 @@ def spooled(bucket: Bucket, path: str) -> Iterator[Spooled]:
     except ObjectMissing as error:
         raise NotFound(_REMOVED) from error
     if found.size > MAX_FILE_BYTES:
-        raise too_large(_Upload.called)
+        raise too_large(TestSetBody.called)
     with tempfile.TemporaryFile(prefix="test-set-") as file:
         sha256, reader = hashlib.sha256(), RowReader()
         for chunk in bucket.chunks(name, etag=found.etag) if found.size else ():

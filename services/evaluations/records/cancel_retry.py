@@ -1,4 +1,4 @@
-"""Ends an evaluation before it is over, and gives a failed one another try."""
+"""Cancels evaluations, and retries failed ones."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ CANCELLED = "cancelled"
 
 @connected
 def cancel(evaluation_id: int) -> Evaluation:
-    """End an evaluation as failed with the error ``cancelled``; its rows stay, its worker drops what is in flight.
+    """End an evaluation as failed with the error ``cancelled``; its rows stay, the worker's lease is void.
 
     NotFound; Conflict where it is over for another reason. One that was cancelled is returned as it is.
     """
@@ -31,7 +31,7 @@ def cancel(evaluation_id: int) -> Evaluation:
 
 @connected
 def retry(evaluation_id: int) -> Evaluation:
-    """Have a failed evaluation go on: its good rows stay, those in error are asked again, of both models.
+    """Set a failed evaluation to pending: its good rows stay, those in error are asked again, of both models.
 
     NotFound; Conflict where it did not fail.
     """

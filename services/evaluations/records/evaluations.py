@@ -1,4 +1,4 @@
-"""Evaluations as the API knows them: created, found, listed, and reported by a worker of somebody else's."""
+"""The rows of evaluations and of their examples: created, read, listed, locked."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ from typing import Any
 
 from services.evaluations.datasets.test_sets import require_set
 from services.evaluations.models_client import ModelsClient
-from services.evaluations.scoring import metrics
-from services.evaluations.scoring.graders import is_correct
 from services.evaluations.tables import Evaluation, Example, connected, database
 from shared.database.pagination import Page, paginate
-from shared.database.queries import tuples
-from shared.errors import Conflict, NotFound, Unprocessable
+from shared.database.queries import get_or_404
+from shared.errors import Conflict
 from shared.s3.bucket import Bucket
 
 CHANNEL = "evaluations"
@@ -21,17 +19,6 @@ CHANNEL = "evaluations"
 STATUSES = ("pending", "running", "completed", "failed")
 TERMINAL = frozenset({"completed", "failed"})
 SHOWN_EXAMPLES = 100
-
-_REPORTED = (
-    "input",
-    "expected",
-    "base_model_output",
-    "base_model_correct",
-    "fine_tuned_output",
-    "fine_tuned_correct",
-    "winner",
-    "error",
-)
 
 
 def create_evaluation(
@@ -70,20 +57,17 @@ def _insert(**values: Any) -> Evaluation:
 
 
 @connected
-def find_evaluation(evaluation_id: int) -> Evaluation:
+def get_evaluation(evaluation_id: int) -> Evaluation:
     """Return the evaluation, or raise NotFound."""
-    return _require(Evaluation.get_or_none(Evaluation.id == evaluation_id), evaluation_id)
+    query = Evaluation.select().where(Evaluation.id == evaluation_id)
+    evaluation: Evaluation = get_or_404(query, f"evaluation {evaluation_id}")
+    return evaluation
 
 
 def lock_evaluation(evaluation_id: int) -> Evaluation:
-    """Return the evaluation, held until the transaction ends, or raise NotFound."""
-    query = Evaluation.select().where(Evaluation.id == evaluation_id)
-    return _require(database.lock_rows(query).get_or_none(), evaluation_id)
-
-
-def _require(evaluation: Evaluation | None, evaluation_id: int) -> Evaluation:
-    if evaluation is None:
-        raise NotFound(f"There is no evaluation {evaluation_id}.")
+    """Return the evaluation, its row locked until the transaction ends, or raise NotFound."""
+    query = database.lock_rows(Evaluation.select().where(Evaluation.id == evaluation_id))
+    evaluation: Evaluation = get_or_404(query, f"evaluation {evaluation_id}")
     return evaluation
 
 
@@ -108,91 +92,10 @@ def list_examples(
     evaluation_id: int, *, page: int, limit: int, winner: str | None = None, error: bool | None = None
 ) -> Page:
     """Return a page of an evaluation's finished rows, in the order of the test set."""
-    find_evaluation(evaluation_id)
+    get_evaluation(evaluation_id)
     query = Example.select().where(Example.evaluation_id == evaluation_id, Example.done)
     if winner is not None:
         query = query.where(Example.winner == winner)
     if error is not None:
         query = query.where(Example.error.is_null(not error))
     return paginate(query.order_by(Example.evaluation_id, Example.row), page, limit)
-
-
-@connected
-def report(evaluation_id: int, changes: dict[str, Any]) -> Evaluation:
-    """End an evaluation with what an outside worker found; our own worker's lease is void from then on.
-
-    What the report leaves out is derived. The same report again changes nothing, another one is a Conflict.
-    """
-    reported = _derived(changes)
-    with database.atomic():
-        evaluation = lock_evaluation(evaluation_id)
-        if evaluation.status in TERMINAL:
-            if not _says_the_same(evaluation, reported):
-                raise Conflict(f"Evaluation {evaluation_id} is {evaluation.status} and cannot be rewritten.")
-            return evaluation
-        _store_report(evaluation, reported)
-        return evaluation
-
-
-def _derived(changes: dict[str, Any]) -> dict[str, Any]:
-    derived = dict(changes)
-    results = changes.get("results")
-    if results is not None and results.get("improvement") is None:
-        improvement = metrics.improvement(results["base_model"], results["fine_tuned"])
-        derived["results"] = results | {"improvement": improvement}
-    if "examples" in changes:
-        derived["examples"] = [_derived_example(example) for example in changes["examples"]]
-    if changes["status"] == "completed" and results is None:
-        raise Unprocessable.field("results", "Is required where the status is completed.")
-    if changes["status"] == "failed" and changes.get("error") is None:
-        derived["error"] = "The worker that reported it gave no reason."
-    return derived
-
-
-def _derived_example(example: dict[str, Any]) -> dict[str, Any]:
-    full: dict[str, Any] = {**dict.fromkeys(_REPORTED), **example}
-    for side in metrics.SIDES:
-        if full[f"{side}_correct"] is None:
-            full[f"{side}_correct"] = is_correct(full[f"{side}_output"], full["expected"])
-    if full["winner"] is None and full["error"] is None:
-        full["winner"] = metrics.winner(full["base_model_correct"], full["fine_tuned_correct"])
-    return full
-
-
-def _says_the_same(evaluation: Evaluation, reported: dict[str, Any]) -> bool:
-    for name in ("status", "results", "error"):
-        if name in reported and reported[name] != getattr(evaluation, name):
-            return False
-    ended = reported.get("completed_at")
-    if ended is not None and ended.replace(microsecond=0) != evaluation.completed_at.replace(microsecond=0):
-        return False
-    if "examples" not in reported:
-        return True
-    query = Example.select(*(getattr(Example, name) for name in _REPORTED)).where(
-        Example.evaluation_id == evaluation.id, Example.done
-    )
-    stored = [dict(zip(_REPORTED, row, strict=True)) for row in tuples(query.order_by(Example.row))]
-    # What the detail shows of many examples, sent back, says nothing else than they do.
-    return reported["examples"] in (stored, stored[:SHOWN_EXAMPLES])
-
-
-def _store_report(evaluation: Evaluation, reported: dict[str, Any]) -> None:
-    now = datetime.now(UTC)
-    evaluation.status = reported["status"]
-    evaluation.results = reported.get("results")
-    evaluation.error = reported.get("error")
-    evaluation.started_at = evaluation.started_at or now
-    evaluation.completed_at = reported.get("completed_at") or now
-    evaluation.lease_token = evaluation.leased_until = None
-    evaluation.eval_results_due = now if evaluation.status == "completed" else None
-    # What our worker had by then is dropped with its lease; no set of ours is what the report is about.
-    evaluation.test_set_sha256 = evaluation.total = evaluation.provenance = None
-    evaluation.done = evaluation.errors = evaluation.retried = 0
-    Example.delete().where(Example.evaluation_id == evaluation.id).execute()
-    columns = ("evaluation_id", "row", *_REPORTED, "done")
-    rows = [
-        (evaluation.id, row, *(example[name] for name in _REPORTED), True)
-        for row, example in enumerate(reported.get("examples", ()))
-    ]
-    database.insert_rows(Example, columns, rows)
-    evaluation.save()

@@ -4,6 +4,8 @@ import uuid
 
 import pytest
 
+from tests.support.databases import one_database
+
 DATASETS = "/api/v1/datasets"
 
 
@@ -33,6 +35,7 @@ def test_it_pages(evaluations, put_set):
     assert (beyond["data"], beyond["total"]) == ([], total)
 
 
+@one_database
 @pytest.mark.parametrize("query", ["page=0", "page=x", "page=1.0", "limit=0", "limit=101", "page=%D9%A3"])
 def test_it_rejects_a_bad_query(evaluations, query):
     answer = evaluations.get(f"{DATASETS}?{query}")

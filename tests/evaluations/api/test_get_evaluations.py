@@ -2,6 +2,8 @@
 
 import pytest
 
+from tests.support.databases import one_database
+
 EVALUATIONS = "/api/v1/evaluations"
 DOCUMENTED = {"ID", "model_id", "status", "base_model_name", "fine_tuned_name", "started_at", "completed_at"}
 RESULTS = {"base_model": {"accuracy": 0.72}, "fine_tuned": {"accuracy": 0.89}}
@@ -52,6 +54,7 @@ def test_it_pages(listed, evaluate, test_set, ready_model):
     assert {page["total"] for page in pages} == {5}
 
 
+@one_database
 @pytest.mark.parametrize(
     "query",
     [

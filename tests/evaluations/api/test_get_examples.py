@@ -2,6 +2,8 @@
 
 import pytest
 
+from tests.support.databases import one_database
+
 EVALUATIONS = "/api/v1/evaluations"
 RESULTS = {"base_model": {}, "fine_tuned": {}}
 
@@ -69,6 +71,7 @@ def test_a_pending_one_has_none(evaluations, new_evaluation):
     assert answer.json() == {"data": [], "total": 0, "page": 1, "limit": 10}
 
 
+@one_database
 @pytest.mark.parametrize("query", ["winner=nobody", "error=1", "error=True", "limit=101", "page=0"])
 def test_it_rejects_a_bad_query(evaluations, new_evaluation, query):
     answer = evaluations.get(f"{EVALUATIONS}/{new_evaluation()}/examples?{query}")

@@ -7,6 +7,7 @@ import pytest
 from run.settings import free_port
 from shared.s3.bucket import Bucket
 from shared.s3.client import connect
+from tests.support.databases import one_database
 
 MODELS = "/api/v1/models"
 
@@ -108,6 +109,7 @@ def test_it_rejects_a_test_set_that_is_none(post, ready_model, path):
     assert list(answer.json()["errors"]) == ["test_set_path"]
 
 
+@one_database
 @pytest.mark.parametrize(
     ("field", "value"),
     [

@@ -12,6 +12,7 @@ import pytest
 import requests
 
 from shared.s3.bucket import PART_BYTES
+from tests.support.databases import one_database
 
 DATASETS = "/api/v1/datasets"
 ROW = b'{"input": "a", "expected": "b"}'
@@ -77,6 +78,7 @@ def test_it_takes_a_chunked_body_of_several_parts(put_set):
     assert (answer.json()["rows"], answer.json()["size"]) == (18_000, 18 * len(block))
 
 
+@one_database
 @pytest.mark.parametrize(
     ("body", "line"),
     [
@@ -119,6 +121,7 @@ def test_it_rejects_a_bad_row_by_its_line(put_set, evaluations, body, line):
     assert _listed(evaluations, name) == []
 
 
+@one_database
 @pytest.mark.parametrize("body", [b"", b" \n\r\n", b"\xef\xbb\xbf", b"[]", b"[ \n ]\n"])
 def test_it_rejects_a_set_without_rows(put_set, body):
     answer = put_set(body)
@@ -135,6 +138,7 @@ def test_a_refused_body_keeps_the_old_set(put_set, evaluations, evaluate):
     evaluate(f"datasets/{name}")
 
 
+@one_database
 @pytest.mark.parametrize(
     "name",
     [

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from tests.support.databases import one_database
+
 EVALUATIONS = "/api/v1/evaluations"
 RESULTS = {
     "base_model": {"accuracy": 0.72, "f1_score": 0.70},
@@ -171,6 +173,7 @@ def _deep(levels):
     return value
 
 
+@one_database
 @pytest.mark.parametrize(
     ("change", "field"),
     [

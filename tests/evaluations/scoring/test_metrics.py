@@ -10,35 +10,36 @@ from sklearn.metrics import accuracy_score, precision_recall_fscore_support
 
 from services.evaluations.scoring import graders, metrics
 from services.evaluations.scoring.graders import LabelRule, TextRule
+from tests.support.seeds import for_seeds
 
 BASE = {"accuracy": 0.72, "f1_score": 0.70, "precision": 0.71, "recall": 0.69}
 TUNED = {"accuracy": 0.89, "f1_score": 0.87, "precision": 0.88, "recall": 0.86}
 
 
-def figures(expected, graders, rule=None, ms=(10,)):
+def figures(expected, answers, rule=None, ms=(10,)):
     rule = rule or LabelRule(expected, extract=False)
     tally = metrics.Tally()
-    for label, answer, time in zip(expected, graders, itertools.cycle(ms)):
+    for label, answer, time in zip(expected, answers, itertools.cycle(ms)):
         tally.add(rule.label(label), rule.read(answer, label), time)
     return tally.figures(of_labels=isinstance(rule, LabelRule))
 
 
-@pytest.mark.parametrize("seed", range(200))
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.UndefinedMetricWarning")
+@for_seeds(200)
 def test_it_works_as_scikit_learn(seed):
     draw = random.Random(seed)
     labels = [f"label {number}" for number in range(draw.randint(1, 6))]
     expected = [draw.choice(labels) for _ in range(draw.randint(1, 60))]
-    graders = [
+    answers = [
         label if draw.random() < 0.6 else draw.choice([*labels, "never expected", "none of them"]) for label in expected
     ]
     averages = precision_recall_fscore_support(
-        expected, graders, labels=sorted(set(expected)), average="macro", zero_division=0
+        expected, answers, labels=sorted(set(expected)), average="macro", zero_division=0
     )
 
-    found = figures(expected, graders)
+    found = figures(expected, answers)
 
-    assert found["accuracy"] == pytest.approx(accuracy_score(expected, graders), abs=1e-12)
+    assert found["accuracy"] == pytest.approx(accuracy_score(expected, answers), abs=1e-12)
     assert (found["precision"], found["recall"], found["f1_score"]) == pytest.approx(averages[:3], abs=1e-12)
     assert found["avg_response_time_ms"] == 10
 
@@ -128,7 +129,7 @@ def test_the_winner(base, tuned, winner):
     assert metrics.winner(base, tuned) == winner
 
 
-@pytest.mark.parametrize("seed", range(20))
+@for_seeds(20)
 def test_the_percentiles_are_numpys(seed):
     times = np.random.default_rng(seed).lognormal(4, 1, size=seed * 50 + 1)
     found = figures(["a"] * len(times), ["a"] * len(times), ms=times)

@@ -12,6 +12,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from services.evaluations.scoring import significance
 from services.evaluations.scoring.significance import Paired
+from tests.support.seeds import for_seeds
 
 NO_LABEL = "no label"
 
@@ -28,7 +29,7 @@ def draw_cells(seed, rows, labels=3, base=0.6, tuned=0.7):
     return Counter((label, answer(label, base), answer(label, tuned)) for label in expected)
 
 
-@pytest.mark.parametrize("seed", range(100))
+@for_seeds(100)
 def test_p_is_that_of_statsmodels(seed):
     draw = random.Random(seed)
     most = 10 ** draw.randint(1, 5)
@@ -65,7 +66,7 @@ def test_the_interval_is_that_of_the_papers(both, tuned_only, base_only, neither
     assert found == pytest.approx(interval, abs=1e-4)
 
 
-@pytest.mark.parametrize("seed", range(50))
+@for_seeds(50)
 def test_the_interval_is_made_of_wilsons(seed):
     """With phi 0 (one model is always right) it is the square root of two squares of statsmodels' Wilson arms."""
     draw = random.Random(seed)
@@ -104,8 +105,8 @@ def rows_of(cells):
     return [[answer or NO_LABEL for answer in column] for column in zip(*rows, strict=True)]
 
 
-@pytest.mark.parametrize("seed", range(30))
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.UndefinedMetricWarning")
+@for_seeds(30)
 def test_macro_f1_is_that_of_scikit_learn(seed):
     cells = draw_cells(seed, rows=random.Random(seed).randint(1, 60), labels=4)
     expected, base, _ = rows_of(cells)
