@@ -7,6 +7,7 @@ RUN pip install --no-cache-dir --require-hashes -r requirements/service.txt
 
 ARG SERVICE
 COPY gunicorn.conf.py ./
+COPY client/tunedeck_client/version.py client/tunedeck_client/
 COPY shared shared
 COPY services/__init__.py services/__init__.py
 COPY services/${SERVICE} services/${SERVICE}

@@ -15,6 +15,7 @@ from types import FrameType
 
 from tunedeck_client.channel import Channel
 from tunedeck_client.text import Folder, level_of_text
+from tunedeck_client.version import __version__
 
 CHUNK = 65536
 LAST_WORDS = 1.0  # s after a signal in which the program may still print
@@ -29,6 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--level", default="info", choices=["debug", "info", "warn", "error"])
     parser.add_argument("--spool-dir")
     parser.add_argument("--quiet", action="store_true", help="print nothing")
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     options = parser.parse_args(arguments)
     try:
         channel = Channel(options.job, options.url, source=options.source, spool_dir=options.spool_dir)

@@ -11,6 +11,8 @@ from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from tunedeck_client.version import __version__
+
 MAX_RETRY_AFTER = 300.0  # seconds; a server that asks for more is asked again after this
 
 
@@ -38,6 +40,7 @@ class Post:
             "Content-Type": "application/x-ndjson",
             "Content-Encoding": "gzip",
             "Connection": "close",
+            "User-Agent": f"tunedeck-client/{__version__}",
         }
         if token:
             if not (token.isascii() and token.isprintable()):

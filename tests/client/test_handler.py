@@ -7,7 +7,7 @@ import re
 import time
 
 import pytest
-from tunedeck_client import JobLogHandler
+from tunedeck_client import JobLogHandler, __version__
 
 
 def test_it_works(service, make_log):
@@ -22,6 +22,7 @@ def test_it_works(service, make_log):
     assert line["timestamp"][:10] == time.strftime("%Y-%m-%d", time.gmtime(before))
     assert service.headers[0]["Authorization"] == "Bearer secret"
     assert service.headers[0]["Content-Encoding"] == "gzip"
+    assert service.headers[0]["User-Agent"] == f"tunedeck-client/{__version__}"
 
 
 def test_it_sends_a_lone_line_at_once(service, make_log):

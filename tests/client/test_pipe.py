@@ -3,6 +3,8 @@
 import signal
 import time
 
+from tunedeck_client import __version__
+
 
 def test_it_works(service, start_pipe):
     pipe = start_pipe(service.url, "--source", "train.py", "--level", "debug")
@@ -36,6 +38,11 @@ def test_lines_go_out_while_the_program_runs(service, start_pipe):
     pipe.stdin.flush()
     assert service.wait_for(lambda s: s.messages == ["live"])
     assert pipe.stdout.readline() == b"live\n"
+
+
+def test_it_says_its_version(service, start_pipe):
+    out, _ = start_pipe(service.url, "--version").communicate(timeout=10)
+    assert out.decode() == f"tunedeck-log {__version__}\n"
 
 
 def test_quiet_prints_nothing(service, start_pipe):
