@@ -78,7 +78,7 @@ bench-models: $(VENV)/test.stamp ## benchmarks of the models service
 
 # The files name no index. Needs uv.
 lock: ## pin every requirement with its hashes
-	for name in service run test; do \
+	for name in logs models evaluations run test; do \
 		uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 			--no-header --no-annotate requirements/$$name.in -o requirements/$$name.txt || exit 1; \
 	done

@@ -1,5 +1,6 @@
 """How gunicorn serves a service: `gunicorn -c gunicorn.conf.py services.logs.app`; settings come by environment."""
 
+import contextlib
 import os
 import shutil
 import tempfile
@@ -39,9 +40,10 @@ def on_exit(server):  # type: ignore[no-untyped-def]
 
 def child_exit(server, worker):  # type: ignore[no-untyped-def]
     """Let the open streams of a worker that is gone no longer count."""
-    from prometheus_client import multiprocess  # noqa: PLC0415  # it must not be imported before there is a folder
+    with contextlib.suppress(ImportError):  # only the logs service counts, and only its image has the package
+        from prometheus_client import multiprocess  # noqa: PLC0415  # not before there is a folder
 
-    multiprocess.mark_process_dead(worker.pid)
+        multiprocess.mark_process_dead(worker.pid)
 
 
 def post_worker_init(worker):  # type: ignore[no-untyped-def]
