@@ -1,9 +1,12 @@
 """How gunicorn serves a service: `gunicorn -c gunicorn.conf.py services.logs.app`; settings come by environment."""
 
 import contextlib
+import fcntl
 import os
 import shutil
 import tempfile
+import time
+from pathlib import Path
 
 from gunicorn.http.unreader import SocketUnreader
 
@@ -29,13 +32,55 @@ accesslog = None
 loglevel = "warning"
 
 
+_TEMPORARY = "tunedeck-metrics-"
+
+
 def on_starting(server):  # type: ignore[no-untyped-def]
-    """Make the folder in which the workers count; prometheus_client looks for it when a worker imports it."""
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="tunedeck-metrics-")
+    """Make the folder in which the workers count; prometheus_client looks for it when a worker imports it.
+
+    A folder that the environment names is kept, and emptied of what an earlier run counted.
+    """
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        folder = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
+        folder.mkdir(parents=True, exist_ok=True)
+        for counts in folder.glob("*.db"):
+            counts.unlink()
+        return
+    _remove_leftovers()
+    server.metrics_dir = tempfile.mkdtemp(prefix=_TEMPORARY)
+    # Locked by the master and, as they inherit it, by its workers: until the last of them is gone it is no leftover.
+    server.metrics_lock = os.open(server.metrics_dir, os.O_RDONLY)
+    fcntl.flock(server.metrics_lock, fcntl.LOCK_SH)
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = server.metrics_dir
 
 
 def on_exit(server):  # type: ignore[no-untyped-def]
-    shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)
+    _remove_temporary(server)
+
+
+def worker_exit(server, worker):  # type: ignore[no-untyped-def]
+    """Remove the folder in the master's place where that was killed."""
+    if os.getppid() != worker.ppid:
+        _remove_temporary(server)
+
+
+def _remove_temporary(server):  # type: ignore[no-untyped-def]
+    if hasattr(server, "metrics_dir"):
+        shutil.rmtree(server.metrics_dir, ignore_errors=True)
+
+
+def _remove_leftovers():  # type: ignore[no-untyped-def]
+    """Remove what masters left that were killed together with their workers."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_TEMPORARY}*"):
+        with contextlib.suppress(OSError):  # somebody else's, or gone already
+            lock = os.open(folder, os.O_RDONLY | os.O_NOFOLLOW)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                # One that was made just now is about to be locked.
+                if time.time() - os.fstat(lock).st_mtime > 10:
+                    shutil.rmtree(folder)
+            finally:
+                os.close(lock)
 
 
 def child_exit(server, worker):  # type: ignore[no-untyped-def]

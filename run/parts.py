@@ -32,6 +32,8 @@ class Part:
     ready_url: str | None = None
     shows: str = ""
     """What the line that says it is ready adds: where to find it."""
+    leaves: tuple[Path, ...] = ()
+    """Files that the program leaves behind and can be told neither to remove nor to put elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -77,17 +79,20 @@ def seaweed(binary: str | None, folder: Path, server: StoreServer, port: Callabl
         f"-s3.localSocket={folder}/s3.sock",
         f"-filer.localSocket={folder}/filer.sock",
         f"-s3.port={server.endpoint.rpartition(':')[2]}",
-        f"-s3.port.grpc={port('store_grpc')}",
     ]
+    grpc = {"s3": port("store_grpc")}
     for part in ("master", "volume", "filer", "admin"):
         # A gRPC port that is not given is the HTTP one plus 10,000, which may be anybody's.
-        options += [f"-{part}.port={port(f'store_{part}')}", f"-{part}.port.grpc={port(f'store_{part}_grpc')}"]
+        options.append(f"-{part}.port={port(f'store_{part}')}")
+        grpc[part] = port(f"store_{part}_grpc")
+    options += [f"-{part}.port.grpc={number}" for part, number in grpc.items()]
     return Part(
         "store",
         [binary or _beside_python("weed"), "mini", *options],
         ready_url=f"{server.endpoint}/healthz",
-        # It writes its logs wherever temporary files go. (Its gRPC sockets lie in /tmp, whatever it is told.)
+        # It writes its logs wherever temporary files go.
         environ={"GOGC": "50", "TMPDIR": str(logs)},
+        leaves=tuple(Path(f"/tmp/seaweedfs-{part}-grpc-{number}.sock") for part, number in grpc.items()),
     )
 
 

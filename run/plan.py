@@ -43,7 +43,8 @@ def make(settings: Settings, data_dir: Path, port: Ports) -> tuple[list[Part], A
         database = getattr(settings, f"{service}_database_url") or f"sqlite:///{data_dir / service}.db"
         own = environ | {"DATABASE_URL": database}
         plan.append(parts.setup(service, own, servers))
-        plan.append(parts.gunicorn(service, own, ports[service], (f"{service} setup",)))
+        metrics = {"PROMETHEUS_MULTIPROC_DIR": str(data_dir / "metrics" / service)}
+        plan.append(parts.gunicorn(service, own | metrics, ports[service], (f"{service} setup",)))
         plan += _companions(service, own, settings)
     upstreams = {f"{name.upper()}_UPSTREAM": f"127.0.0.1:{number}" for name, number in ports.items()}
     upstreams["S3_UPSTREAM"] = server.endpoint

@@ -95,6 +95,7 @@ class Supervisor:
             await asyncio.sleep(_BACKOFF_S[min(max(failed_starts, deaths), len(_BACKOFF_S) - 1)])
 
     async def _start(self, part: Part) -> asyncio.subprocess.Process:
+        _remove_leftovers(part)  # of a run that was killed
         process = await asyncio.create_subprocess_exec(
             *part.command,
             cwd=ROOT,
@@ -126,9 +127,11 @@ class Supervisor:
         return await asyncio.to_thread(answers, url)
 
     async def _stop_all(self) -> None:
-        # The gateway first, so that no client sees the services behind it go.
+        # The gateway first, so that no client sees the services go.
         order = sorted(self._running.items(), key=lambda item: item[0] != "gateway")
         await asyncio.gather(*(self._stop(process) for _, process in order))
+        for part in self._parts:
+            _remove_leftovers(part)
 
     async def _stop(self, process: asyncio.subprocess.Process) -> int:
         """End a process and all of its group; what is left after eight seconds is killed."""
@@ -168,6 +171,11 @@ def _takes_connections(host: str, port: int) -> bool:
         return True
     except OSError:
         return False
+
+
+def _remove_leftovers(part: Part) -> None:
+    for path in part.leaves:
+        path.unlink(missing_ok=True)
 
 
 def _signal_group(pid: int, number: signal.Signals) -> None:
