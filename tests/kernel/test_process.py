@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 import pytest
 import urllib3
 
+from run.supervisor import STOP_WITHIN_S
+
 if TYPE_CHECKING:
     from tests.kernel.conftest import StandIn
-
-STOP = 3  # seconds that a kernel may take to stop
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def kernel(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[subproces
 def test_it_stops_while_nobody_is_there(kernel: subprocess.Popen[bytes]) -> None:
     assert kernel.poll() is None
     kernel.send_signal(signal.SIGINT)
-    assert kernel.wait(STOP) == 0
+    assert kernel.wait(STOP_WITHIN_S) == 0
 
 
 def test_it_ends_its_job_when_it_is_stopped(services: StandIn, kernel: subprocess.Popen[bytes]) -> None:
@@ -59,6 +59,6 @@ def test_it_ends_its_job_when_it_is_stopped(services: StandIn, kernel: subproces
             break
         time.sleep(0.05)
     kernel.terminate()
-    assert kernel.wait(STOP) == 0
+    assert kernel.wait(STOP_WITHIN_S) == 0
     assert services.jobs[job_id]["status"] == "failed"
     assert services.text(job_id).endswith("[error] The kernel was stopped while it worked on this job")
