@@ -1,4 +1,4 @@
-"""How gunicorn serves a service: `gunicorn -c gunicorn.conf.py services.logs.app`; settings come by environment."""
+"""gunicorn's settings, the same for each service: `gunicorn -c gunicorn.conf.py "services.logs.app:create_app()"`."""
 
 import contextlib
 import fcntl
@@ -10,10 +10,10 @@ from pathlib import Path
 
 from gunicorn.http.unreader import SocketUnreader
 
-# What an upload reads at once: of gunicorn's own 1 MiB each read copies what it leaves over.
+# Bytes of an upload that are read at once: with gunicorn's own 1 MiB, each smaller read copies the rest.
 SocketUnreader.max_body_chunk = 256 * 1024
 
-# One worker holds MAX_STREAMS streams and must still answer /healthz beside them.
+# A worker with MAX_STREAMS open streams must still answer /healthz.
 _SPARE_CONNECTIONS = 200
 
 host = os.environ.get("HOST") or "127.0.0.1"
@@ -23,7 +23,7 @@ worker_class = "gevent"
 worker_connections = int(os.environ.get("MAX_STREAMS") or 4000) + _SPARE_CONNECTIONS
 backlog = 4096
 timeout = 60
-# Shorter than the supervisor's patience: an idle connection that is kept alive holds a worker for all of it.
+# Below the supervisor's STOP_WITHIN_S: a worker with an idle keep-alive connection takes all of it to exit.
 graceful_timeout = 5
 keepalive = 75
 limit_request_line = 8190
@@ -84,7 +84,7 @@ def _remove_leftovers():  # type: ignore[no-untyped-def]
 
 
 def child_exit(server, worker):  # type: ignore[no-untyped-def]
-    """Let the open streams of a worker that is gone no longer count."""
+    """Drop the gauges of a worker that is gone: its streams are no longer open."""
     with contextlib.suppress(ImportError):  # only the logs service counts, and only its image has the package
         from prometheus_client import multiprocess  # noqa: PLC0415  # not before there is a folder
 
@@ -92,11 +92,11 @@ def child_exit(server, worker):  # type: ignore[no-untyped-def]
 
 
 def post_worker_init(worker):  # type: ignore[no-untyped-def]
-    """Let the app see the worker end: streams watch `alive`, or they would hold it for the whole graceful timeout."""
+    """Show the app its worker: streams end once it is not `alive`, or they would take the whole graceful timeout."""
     worker.wsgi.config["WORKER"] = worker
-    worker.log.error_log.addFilter(_is_ours)
+    worker.log.error_log.addFilter(_is_no_timeout)
 
 
-def _is_ours(record):  # type: ignore[no-untyped-def]
-    """Leave out the traceback of each client that took nothing for so long that its socket's deadline cut it off."""
+def _is_no_timeout(record):  # type: ignore[no-untyped-def]
+    """Filter out the traceback of a client that read nothing until its socket timed out."""
     return not (record.exc_info and isinstance(record.exc_info[1], TimeoutError))

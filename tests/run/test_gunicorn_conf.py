@@ -55,7 +55,7 @@ def serve(tmp_path: Path, temporary: Path) -> Iterator[Serve]:
                 "app:app",
             ],
             cwd=tmp_path,
-            env=os.environ | {"TMPDIR": str(temporary), "PORT": str(port), **environ},
+            env=os.environ | {"TMPDIR": str(temporary), "PORT": str(port), "GUNICORN_CMD_ARGS": "", **environ},
             start_new_session=True,
         )
         started.append(process)
