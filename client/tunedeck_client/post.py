@@ -51,6 +51,7 @@ class Post:
         """Send encoded lines on a new connection: a stale one would look like a dead service."""
         connection = self._connection_class(self._host, self._port, timeout=self._timeout)
         try:
+            connection.connect()
             # A server that refuses early stops reading; its response can be read all the same.
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 headers = {**self._headers, "Idempotency-Key": key}

@@ -174,6 +174,15 @@ def test_an_answer_that_nobody_expects_keeps_the_lines_and_is_asked_rarely(servi
     assert service.messages == ["kept", "kept too"]
 
 
+def test_a_connection_that_is_reset_at_once_is_no_response(monkeypatch):
+    def reset(*args, **kwargs):
+        raise ConnectionResetError("reset by peer")
+
+    monkeypatch.setattr(socket, "create_connection", reset)
+    result = Post("http://127.0.0.1:1", 7, None, 5.0)("key", b"{}")
+    assert (result.status, result.reason) == (0, "ConnectionResetError: reset by peer")
+
+
 def test_an_answer_before_the_body_is_read_is_an_answer():
     def refuse(server):
         connection, _ = server.accept()
