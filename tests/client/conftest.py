@@ -19,6 +19,8 @@ from pathlib import Path
 import pytest
 from tunedeck_client import JobLogHandler
 
+from run import settings
+
 CLIENT = Path(__file__).resolve().parents[2] / "client"
 
 
@@ -149,9 +151,7 @@ def start_service():
 
 @pytest.fixture
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    return settings.free_port()
 
 
 @pytest.fixture

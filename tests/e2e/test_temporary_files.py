@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.support.system import System, descendants, start_system
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture
@@ -35,10 +35,7 @@ def test_neither_a_kill_nor_a_stop_leaves_anything(tmp_path: Path, temporary: Pa
     killed.process.kill()
     killed.process.wait()
 
-    deadline = time.monotonic() + 30
-    while any(Path(f"/proc/{pid}").exists() for pid in parts):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in parts))
     assert list(temporary.iterdir()) == []
 
     # SeaweedFS leaves some of its sockets when it is ended in order, too: those go with the next run.

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import pytest
 from run.parts import ROOT
 from run.settings import free_port
 from run.supervisor import answers
+from tests.support.waiting import wait_until
 
 APP = """
 import os
@@ -67,13 +67,6 @@ def serve(tmp_path: Path, temporary: Path) -> Iterator[Serve]:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def test_it_works(serve: Serve, temporary: Path) -> None:

@@ -49,6 +49,8 @@ class Running:
         with contextlib.suppress(ProcessLookupError):
             self.signal(signal.SIGKILL)
         self.process.wait()
+        for path in self.part.leaves:
+            path.unlink(missing_ok=True)
 
     def is_ready(self) -> bool:
         assert self.process.poll() is None, self.log
