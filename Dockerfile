@@ -2,11 +2,12 @@
 FROM python:3.13-slim
 
 WORKDIR /app
-COPY requirements/service.txt requirements/service.txt
-RUN pip install --no-cache-dir --require-hashes -r requirements/service.txt
-
 ARG SERVICE
+COPY requirements/${SERVICE}.txt requirements.txt
+RUN pip install --no-cache-dir --require-hashes -r requirements.txt
+
 COPY gunicorn.conf.py ./
+COPY client/tunedeck_client/version.py client/tunedeck_client/
 COPY shared shared
 COPY services/__init__.py services/__init__.py
 COPY services/${SERVICE} services/${SERVICE}

@@ -1,5 +1,5 @@
 # `make run` starts the system, `make test` tests it; both need nothing but Python ≥ 3.11 and make.
-.PHONY: run demo test lint tools test-foreign soak chaos bench-logs bench-models bench-evaluations lock clean
+.PHONY: help run demo test coverage test-foreign tools soak chaos lint bench-logs bench-evaluations bench-models lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -7,78 +7,89 @@ BIN := $(VENV)/bin
 TOOLS := aria2 ceph-mon ceph-osd chromium curl default-jdk-headless docker-compose jq libarchive-tools nginx p7zip-full \
 	radosgw unzip wget
 
+help: ## list the targets
+	@echo "usage: make TARGET"
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "  %-18s %s\n", $$1, $$2 }'
+
 # The requirements are installed again only when their file changed, so that a second start uses no network.
+# -qq leaves out pip's warnings, which are about the machine's configuration, and keeps its errors.
 define install
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, set PYTHON=")'
+	@echo "Installing $(2) ($(1)) into $(VENV): once, about $(3) ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@echo "installing $(1)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(1)
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r $(1)
 	@touch $@
 endef
 
 $(VENV)/run.stamp: requirements/run.txt
-	$(call install,requirements/run.txt)
+	$(call install,$<,the services' packages and the servers,a minute)
 
 $(VENV)/test.stamp: requirements/test.txt
-	$(call install,requirements/test.txt)
+	$(call install,$<,what the tests need,two minutes)
 
-run: $(VENV)/run.stamp
+run: $(VENV)/run.stamp ## start the whole system on http://localhost:8080, until Ctrl-C
 	@exec $(BIN)/python -m run
 
-# The seven steps of the workflow against what `make run` has started.
-demo: $(VENV)/run.stamp
+demo: $(VENV)/run.stamp ## the seven steps of the workflow against what `make run` has started
 	@$(BIN)/python -m run.demo
 
-test: lint
+test: lint ## lint, types and all tests but the slow and the foreign ones
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
-# The tests that want foreign programs; one that is missing fails its test, none is skipped. Then those of the models
-# service once more, over another S3 server.
-test-foreign: $(VENV)/test.stamp
+# Every process that the tests start is measured; what one that was killed ran in its last second is lost.
+coverage: export GUNICORN_CMD_ARGS := --worker-class tests.support.measured_worker.MeasuredWorker
+coverage: $(VENV)/test.stamp ## the same tests, with their branch coverage: 95 % at least
+	rm -rf .data/coverage
+	$(BIN)/coverage run -m pytest -q -n 2 --dist loadfile
+	$(BIN)/coverage combine -q
+	$(BIN)/coverage report
+
+# A program that is missing fails its test, none is skipped. Then the tests of the models service once more, over
+# another S3 server.
+test-foreign: $(VENV)/test.stamp ## the tests that want foreign programs (`make tools` installs those)
 	$(BIN)/python -m pytest -q tests/foreign
 	STORE=ceph $(BIN)/python -m pytest -q -n 2 --dist loadfile -k 'not postgresql' \
 		-m 'not soak and not keeps_checksums' tests/models
 
-tools:
+tools: ## install the foreign programs (Debian, as root)
 	apt-get update -qq
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(TOOLS)
 	command -v npm || DEBIAN_FRONTEND=noninteractive apt-get install -y -qq nodejs npm
 	npm ci --silent --no-audit --no-fund
 
-# The slow proofs: minutes of churn and faults.
-soak: $(VENV)/test.stamp
+soak: $(VENV)/test.stamp ## the slow proofs: minutes of churn and faults
 	$(BIN)/python -m pytest -q -m soak tests tests/foreign
 
-# Churn and faults under the logs service; what they are is drawn from SEED, which is printed.
-chaos: $(VENV)/test.stamp
+# What the faults are is drawn from SEED, which is printed.
+chaos: $(VENV)/test.stamp ## churn and faults under the logs service (SEED=, MINUTES=)
 	SEED=$(SEED) MINUTES=$(MINUTES) $(BIN)/python -m pytest -q -s -m soak tests/logs/faults/test_chaos.py
 
 lint: export PYTHONPATH := .:client
-lint: $(VENV)/test.stamp
+lint: $(VENV)/test.stamp ## style, import contracts, types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 
 # Ratios to nchan, to the bare database, to Flask; needs nginx, libnginx-mod-nchan and wrk, and a quiet machine.
-bench-logs: $(VENV)/test.stamp
+bench-logs: $(VENV)/test.stamp ## benchmarks of the logs service
 	for name in delivery latency idle ingest reading; do $(BIN)/python -m bench.$$name || exit 1; done
 
 # What an evaluation adds to its inference server's own 50 ms, in time, CPU and memory; needs a quiet machine.
-bench-evaluations: $(VENV)/test.stamp
+bench-evaluations: $(VENV)/test.stamp ## benchmarks of the evaluation worker
 	$(BIN)/python -m bench.evaluation
 
 # Ratios to S3 itself, to minio-py, to a socket copy in Python and to MLflow (installed by the run, into .data/bench);
 # needs wrk and curl, and a quiet machine.
-bench-models: $(VENV)/test.stamp
+bench-models: $(VENV)/test.stamp ## benchmarks of the models service
 	for name in downloads download_costs mlflow_proxy uploads listing; do $(BIN)/python -m bench.$$name || exit 1; done
 
-# Pins every requirement with its hashes; the files name no index.
-lock:
-	for name in service run test; do \
+# The files name no index. Needs uv.
+lock: ## pin every requirement with its hashes
+	for name in logs models evaluations run test; do \
 		uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 			--no-header --no-annotate requirements/$$name.in -o requirements/$$name.txt || exit 1; \
 	done
 
-clean:
+clean: ## remove the virtual environment and all state
 	rm -rf $(VENV) .data

@@ -1,15 +1,19 @@
-"""How gunicorn serves a service: `gunicorn -c gunicorn.conf.py services.logs.app`; settings come by environment."""
+"""gunicorn's settings, the same for each service: `gunicorn -c gunicorn.conf.py "services.logs.app:create_app()"`."""
 
+import contextlib
+import fcntl
 import os
 import shutil
 import tempfile
+import time
+from pathlib import Path
 
 from gunicorn.http.unreader import SocketUnreader
 
-# What an upload reads at once: of gunicorn's own 1 MiB each read copies what it leaves over.
+# Bytes of an upload that are read at once: with gunicorn's own 1 MiB, each smaller read copies the rest.
 SocketUnreader.max_body_chunk = 256 * 1024
 
-# One worker holds MAX_STREAMS streams and must still answer /healthz beside them.
+# A worker with MAX_STREAMS open streams must still answer /healthz.
 _SPARE_CONNECTIONS = 200
 
 host = os.environ.get("HOST") or "127.0.0.1"
@@ -19,7 +23,7 @@ worker_class = "gevent"
 worker_connections = int(os.environ.get("MAX_STREAMS") or 4000) + _SPARE_CONNECTIONS
 backlog = 4096
 timeout = 60
-# Shorter than the supervisor's patience: an idle connection that is kept alive holds a worker for all of it.
+# Below the supervisor's STOP_WITHIN_S: a worker with an idle keep-alive connection takes all of it to exit.
 graceful_timeout = 5
 keepalive = 75
 limit_request_line = 8190
@@ -28,28 +32,71 @@ accesslog = None
 loglevel = "warning"
 
 
+_TEMPORARY = "tunedeck-metrics-"
+
+
 def on_starting(server):  # type: ignore[no-untyped-def]
-    """Make the folder in which the workers count; prometheus_client looks for it when a worker imports it."""
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="tunedeck-metrics-")
+    """Make the folder in which the workers count; prometheus_client looks for it when a worker imports it.
+
+    A folder that the environment names is kept, and emptied of what an earlier run counted.
+    """
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        folder = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
+        folder.mkdir(parents=True, exist_ok=True)
+        for counts in folder.glob("*.db"):
+            counts.unlink()
+        return
+    _remove_leftovers()
+    server.metrics_dir = tempfile.mkdtemp(prefix=_TEMPORARY)
+    # Locked by the master and, as they inherit it, by its workers: until the last of them is gone it is no leftover.
+    server.metrics_lock = os.open(server.metrics_dir, os.O_RDONLY)
+    fcntl.flock(server.metrics_lock, fcntl.LOCK_SH)
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = server.metrics_dir
 
 
 def on_exit(server):  # type: ignore[no-untyped-def]
-    shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)
+    _remove_temporary(server)
+
+
+def worker_exit(server, worker):  # type: ignore[no-untyped-def]
+    """Remove the folder in the master's place where that was killed."""
+    if os.getppid() != worker.ppid:
+        _remove_temporary(server)
+
+
+def _remove_temporary(server):  # type: ignore[no-untyped-def]
+    if hasattr(server, "metrics_dir"):
+        shutil.rmtree(server.metrics_dir, ignore_errors=True)
+
+
+def _remove_leftovers():  # type: ignore[no-untyped-def]
+    """Remove what masters left that were killed together with their workers."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_TEMPORARY}*"):
+        with contextlib.suppress(OSError):  # somebody else's, or gone already
+            lock = os.open(folder, os.O_RDONLY | os.O_NOFOLLOW)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                # One that was made just now is about to be locked.
+                if time.time() - os.fstat(lock).st_mtime > 10:
+                    shutil.rmtree(folder)
+            finally:
+                os.close(lock)
 
 
 def child_exit(server, worker):  # type: ignore[no-untyped-def]
-    """Let the open streams of a worker that is gone no longer count."""
-    from prometheus_client import multiprocess  # noqa: PLC0415  # it must not be imported before there is a folder
+    """Drop the gauges of a worker that is gone: its streams are no longer open."""
+    with contextlib.suppress(ImportError):  # only the logs service counts, and only its image has the package
+        from prometheus_client import multiprocess  # noqa: PLC0415  # not before there is a folder
 
-    multiprocess.mark_process_dead(worker.pid)
+        multiprocess.mark_process_dead(worker.pid)
 
 
 def post_worker_init(worker):  # type: ignore[no-untyped-def]
-    """Let the app see the worker end: streams watch `alive`, or they would hold it for the whole graceful timeout."""
+    """Show the app its worker: streams end once it is not `alive`, or they would take the whole graceful timeout."""
     worker.wsgi.config["WORKER"] = worker
-    worker.log.error_log.addFilter(_is_ours)
+    worker.log.error_log.addFilter(_is_no_timeout)
 
 
-def _is_ours(record):  # type: ignore[no-untyped-def]
-    """Leave out the traceback of each client that took nothing for so long that its socket's deadline cut it off."""
+def _is_no_timeout(record):  # type: ignore[no-untyped-def]
+    """Filter out the traceback of a client that read nothing until its socket timed out."""
     return not (record.exc_info and isinstance(record.exc_info[1], TimeoutError))

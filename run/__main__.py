@@ -1,4 +1,4 @@
-"""`python -m run`: the whole system on this machine, until Ctrl-C."""
+"""`python -m run`: runs the whole system on this machine until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def main() -> None:
         data_dir = Path(settings.data_dir).absolute()
         (data_dir / "logs").mkdir(parents=True, exist_ok=True)
         with (data_dir / "run.lock").open("w") as lock:
-            _hold(lock.fileno(), data_dir)
+            _lock(lock.fileno(), data_dir)
             _raise_file_limit()
             _check_ports(settings)
             state = data_dir / "run.json"
@@ -34,15 +34,15 @@ def main() -> None:
         sys.exit(f"error: {error}")
 
 
-def _hold(lock: int, data_dir: Path) -> None:
+def _lock(descriptor: int, data_dir: Path) -> None:
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise SettingsError(f"another `make run` uses DATA_DIR={data_dir}") from None
 
 
 def _raise_file_limit() -> None:
-    """A stream is an open file, and the usual soft limit is 1,024."""
+    """Raise the soft limit of open files to the hard one: it is 1,024 mostly, and each stream takes a file."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 

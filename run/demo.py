@@ -1,6 +1,6 @@
-"""`make demo`: the seven steps from a job to its judgement, against the running system.
+"""`make demo`: the seven steps of the workflow, from a job to its evaluation, against the running system.
 
-Each step is a shell line where curl and jq are there, and the same request from plain Python where they are not.
+Each step is a shell command if curl and jq are installed, else the same request made by Python.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ class DemoSettings:
 
 
 class Failed(Exception):
-    """A step that did not get what it needs."""
+    """A step failed; the message says why."""
 
 
 class Shell:
-    """The steps as shell lines, printed as they run."""
+    """Makes the requests with curl and jq, and prints each command."""
 
     name = "curl and jq"
 
@@ -65,7 +65,7 @@ class Shell:
 
 
 class Plain:
-    """The same steps with the standard library."""
+    """Makes the same requests with the standard library."""
 
     name = "plain Python (curl and jq are not both here)"
 

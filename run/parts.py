@@ -1,4 +1,4 @@
-"""The parts of the system: how each is started, and how one sees that it is ready."""
+"""The parts of the system: how to start each, and how to tell that it is ready."""
 
 from __future__ import annotations
 
@@ -18,11 +18,10 @@ SERVICES = ("logs", "models", "evaluations")
 
 @dataclass(frozen=True)
 class Part:
-    """A process of the system.
+    """A process of the system, started once all parts in ``needs`` are ready.
 
-    It is ready when ``ready_url`` answers 200 (``tcp://host:port``: when that takes a connection; ``alive:``: when
-    it has run for a second); one that has none is a step, ready when it has ended with 0. It starts when all of
-    ``needs`` are ready.
+    It is ready when ``ready_url`` answers 200; for ``tcp://host:port`` when that accepts a connection, for ``alive:``
+    when it has run for a second. Without a ``ready_url`` it is a step, ready when it has exited with 0.
     """
 
     name: str
@@ -31,12 +30,14 @@ class Part:
     needs: tuple[str, ...] = ()
     ready_url: str | None = None
     shows: str = ""
-    """What the line that says it is ready adds: where to find it."""
+    """What is printed when it is ready, beside its name: where to find it."""
+    leaves: tuple[Path, ...] = ()
+    """Files that the program leaves behind and can be told neither to remove nor to put elsewhere."""
 
 
 @dataclass(frozen=True)
 class StoreServer:
-    """Our own SeaweedFS: its address and the keys that it knows."""
+    """An S3 server: its address and its keys."""
 
     endpoint: str
     access_key: str
@@ -46,7 +47,7 @@ class StoreServer:
 
     @property
     def parts_environ(self) -> dict[str, str]:
-        """The settings of whoever signs upload parts."""
+        """The settings of the service that signs upload parts."""
         return {"S3_PARTS_ACCESS_KEY": self.parts_access_key, "S3_PARTS_SECRET_KEY": self.parts_secret_key}
 
 
@@ -58,7 +59,7 @@ def valkey(binary: str | None, folder: Path, port: int) -> Part:
 
 
 def seaweed(binary: str | None, folder: Path, server: StoreServer, port: Callable[[str], int]) -> Part:
-    """Return SeaweedFS on loopback and nothing but S3: by default it listens everywhere and opens consoles."""
+    """Return SeaweedFS with S3 alone and on loopback; by default it listens everywhere and opens consoles."""
     logs = folder / "tmp"
     logs.mkdir(parents=True, exist_ok=True)
     config = folder / "s3.json"
@@ -77,22 +78,25 @@ def seaweed(binary: str | None, folder: Path, server: StoreServer, port: Callabl
         f"-s3.localSocket={folder}/s3.sock",
         f"-filer.localSocket={folder}/filer.sock",
         f"-s3.port={server.endpoint.rpartition(':')[2]}",
-        f"-s3.port.grpc={port('store_grpc')}",
     ]
+    grpc = {"s3": port("store_grpc")}
     for part in ("master", "volume", "filer", "admin"):
         # A gRPC port that is not given is the HTTP one plus 10,000, which may be anybody's.
-        options += [f"-{part}.port={port(f'store_{part}')}", f"-{part}.port.grpc={port(f'store_{part}_grpc')}"]
+        options.append(f"-{part}.port={port(f'store_{part}')}")
+        grpc[part] = port(f"store_{part}_grpc")
+    options += [f"-{part}.port.grpc={number}" for part, number in grpc.items()]
     return Part(
         "store",
         [binary or _beside_python("weed"), "mini", *options],
         ready_url=f"{server.endpoint}/healthz",
-        # It writes its logs wherever temporary files go. (Its gRPC sockets lie in /tmp, whatever it is told.)
+        # It logs to the temporary folder.
         environ={"GOGC": "50", "TMPDIR": str(logs)},
+        leaves=tuple(Path(f"/tmp/seaweedfs-{part}-grpc-{number}.sock") for part, number in grpc.items()),
     )
 
 
 def store_identities(server: StoreServer) -> dict[str, object]:
-    """Two identities: the services' own, and one that signs upload parts and can neither read nor list."""
+    """Return two identities: the services' own, and one that signs upload parts and can neither read nor list."""
 
     def identity(name: str, access: str, secret: str, *actions: str) -> dict[str, object]:
         return {"name": name, "credentials": [{"accessKey": access, "secretKey": secret}], "actions": list(actions)}
@@ -129,6 +133,6 @@ def caddy(
 
 
 def _beside_python(program: str) -> str:
-    """Return the path of a program that a wheel put beside this Python, else of one on the PATH."""
+    """Return the path of a program, preferably the one that a wheel installed beside this Python."""
     path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
     return shutil.which(program, path=path) or program

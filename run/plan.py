@@ -1,4 +1,4 @@
-"""Which parts a `make run` has, wired to each other by their addresses."""
+"""Plans a `make run`: its parts, and the addresses by which they reach each other."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Addresses = dict[str, str]
 
 
 def make(settings: Settings, data_dir: Path, port: Ports) -> tuple[list[Part], Addresses]:
-    """Return the parts in the order in which they start, and where each listens."""
+    """Return the parts in the order in which they start, and the address of each."""
     plan: list[Part] = []
     redis_url, redis = _redis(settings, data_dir, port)
     server, store = _store(settings, data_dir, port)
@@ -43,7 +43,8 @@ def make(settings: Settings, data_dir: Path, port: Ports) -> tuple[list[Part], A
         database = getattr(settings, f"{service}_database_url") or f"sqlite:///{data_dir / service}.db"
         own = environ | {"DATABASE_URL": database}
         plan.append(parts.setup(service, own, servers))
-        plan.append(parts.gunicorn(service, own, ports[service], (f"{service} setup",)))
+        metrics = {"PROMETHEUS_MULTIPROC_DIR": str(data_dir / "metrics" / service)}
+        plan.append(parts.gunicorn(service, own | metrics, ports[service], (f"{service} setup",)))
         plan += _companions(service, own, settings)
     upstreams = {f"{name.upper()}_UPSTREAM": f"127.0.0.1:{number}" for name, number in ports.items()}
     upstreams["S3_UPSTREAM"] = server.endpoint
@@ -77,7 +78,7 @@ def _store(settings: Settings, data_dir: Path, port: Ports) -> tuple[StoreServer
 
 
 def _companions(service: str, environ: dict[str, str], settings: Settings) -> list[Part]:
-    """The processes that work beside a service, on its tables."""
+    """Return the background processes of a service, which share its tables."""
     if service == "models":
         return [Part("checksums", [sys.executable, "-m", "services.models.checksums"], environ, ("models",), "alive:")]
     if service == "evaluations" and settings.evaluation_worker:
@@ -87,7 +88,7 @@ def _companions(service: str, environ: dict[str, str], settings: Settings) -> li
 
 
 def _kernel(environ: dict[str, str], port: int) -> Part:
-    # Its matrices are small: BLAS threads would only spin beside the services.
+    # Its matrices are small: more BLAS threads would only take CPU from the services.
     environ |= {"PYTHONPATH": str(parts.ROOT / "client"), "OPENBLAS_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "examples.kernel"]
     return Part("kernel", command, environ, ("gateway", "logs"), f"http://127.0.0.1:{port}/healthz")

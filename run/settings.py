@@ -1,4 +1,4 @@
-"""The settings of `make run`: what to start, where its state lies, which ports it listens on."""
+"""The settings of `make run`: what to start, where its state is kept, which ports it listens on."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from shared.settings import SettingsError
 
 @dataclass(frozen=True)
 class Settings:
-    """A variable that names a part of somebody else's (REDIS_URL, S3_ENDPOINT, …) leaves our own one out."""
+    """Where REDIS_URL, S3_ENDPOINT or INFERENCE_URL is set, that server is used and ours is not started."""
 
     data_dir: str = ".data"
     port: int = 8080
     host: str | None = None
-    """Where the gateway listens; by default on 127.0.0.1 and, where the machine has it, on ::1."""
+    """Where the gateway listens; by default on 127.0.0.1 and, if the machine has it, on ::1."""
     logs_port: int = 8001
-    """Where kernels push their lines."""
+    """The port of the logs service, to which kernels push their lines."""
     logs_database_url: str | None = None
     models_database_url: str | None = None
     evaluations_database_url: str | None = None
@@ -43,9 +43,9 @@ class Settings:
 
 
 class Ports:
-    """Gives each part its port: ``<PART>_PORT`` if that is set, else that of the last run, else any free one.
+    """Assigns ports: ``<PART>_PORT`` if that is set, else the port of the last run, else a free one.
 
-    SeaweedFS knows its own pieces by their ports, so that a second run must find the same ones.
+    The same ones as in the last run because SeaweedFS identifies its components by their ports.
     """
 
     def __init__(self, file: Path, environ: Mapping[str, str]) -> None:
@@ -71,14 +71,14 @@ class Ports:
 
 
 def free_port() -> int:
-    """Return a port of 127.0.0.1 that nothing listens on now."""
+    """Return a port of 127.0.0.1 on which nothing listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def gateway_hosts(host: str | None) -> list[str]:
-    """Return the addresses for the gateway to listen on: ``localhost`` is either of two on most machines."""
+    """Return the addresses on which the gateway listens: ``localhost`` may be either of the two."""
     if host:
         return [host]
     return ["127.0.0.1", "::1"] if _can_bind(socket.AF_INET6, "::1", 0) else ["127.0.0.1"]
@@ -99,7 +99,7 @@ def _can_bind(family: socket.AddressFamily, host: str, port: int) -> bool:
 
 
 def store_keys(path: Path) -> dict[str, str]:
-    """Return the keys of our own S3 server, made at the first start and kept in ``path``, readable by us alone."""
+    """Return the keys of our own S3 server; the first start makes them and keeps them in ``path`` (mode 0600)."""
     if not path.exists():
         names = ("access_key", "secret_key", "parts_access_key", "parts_secret_key")
         path.touch(mode=0o600)

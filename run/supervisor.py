@@ -1,4 +1,4 @@
-"""Starts parts in the order of their needs, starts again what dies, and stops them all."""
+"""Supervises the parts: starts them in the order of their needs, restarts what dies, stops them all."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ _PR_SET_PDEATHSIG = 1
 
 
 class PartFailed(Exception):
-    """A part never became ready; the message names it and says where its log lies."""
+    """A part could not be started; the message names it and has the last line of its log."""
 
 
 class Supervisor:
-    """Runs a list of parts until it is told to stop, or until one of them cannot be started."""
+    """Runs parts until a signal, or until one of them cannot be started."""
 
     def __init__(self, parts: Sequence[Part], log_dir: Path) -> None:
         self._parts = parts
@@ -41,34 +41,34 @@ class Supervisor:
         self._running: dict[str, asyncio.subprocess.Process] = {}
         self._stopping = asyncio.Event()
 
-    async def run(self, greeting: str) -> None:
-        """Print a line for each part that is ready, then ``greeting``; return when stopped, raise PartFailed."""
+    async def run(self, ready_message: str) -> None:
+        """Print each part that becomes ready, then ``ready_message``; return when stopped, or raise PartFailed."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self._stopping.set)
-        keepers: list[asyncio.Task[None]] = [asyncio.create_task(self._keep(part)) for part in self._parts]
-        greeter = asyncio.create_task(self._greet(greeting))
+        supervisors: list[asyncio.Task[None]] = [asyncio.create_task(self._supervise(part)) for part in self._parts]
+        announcer = asyncio.create_task(self._announce(ready_message))
         stopper = asyncio.create_task(self._stopping.wait())
         try:
             while not stopper.done():
-                await asyncio.wait({stopper, *keepers}, return_when=asyncio.FIRST_COMPLETED)
-                for keeper in [keeper for keeper in keepers if keeper.done()]:
-                    keeper.result()  # raises PartFailed; a step that has ended well returns
-                    keepers.remove(keeper)
+                await asyncio.wait({stopper, *supervisors}, return_when=asyncio.FIRST_COMPLETED)
+                for supervisor in [supervisor for supervisor in supervisors if supervisor.done()]:
+                    supervisor.result()  # raises PartFailed; that of a step returns
+                    supervisors.remove(supervisor)
         finally:
             self._stopping.set()
-            for task in (greeter, stopper, *keepers):
+            for task in (announcer, stopper, *supervisors):
                 task.cancel()
-            await asyncio.gather(greeter, stopper, *keepers, return_exceptions=True)
+            await asyncio.gather(announcer, stopper, *supervisors, return_exceptions=True)
             await self._stop_all()
 
-    async def _greet(self, greeting: str) -> None:
+    async def _announce(self, ready_message: str) -> None:
         for ready in self._ready.values():
             await ready.wait()
-        _say(greeting)
+        _say(ready_message)
 
-    async def _keep(self, part: Part) -> None:
-        """Start the part, and again whenever it dies."""
+    async def _supervise(self, part: Part) -> None:
+        """Start a part, and restart it whenever it dies."""
         for name in part.needs:
             await self._ready[name].wait()
         failed_starts = deaths = 0
@@ -83,7 +83,7 @@ class Supervisor:
                 ready_at = time.monotonic()
                 code = await process.wait()
                 _say(f"{part.name} died ({_ending(code)}), starting it again")
-                # One that ran for a while dies for a new reason: its next start is immediate again.
+                # One that ran for a minute is restarted without a delay.
                 deaths = deaths + 1 if time.monotonic() - ready_at < 60 else 0
                 failed_starts = 0
             else:
@@ -91,10 +91,11 @@ class Supervisor:
                 code = await self._stop(process)
                 _say(f"{part.name} did not become ready ({_ending(code)}), see {self._log_path(part)}")
                 if failed_starts >= MAX_FAILED_STARTS:
-                    raise PartFailed(f"{part.name} failed to start {failed_starts} times: {self._last_words(part)}")
+                    raise PartFailed(f"{part.name} failed to start {failed_starts} times: {self._last_log_line(part)}")
             await asyncio.sleep(_BACKOFF_S[min(max(failed_starts, deaths), len(_BACKOFF_S) - 1)])
 
     async def _start(self, part: Part) -> asyncio.subprocess.Process:
+        _remove_leftovers(part)  # of a run that was killed
         process = await asyncio.create_subprocess_exec(
             *part.command,
             cwd=ROOT,
@@ -102,7 +103,7 @@ class Supervisor:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=self._log_file(part),
             stderr=asyncio.subprocess.STDOUT,
-            # A group of its own: Ctrl-C reaches us alone, and we reach all that the part has started.
+            # A process group of its own: Ctrl-C signals us alone, and we signal all that the part has started.
             start_new_session=True,
             preexec_fn=_die_with_parent,
         )
@@ -126,12 +127,14 @@ class Supervisor:
         return await asyncio.to_thread(answers, url)
 
     async def _stop_all(self) -> None:
-        # The gateway first, so that no client sees the services behind it go.
+        # The gateway first: no client sees a service go.
         order = sorted(self._running.items(), key=lambda item: item[0] != "gateway")
         await asyncio.gather(*(self._stop(process) for _, process in order))
+        for part in self._parts:
+            _remove_leftovers(part)
 
     async def _stop(self, process: asyncio.subprocess.Process) -> int:
-        """End a process and all of its group; what is left after eight seconds is killed."""
+        """Stop a process and its group: SIGTERM, and SIGKILL after eight seconds."""
         if process.returncode is None:
             _signal_group(process.pid, signal.SIGTERM)
             with contextlib.suppress(TimeoutError):
@@ -145,16 +148,16 @@ class Supervisor:
     def _log_file(self, part: Part) -> IO[bytes]:
         return self._log_path(part).open("ab")
 
-    def _last_words(self, part: Part) -> str:
+    def _last_log_line(self, part: Part) -> str:
         lines = self._log_path(part).read_text(errors="replace").strip().splitlines()
-        return lines[-1] if lines else "it said nothing"
+        return lines[-1] if lines else "its log is empty"
 
 
 def answers(url: str) -> bool:
-    """Whether a ready URL answers 200, or its ``tcp:`` address takes a connection."""
+    """Return whether a ready URL answers 200, or its ``tcp:`` address accepts a connection."""
     parts = urlsplit(url)
     if parts.scheme == "tcp":
-        return _takes_connections(parts.hostname or "", parts.port or 0)
+        return _accepts_connections(parts.hostname or "", parts.port or 0)
     try:
         with urllib.request.urlopen(url, timeout=2) as response:
             return bool(response.status == 200)
@@ -162,12 +165,17 @@ def answers(url: str) -> bool:
         return False
 
 
-def _takes_connections(host: str, port: int) -> bool:
+def _accepts_connections(host: str, port: int) -> bool:
     try:
         socket.create_connection((host, port), timeout=2).close()
         return True
     except OSError:
         return False
+
+
+def _remove_leftovers(part: Part) -> None:
+    for path in part.leaves:
+        path.unlink(missing_ok=True)
 
 
 def _signal_group(pid: int, number: signal.Signals) -> None:
@@ -176,7 +184,7 @@ def _signal_group(pid: int, number: signal.Signals) -> None:
 
 
 def _die_with_parent() -> None:
-    """Runs in the child: even when the supervisor is killed outright, Linux ends the part with it."""
+    """Runs in the child: Linux ends the part with the supervisor, even where that is killed outright."""
     if sys.platform == "linux":
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 

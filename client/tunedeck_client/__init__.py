@@ -1,5 +1,6 @@
-"""The kernel's side of a job's log: a logging handler, and a command to pipe a program's output through."""
+"""Sends a training's log lines to its job: a `logging` handler, and a command for a program's output."""
 
 from tunedeck_client.handler import JobLogHandler
+from tunedeck_client.version import __version__
 
-__all__ = ["JobLogHandler"]
+__all__ = ["JobLogHandler", "__version__"]

@@ -1,4 +1,4 @@
-"""`python -m tunedeck_client` is `tunedeck-log`."""
+"""`python -m tunedeck_client` runs `tunedeck-log`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Some encoded lines under one idempotency key, in a file named for the key, or in memory."""
+"""A batch: encoded lines under one idempotency key, in a file named for that key or in memory."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SUFFIX = ".ndjson"
 
 
 class Batch:
-    """Grows while `open`. What was handed out once is never changed, so that a repeat has the same bytes."""
+    """Grows while `open`; immutable once it was handed out, so that a retry sends the same bytes."""
 
     def __init__(self, key: str, path: str | None, loss: Loss | None = None) -> None:
         self.key = key
@@ -27,7 +27,7 @@ class Batch:
 
     @classmethod
     def from_file(cls, path: str) -> Batch:
-        """A batch that a dead process left."""
+        """Return the batch in a file that a dead process left."""
         batch = cls(os.path.basename(path)[: -len(SUFFIX)], path)
         batch.open = False
         batch.found = True
@@ -36,19 +36,19 @@ class Batch:
         return batch
 
     def append(self, lines: list[bytes]) -> None:
-        """Add lines, all or, with an OSError, none."""
+        """Add all lines, or raise OSError and add none."""
         data = b"".join(lines)
         if self.path is None:
             self._memory += lines
         else:
             with open(self.path, "ab", buffering=0) as file:
                 if file.write(data) != len(data):
-                    raise OSError(errno.ENOSPC, "the disk took only a part", self.path)
+                    raise OSError(errno.ENOSPC, "short write", self.path)
         self.size += len(data)
         self.lines += len(lines)
 
     def read(self) -> list[bytes]:
-        """The encoded lines; of a dead process's file only the whole ones, `damaged` counts the others."""
+        """Return the encoded lines; of an adopted file only the whole ones, `damaged` counts the others."""
         if self.path is None:
             return self._memory
         with open(self.path, "rb") as file:
@@ -60,7 +60,7 @@ class Batch:
         return whole
 
     def delete(self) -> None:
-        """Remove the file; it may be gone already."""
+        """Remove the file, which may be gone already."""
         if self.path is not None:
             with contextlib.suppress(OSError):
                 os.unlink(self.path)

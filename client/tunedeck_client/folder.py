@@ -1,4 +1,4 @@
-"""A process's own folder in the spool: locked while the process lives, then adopted by exactly one other."""
+"""A process's folder in the spool: locked while the process lives, then adopted by exactly one other."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ _LOCK = "lock"
 
 
 def new_name() -> str:
-    """A name that is unique everywhere and sorts by time."""
+    """Return a globally unique name that sorts by time."""
     return f"{time.time_ns():020d}-{uuid.uuid4().hex[:12]}"
 
 
 class OwnFolder:
-    """This process's folder under `root`. OSError where it cannot be made."""
+    """This process's folder below `root`; raises OSError where it cannot be made."""
 
     def __init__(self, root: str) -> None:
         self.root = root
         self.name = new_name()
         self.path = os.path.join(root, self.name)
         os.makedirs(root, mode=0o700, exist_ok=True)
-        # Under its real name the folder is locked from the first moment: nobody can take it for a dead one's.
+        # Made hidden and renamed once it is locked: nobody can take it for a dead process's.
         hidden = tempfile.mkdtemp(prefix=".new-", dir=root)
         self._lock: int | None = os.open(os.path.join(hidden, _LOCK), os.O_RDWR | os.O_CREAT, 0o600)
         _try_lock(self._lock)
         if sys.platform == "win32":
-            self.forget()  # Windows renames no folder with an open file in it
+            self.forget()  # Windows renames no folder that holds an open file
         os.rename(hidden, self.path)
 
     def adopt(self) -> list[str]:
-        """Move the files of dead processes here; their new paths, oldest first."""
+        """Move the files of dead processes here and return their new paths, oldest first."""
         adopted: list[str] = []
         with contextlib.suppress(OSError):
             for name in sorted(os.listdir(self.root)):
@@ -50,7 +50,7 @@ class OwnFolder:
             lock = os.open(os.path.join(folder, _LOCK), os.O_RDWR)
         except OSError:
             with contextlib.suppress(OSError):
-                os.rmdir(folder)  # empty and without a lock: its adopter died between the two last steps
+                os.rmdir(folder)  # empty and without a lock file: its adopter died between the last two steps
             return []
         moved = []
         try:
@@ -62,13 +62,13 @@ class OwnFolder:
                 os.unlink(os.path.join(folder, _LOCK))
                 os.rmdir(folder)
         except OSError:
-            pass  # another adopter was faster, or the disk fails: what was moved is ours all the same
+            pass  # another adopter was faster, or the disk fails: what was moved is ours
         finally:
             os.close(lock)
         return moved
 
     def release(self) -> None:
-        """Give the folder up: gone if it is empty, else for the next process to adopt."""
+        """Unlock the folder for the next process to adopt; remove it if it is empty."""
         with contextlib.suppress(OSError):
             if os.listdir(self.path) == [_LOCK]:
                 os.unlink(os.path.join(self.path, _LOCK))
@@ -76,7 +76,7 @@ class OwnFolder:
         self.forget()
 
     def forget(self) -> None:
-        """Close the lock and leave all as it is; in a forked child the parent still holds its lock."""
+        """Close our descriptor of the lock; of a forked child's two, the parent's still holds it."""
         if self._lock is not None:
             with contextlib.suppress(OSError):
                 os.close(self._lock)
@@ -84,7 +84,7 @@ class OwnFolder:
 
 
 def _try_lock(descriptor: int) -> bool:
-    if sys.platform != "win32":  # there nobody can tell a dead process's folder, so none is adopted
+    if sys.platform != "win32":  # which has no flock to tell a dead process's folder, so none is adopted
         with contextlib.suppress(OSError):
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return True

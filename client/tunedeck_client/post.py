@@ -1,4 +1,4 @@
-"""One POST of one batch to the logs service, and what came of it; never an exception, never a log record."""
+"""Posts a batch to the logs service and returns the result; raises nothing and logs nothing."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-MAX_RETRY_AFTER = 300.0  # seconds; a server that asks for more is asked again after this
+from tunedeck_client.version import __version__
+
+MAX_RETRY_AFTER = 300.0  # s; a longer Retry-After counts as this
 
 
-class Answer(NamedTuple):
-    """`status` 0: none came. `retry_after` in seconds, where the service named it."""
+class PostResult(NamedTuple):
+    """The response: `status` is 0 where none came, `retry_after` is in seconds where the service sent it."""
 
     status: int
     retry_after: float | None
@@ -23,7 +25,7 @@ class Answer(NamedTuple):
 
 
 class Post:
-    """Posts batches to one job's log. ValueError for a url or a token that no request can be made of."""
+    """Posts batches to one job's log. Raises ValueError for a url or token that cannot work."""
 
     def __init__(self, url: str, job_id: int, token: str | None, timeout: float) -> None:
         parts = urlsplit(url)
@@ -38,32 +40,34 @@ class Post:
             "Content-Type": "application/x-ndjson",
             "Content-Encoding": "gzip",
             "Connection": "close",
+            "User-Agent": f"tunedeck-client/{__version__}",
         }
         if token:
             if not (token.isascii() and token.isprintable()):
                 raise ValueError("token must be printable ASCII")
             self._headers["Authorization"] = f"Bearer {token}"
 
-    def __call__(self, key: str, lines: bytes) -> Answer:
-        """Send encoded lines, each batch on a new connection: no stale one looks like a dead service."""
+    def __call__(self, key: str, lines: bytes) -> PostResult:
+        """Send encoded lines on a new connection: a stale one would look like a dead service."""
         connection = self._connection_class(self._host, self._port, timeout=self._timeout)
         try:
-            # A server that refuses early stops reading; its answer is there to be read all the same.
+            connection.connect()
+            # A server that refuses early stops reading; its response can be read all the same.
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 headers = {**self._headers, "Idempotency-Key": key}
                 connection.request("POST", self._path, _gzip(lines), headers)
             response = connection.getresponse()
-            return Answer(
+            return PostResult(
                 response.status, _seconds(response.getheader("Retry-After")), _reason(response.read(65536))
             )
         except (OSError, http.client.HTTPException, ValueError) as error:
-            return Answer(0, None, f"{type(error).__name__}: {error}")
+            return PostResult(0, None, f"{type(error).__name__}: {error}")
         finally:
             connection.close()
 
 
 def _gzip(data: bytes) -> bytes:
-    # Not the gzip module: its header has the time, and a repeat must have the same bytes.
+    # Not the gzip module: its header holds the time, and a retry must send the same bytes.
     packer = zlib.compressobj(6, zlib.DEFLATED, 31)
     return packer.compress(data) + packer.flush()
 

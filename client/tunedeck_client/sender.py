@@ -1,4 +1,4 @@
-"""Sends the spool's batches in order, each until the service has it or will never take it."""
+"""Sends the spool's batches in order and retries each until the service stores it or refuses it for good."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import time
 from typing import Callable
 
 from tunedeck_client.batch import Batch
-from tunedeck_client.post import Answer
+from tunedeck_client.post import PostResult
 from tunedeck_client.spool import Spool
 from tunedeck_client.text import REPORT_MARK, Loss, is_report, loss_of, report, rfc3339
 
-LINGER = 0.25  # s after a batch went out before a growing one follows: few requests, and still live
-LONGEST_PAUSE = 30.0  # s between two attempts
-HURRIED_PAUSE = 0.5  # s, while somebody waits in flush or close
-PATIENCE = 60.0  # s of 404 or 400 until lines are dropped: a job may be announced before it exists
-ADOPT_EVERY = 10.0  # s between two looks for what dead processes left
+LINGER = 0.25  # s from one batch to the next that may still grow: few requests, and live all the same
+MAX_BACKOFF = 30.0  # s between two attempts
+MAX_BACKOFF_IN_FLUSH = 0.5  # s, while a caller waits in flush or close
+PATIENCE = 60.0  # s of 404 or 400 until lines are dropped: a kernel may start before its job is created
+ADOPT_EVERY = 10.0  # s between two looks for files that dead processes left
 
 _STORED, _REFUSED, _GIVEN_UP, _STOPPED = "stored", "refused", "given up", "stopped"
 
@@ -26,14 +26,19 @@ _STORED, _REFUSED, _GIVEN_UP, _STOPPED = "stored", "refused", "given up", "stopp
 class Sender:
     """The loop of the sending thread.
 
-    201 is stored. No answer, 408, 429 and 5xx are tried again, with pauses that grow; so is any answer that
-    nobody expects here (401, 403, a redirect, another server's 200), at the longest pause. 413 and 422 halve
-    the batch until the bad line is alone; that one is dropped. 404 and 400 are tried again for `patience`
-    seconds without any line stored, then each batch is dropped at once.
+    201 is stored. No response, 408, 429 and 5xx are retried with exponential backoff; any other unexpected
+    response (401, 403, a redirect, another server's 200) at the longest pause. 413 and 422 bisect the batch
+    until the bad line is alone, which is dropped. 404 and 400 are retried until no line was stored for
+    `patience` seconds; from then on each batch is dropped at its first 404 or 400.
     """
 
     def __init__(
-        self, spool: Spool, post: Callable[[str, bytes], Answer], source: str, backoff: float, patience: float
+        self,
+        spool: Spool,
+        post: Callable[[str, bytes], PostResult],
+        source: str,
+        backoff: float,
+        patience: float,
     ) -> None:
         self._spool = spool
         self._post = post
@@ -51,7 +56,7 @@ class Sender:
         self._noted: set[int] = set()
 
     def run(self) -> None:
-        """Until `stop`."""
+        """Send until `stop`."""
         while not self._stopping:
             try:
                 if time.monotonic() >= self._adopt_at:
@@ -60,17 +65,17 @@ class Sender:
                 batch = self._next()
                 if batch is not None:
                     self._deliver(batch)
-            except Exception as error:  # a fault of ours must neither end the log nor reach the training
+            except Exception as error:  # a bug of ours must not stop the log or reach the training
                 self._note(-1, f"{type(error).__name__}: {error}")
-                self._pause(LONGEST_PAUSE)
+                self._pause(MAX_BACKOFF)
 
     def hurry(self, until: float) -> None:
-        """Somebody waits: until then (monotonic seconds) send at once and pause briefly."""
+        """Send without lingering and retry soon, until then (monotonic seconds): a caller waits."""
         self._hurry_until = until
         self._notify()
 
     def stop(self) -> None:
-        """Leave after the request that is on its way."""
+        """Stop after the request in flight."""
         self._stopping = True
         self._notify()
 
@@ -101,7 +106,7 @@ class Sender:
         if batch.damaged:
             self._lose("damaged", _now(batch.damaged), "damaged in the spool, by a kill or the disk")
         if not lines or self._send(batch.key, lines) != _STOPPED:
-            if self._unwanted_since is None and self._losses:  # the service takes lines
+            if self._unwanted_since is None and self._losses:  # the service accepts lines
                 self._spool.append([report(loss, self._source, why) for loss, why in self._losses.values()])
                 self._losses.clear()
             self._spool.done(batch)
@@ -109,7 +114,7 @@ class Sender:
     def _send(self, key: str, lines: list[bytes]) -> str:
         verdict, answer = self._ask(key, b"".join(lines))
         if verdict == _REFUSED and len(lines) > 1:
-            # The halves' keys come from the batch's, so that a repeat after a restart stores nothing twice.
+            # The halves' keys derive from the batch's: a retry after a restart stores nothing twice.
             half = len(lines) // 2
             if self._send(key + ".0", lines[:half]) == _STOPPED:
                 return _STOPPED
@@ -117,14 +122,16 @@ class Sender:
         if verdict in (_REFUSED, _GIVEN_UP):
             self._note(answer.status, answer.reason)
             if len(lines) == 1 and is_report(lines[0]):
-                self._spool.lost += 1  # a report of ours: one more would go the same way, for ever
+                self._spool.lost += (
+                    1  # a report of ours: a report of its loss would be refused as well, for ever
+                )
             else:
                 why = f"{verdict}, the service answered {answer.status} {answer.reason}"
                 self._lose(f"{verdict} {answer.status}", loss_of(lines), why)
         return verdict
 
-    def _ask(self, key: str, body: bytes) -> tuple[str, Answer]:
-        answer = Answer(0, None, "")
+    def _ask(self, key: str, body: bytes) -> tuple[str, PostResult]:
+        answer = PostResult(0, None, "")
         while not self._stopping:
             answer = self._post(key, body)
             if answer.status in (201, 413, 422):
@@ -140,7 +147,7 @@ class Sender:
             self._pause_after(answer)
         return _STOPPED, answer
 
-    def _pause_after(self, answer: Answer) -> None:
+    def _pause_after(self, answer: PostResult) -> None:
         status = answer.status
         expected = status in (0, 408, 429) or status >= 500
         if not expected:
@@ -149,17 +156,17 @@ class Sender:
             self._pause(answer.retry_after, asked=True)
             return
         if expected or status in (400, 404):
-            grown = min(self._backoff * 2.0 ** min(self._failures, 30), LONGEST_PAUSE)
+            grown = min(self._backoff * 2.0 ** min(self._failures, 30), MAX_BACKOFF)
             self._failures += 1
         else:
-            grown = LONGEST_PAUSE
-        self._pause(grown * random.uniform(0.5, 1.0))  # so that the ranks of one job do not come all at once
+            grown = MAX_BACKOFF
+        self._pause(grown * random.uniform(0.5, 1.0))  # jitter: the ranks of one job would retry all at once
 
     def _pause(self, seconds: float, *, asked: bool = False) -> None:
-        """Wait; a hurry cuts it short unless the service itself asked for the time."""
+        """Wait; `hurry` cuts it short unless the service asked for the time (Retry-After)."""
         self._wake.clear()
         if not asked and time.monotonic() < self._hurry_until:
-            seconds = min(seconds, HURRIED_PAUSE)
+            seconds = min(seconds, MAX_BACKOFF_IN_FLUSH)
         end = time.monotonic() + seconds
         while not self._stopping and time.monotonic() < end:
             if self._wake.wait(end - time.monotonic()) and not asked:

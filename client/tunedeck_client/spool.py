@@ -1,4 +1,4 @@
-"""The lines that the service has not stored yet: batches on disk, bounded, in memory where the disk fails."""
+"""The spool: batches that the service has not stored yet, bounded; on disk, or in memory where that fails."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from tunedeck_client.text import loss_of, report
 
 MAX_BATCH_LINES = 1_000
 MAX_BATCH_BYTES = 1024 * 1024
-MAX_MEMORY_BYTES = 16 * 1024 * 1024  # for batches that no disk takes
+MAX_MEMORY_BYTES = 16 * 1024 * 1024  # of batches that could not be written to disk
 
 
 def roots_of(job_id: int, url: str, spool_dir: str | os.PathLike[str] | None) -> list[str]:
-    """The folders to try, best first, in which a job's processes keep their spools."""
+    """Return the folders to try in turn, in which the processes of a job keep their spools."""
     if spool_dir is not None:
         return [os.path.join(os.fspath(spool_dir), f"job-{job_id}")]
     state = os.environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
@@ -30,12 +30,14 @@ def roots_of(job_id: int, url: str, spool_dir: str | os.PathLike[str] | None) ->
 
 
 class Spool:
-    """The batches in the order of their lines. For any thread; `changed` tells of news."""
+    """The batches in the order of their lines. Thread-safe; `changed` is notified of every change."""
 
-    def __init__(self, roots: list[str], max_bytes: int, source: str) -> None:
+    def __init__(
+        self, roots: list[str], max_bytes: int, source: str, *, max_memory_bytes: int = MAX_MEMORY_BYTES
+    ) -> None:
         self.changed = threading.Condition()
         self.lost = 0
-        self._limits = {True: max_bytes, False: MAX_MEMORY_BYTES}
+        self._limits = {True: max_bytes, False: max_memory_bytes}
         self._batch_bytes = max(1, min(MAX_BATCH_BYTES, max_bytes // 8 or MAX_BATCH_BYTES))
         self._source = source
         self._batches: list[Batch] = []
@@ -50,7 +52,7 @@ class Spool:
         self._name = self._folder.name if self._folder else new_name()
 
     def append(self, lines: list[bytes]) -> None:
-        """Keep lines: on disk, else in memory. Beyond either bound the oldest batch makes place for a report.
+        """Add lines, on disk or else in memory; beyond either bound a report replaces the oldest batch.
 
         The oldest, because the newest lines say where the training stands and why it ended.
         """
@@ -89,7 +91,7 @@ class Spool:
             batch.append(lines)
         except OSError:
             if batch.lines:
-                batch.open = False  # what follows `size` in its file is a part of a line and is never read
+                batch.open = False  # what its file holds beyond `size` is part of a line, which is never read
                 if batch.path is not None:
                     with contextlib.suppress(OSError):
                         os.truncate(batch.path, batch.size)
@@ -130,18 +132,18 @@ class Spool:
             place -= 1
             del self._batches[place]
         key = batch.key + ".lost"
-        tomb = Batch(key, self._path(key), loss)
-        self._batches[place] = tomb
+        replacement = Batch(key, self._path(key), loss)
+        self._batches[place] = replacement
         line = report(loss, self._source, "no room was left while the service could not be reached")
         try:
-            tomb.append([line])
+            replacement.append([line])
         except OSError:
-            tomb.path = None
-            tomb.append([line])
-        tomb.open = False
+            replacement.path = None
+            replacement.append([line])
+        replacement.open = False
 
     def adopt(self) -> None:
-        """Take over what dead processes left; it is older, so it goes first."""
+        """Take over the batches of dead processes, ahead of ours, which are newer."""
         with self._adopting:
             paths = self._folder.adopt() if self._folder else []
             if paths:
@@ -152,16 +154,16 @@ class Spool:
                     self.changed.notify_all()
 
     def head(self) -> Batch | None:
-        """The oldest batch. The caller holds `changed`."""
+        """Return the oldest batch. The caller holds `changed`."""
         return self._batches[0] if self._batches else None
 
     def hand_out(self, batch: Batch) -> None:
-        """Close a batch to further lines, and keep it until `done`. The caller holds `changed`."""
+        """Close a batch for sending; it is not dropped until `done`. The caller holds `changed`."""
         batch.open = False
         self._sending = batch
 
     def done(self, batch: Batch) -> None:
-        """The service has the batch, or will never take it."""
+        """Remove a batch that the service has stored or refused for good."""
         with self.changed:
             self._sending = None
             self._batches.remove(batch)
@@ -169,12 +171,12 @@ class Spool:
             self.changed.notify_all()
 
     def waiting(self) -> set[Batch]:
-        """The batches that are not done."""
+        """Return the batches that are not done."""
         with self.changed:
             return set(self._batches)
 
     def wait_done(self, batches: set[Batch] | None, timeout: float | None) -> bool:
-        """Wait until these batches, or all, are done or dropped; False when the time (s) was too short."""
+        """Wait until these batches, or all, are done or dropped; False after `timeout` s."""
         deadline = None if timeout is None else time.monotonic() + timeout
         with self.changed:
             while any(batches is None or batch in batches for batch in self._batches):
@@ -185,11 +187,11 @@ class Spool:
         return True
 
     def close(self) -> None:
-        """Leave the folder to the next process."""
+        """Leave the folder for the next process to adopt."""
         if self._folder is not None:
             self._folder.release()
 
     def forget(self) -> None:
-        """In a forked child: all this is the parent's."""
+        """Let go of the folder: in a forked child it is the parent's."""
         if self._folder is not None:
             self._folder.forget()

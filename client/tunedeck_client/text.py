@@ -1,4 +1,4 @@
-"""Turns text into lines that the service takes, and a terminal's output into such text; pure."""
+"""Encodes log lines for the service, and splits a program's output into lines; pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from typing import NamedTuple
 
 MAX_MESSAGE_BYTES = 256 * 1024  # the service answers 413 to a longer one
-MAX_UNENDED_CHARS = 256 * 1024  # output that never ends its line is cut here, so that memory stays bounded
+MAX_UNENDED_CHARS = 256 * 1024  # output without a line end is cut here, so that memory stays bounded
 REPORT_MARK = "tunedeck-client: "
 
 _PART_PREFIX_BYTES = 32
@@ -27,12 +27,12 @@ class Loss(NamedTuple):
     last: str
 
     def joined(self, other: Loss) -> Loss:
-        """Both losses as one. Timestamps of one fixed width compare as strings."""
+        """Return both losses as one. The timestamps have a fixed width, so that they compare as strings."""
         return Loss(self.lines + other.lines, min(self.first, other.first), max(self.last, other.last))
 
 
 def rfc3339(seconds: float) -> str:
-    """A Unix time as UTC with microseconds: `2024-02-19T10:35:00.000000Z`; a senseless one becomes now."""
+    """Format a Unix time in UTC: `2024-02-19T10:35:00.000000Z`; NaN and the like become now."""
     try:
         moment = datetime.fromtimestamp(seconds, timezone.utc)
     except (TypeError, ValueError, OverflowError, OSError):
@@ -41,7 +41,7 @@ def rfc3339(seconds: float) -> str:
 
 
 def level_of_number(levelno: int) -> str:
-    """The service's name for a level of `logging`; a custom level counts as the nearest one below."""
+    """Return the service's name for a level of `logging`; a custom level counts as the nearest one below."""
     if levelno >= 40:
         return "error"
     if levelno >= 30:
@@ -50,7 +50,7 @@ def level_of_number(levelno: int) -> str:
 
 
 def level_of_text(line: str, default: str) -> str:
-    """The level that a line begins with in capitals (`WARNING:`, `[ERROR]`, `ERROR - `), else the default."""
+    """Return the level word in capitals that a line begins with (`WARNING:`, `[ERROR]`), or the default."""
     found = _LEVEL_WORD.match(line)
     if found is None:
         return default
@@ -58,7 +58,7 @@ def level_of_text(line: str, default: str) -> str:
 
 
 def clean(text: str) -> str:
-    """The text with U+FFFD for NUL and lone surrogates, which the service refuses; pairs are joined."""
+    """Replace NUL and lone surrogates, which the service refuses, by U+FFFD, and join surrogate pairs."""
     if _UNSENDABLE.search(text) is None:
         return text
     paired = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
@@ -66,7 +66,7 @@ def clean(text: str) -> str:
 
 
 def split(text: str) -> list[str]:
-    """The text as messages of at most 256 KiB of UTF-8; the parts of a longer one begin with `(1/3) `, …"""
+    """Split a text into messages of at most 256 KiB of UTF-8; several begin with `(1/3) `, `(2/3) `, …"""
     if len(text) * 4 <= MAX_MESSAGE_BYTES:  # UTF-8 takes four bytes a character at most
         return [text]
     data = text.encode("utf-8")
@@ -76,7 +76,7 @@ def split(text: str) -> list[str]:
     start = 0
     while start < len(data):
         end = min(start + MAX_MESSAGE_BYTES - _PART_PREFIX_BYTES, len(data))
-        while end < len(data) and data[end] & 0xC0 == 0x80:  # never inside a character
+        while end < len(data) and data[end] & 0xC0 == 0x80:  # back to the start of a character
             end -= 1
         parts.append(data[start:end].decode("utf-8"))
         start = end
@@ -84,20 +84,20 @@ def split(text: str) -> list[str]:
 
 
 def encode(timestamp: str, level: str, source: str, message: str) -> bytes:
-    """One line as the service reads it: a JSON object and a newline, UTF-8."""
+    """Encode one line of NDJSON in UTF-8."""
     line = {"timestamp": timestamp, "level": level, "source": source, "message": message}
     return json.dumps(line, ensure_ascii=False).encode("utf-8") + b"\n"
 
 
 def report(loss: Loss, source: str, why: str) -> bytes:
-    """The log line that tells the job's readers of lines that they cannot see."""
+    """Encode the log line that tells the log's readers of lost lines."""
     noun = "line" if loss.lines == 1 else "lines"
     message = f"{REPORT_MARK}{loss.lines} {noun} lost, from {loss.first} to {loss.last}: {clean(why)}"
     return encode(loss.last, "warn", source, message)
 
 
 def loss_of(lines: list[bytes]) -> Loss:
-    """What is lost with these encoded lines; a report among them stands for the lines that it tells of."""
+    """Return the loss of these encoded lines; a report among them counts for the lines that it reports."""
     loss = Loss(len(lines), _timestamp(lines[0]), _timestamp(lines[-1]))
     for line in lines:
         told = _REPORT.search(line)
@@ -107,7 +107,7 @@ def loss_of(lines: list[bytes]) -> Loss:
 
 
 def is_report(line: bytes) -> bool:
-    """Whether an encoded line is one of our reports."""
+    """Return whether an encoded line is a report of ours."""
     return _REPORT.search(line) is not None
 
 
@@ -116,7 +116,7 @@ def _timestamp(line: bytes) -> str:
 
 
 def is_line(data: bytes) -> bool:
-    """Whether the bytes are one whole encoded line, and not what a kill or a bad disk left of it."""
+    """Return whether the bytes are a whole encoded line: a kill or a bad disk may have left less."""
     try:
         return isinstance(json.loads(data), dict)
     except (ValueError, RecursionError):
@@ -124,17 +124,17 @@ def is_line(data: bytes) -> bool:
 
 
 def last_state(line: str) -> str:
-    """What a terminal shows of a line in which `\\r` writes over what was there: the last text not blank."""
+    """Return what a terminal shows of a line with `\\r` in it: the last text that is not blank."""
     if "\r" not in line:
         return line
     states = [state for state in line.split("\r") if state.strip()]
     return states[-1] if states else ""
 
 
-class Folder:
-    """Cuts output into lines and folds a progress bar into its last state.
+class LineSplitter:
+    """Splits output into lines; a progress bar becomes one line with its last state.
 
-    A bar that runs longer than `every` seconds also shows its present state, at most once in that time.
+    While a bar runs, its current state is a line too, at most once in `every` seconds.
     """
 
     def __init__(self, every: float = 5.0) -> None:
@@ -144,7 +144,7 @@ class Folder:
         self._shown: str | None = None
 
     def feed(self, text: str, now: float) -> list[str]:
-        """The lines that this text completes; `now` is any clock in seconds."""
+        """Return the lines that this text completes; `now` is a clock in seconds."""
         *ended, self._rest = (self._rest + text).split("\n")
         lines = [state for line in ended for state in self._end(line)]
         whole, bar, begun = self._rest.rpartition("\r")
@@ -162,7 +162,7 @@ class Folder:
         return lines
 
     def end(self) -> list[str]:
-        """What is left when the output is over."""
+        """Return what is left at the end of the output."""
         rest, self._rest = self._rest, ""
         return self._end(rest) if rest else []
 

@@ -1,1 +1,1 @@
-"""A small but real training kernel: it takes jobs, fine-tunes, logs while it trains, publishes and serves."""
+"""A small training kernel: it claims jobs, fine-tunes, logs while it trains, uploads its models and serves them."""

@@ -1,4 +1,4 @@
-"""Starts the kernel, and stops it on SIGTERM or SIGINT: `python -m examples.kernel`."""
+"""`python -m examples.kernel`: runs the kernel until SIGTERM or SIGINT."""
 
 import logging
 import os
@@ -8,19 +8,19 @@ import threading
 
 from examples.kernel import data
 from examples.kernel.api import Api
+from examples.kernel.job_runner import JobRunner
 from examples.kernel.model import fit_base
-from examples.kernel.server import InferenceServer
+from examples.kernel.served_models import ServedModels
+from examples.kernel.server import ChatServer
 from examples.kernel.settings import Settings
-from examples.kernel.shelf import Shelf
-from examples.kernel.worker import Worker
 
 LOG = logging.getLogger("examples.kernel")
 
-LAST_WORDS = 2.0  # seconds that a job in work has to be ended after a signal
+STOP_TIMEOUT = 2.0  # s after a signal in which the running job is marked as failed
 
 
 def main() -> int:
-    """The exit code: 0 after a signal, 1 if the worker died of a bug."""
+    """Return the exit code: 0 after a signal, 1 if the thread that runs the jobs died of a bug."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -28,22 +28,22 @@ def main() -> int:
     settings = Settings.from_environ(os.environ)
 
     base = fit_base(data.general())
-    shelf = Shelf(settings.folder / "models", base)
-    server = InferenceServer(settings.host, settings.port, shelf)
+    served_models = ServedModels(settings.folder / "models", base)
+    server = ChatServer(settings.host, settings.port, served_models)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    LOG.info("Kernel %r serves %d models on port %d", settings.name, len(shelf.names()), settings.port)
+    LOG.info("Kernel %r serves %d models on port %d", settings.name, len(served_models.names()), settings.port)
 
     api = Api(settings.logs_url, settings.api_url, settings.token)
-    # A daemon, because a call to a service that hangs must not keep the process from ending.
-    worker = threading.Thread(target=Worker(settings, api, base, shelf, stop).run, daemon=True)
-    worker.start()
-    while worker.is_alive() and not stop.is_set():
-        worker.join(0.2)
+    # A daemon thread: a call to a service that hangs must not keep the process from ending.
+    runner = threading.Thread(target=JobRunner(settings, api, base, served_models, stop).run, daemon=True)
+    runner.start()
+    while runner.is_alive() and not stop.is_set():
+        runner.join(0.2)
     if not stop.is_set():
         return 1
-    worker.join(LAST_WORDS)
-    if worker.is_alive():
-        # A service hangs, and waiting for it would go on in the exit handlers. Unsent lines are in the spool.
+    runner.join(STOP_TIMEOUT)
+    if runner.is_alive():
+        # A service hangs, and the exit handlers would wait for it too. Unsent lines are in the spool.
         os._exit(0)
     server.shutdown()
     return 0

@@ -13,7 +13,7 @@ _MEAN, _SQUARE, _EPSILON = 0.9, 0.999, 1e-8
 
 
 class Adam:
-    """Changes the given arrays in place, so their owner sees each step."""
+    """Updates the given arrays in place."""
 
     def __init__(self, weights: Sequence[Array], learning_rate: float) -> None:
         self._weights = weights
@@ -23,7 +23,7 @@ class Adam:
         self._steps = 0
 
     def step(self, gradients: Sequence[Array]) -> None:
-        """One update; the gradients come in the order and the shapes of the weights."""
+        """Update once; the gradients have the order and the shapes of the weights."""
         self._steps += 1
         rate = self._learning_rate * math.sqrt(1 - _SQUARE**self._steps) / (1 - _MEAN**self._steps)
         moments = zip(self._weights, gradients, self._means, self._squares, strict=True)

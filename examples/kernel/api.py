@@ -1,4 +1,4 @@
-"""The few calls that a kernel makes to Tunedeck, over plain HTTP."""
+"""The HTTP client for Tunedeck's API: the calls that a kernel makes."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -9,26 +9,26 @@ import urllib3
 
 _TIMEOUT = urllib3.Timeout(connect=1, read=5)
 _UPLOAD_TIMEOUT = urllib3.Timeout(connect=1, read=60)
-_AWAY = {429, 502, 503, 504}
+_RETRYABLE = {429, 502, 503, 504}
 
 Record = dict[str, Any]
 
 
 class ApiError(Exception):
-    """A call that did not succeed; `status` is None where there was no answer, or none in JSON."""
+    """A call that failed; `status` is None where there was no response, or none in JSON."""
 
     def __init__(self, message: str, status: int | None = None) -> None:
         super().__init__(message)
         self.status = status
 
     @property
-    def away(self) -> bool:
-        """True where the same call may well succeed later."""
-        return self.status is None or self.status in _AWAY
+    def retryable(self) -> bool:
+        """Whether the same call may succeed later."""
+        return self.status is None or self.status in _RETRYABLE
 
 
 class Api:
-    """Jobs go to the logs service directly, everything else through the gateway. All raise ApiError."""
+    """Calls the logs service directly for jobs, and the gateway for the rest. Every method raises ApiError."""
 
     def __init__(self, logs_url: str, api_url: str, token: str | None = None) -> None:
         self._jobs = f"{logs_url}/api/v1/jobs"
@@ -38,22 +38,22 @@ class Api:
         self._http = urllib3.PoolManager(headers=headers, timeout=_TIMEOUT, retries=False)
 
     def jobs(self, status: str) -> list[Record]:
-        """All jobs of that status, the oldest first."""
+        """Return all jobs of a status, the oldest first."""
         return list(self._pages(self._jobs, status=status, order="asc"))
 
     def job(self, job_id: int) -> Record:
         return self._call("GET", f"{self._jobs}/{job_id}")
 
     def claim(self, job_id: int, kernel: str) -> bool:
-        """False if the job is another kernel's, or has ended."""
+        """Claim a job; False if it is another kernel's, or has ended."""
         return self._change_status(job_id, {"status": "running", "kernel": kernel})
 
     def finish(self, job_id: int, status: str) -> bool:
-        """False if the job has ended otherwise, say because somebody cancelled it."""
+        """Set a job's final status; False if it has another one already, because it was cancelled, say."""
         return self._change_status(job_id, {"status": status})
 
     def models(self, job_id: int) -> list[Record]:
-        """The models that were registered for the job, the newest first."""
+        """Return the models that were registered for a job, the newest first."""
         return list(self._pages(self._models, job_id=job_id))
 
     def create_model(self, record: Record) -> Record:

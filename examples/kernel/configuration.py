@@ -1,4 +1,4 @@
-"""A job's `configuration`, checked: what this kernel understands of it, and its defaults."""
+"""Validates a job's `configuration` and fills in the defaults."""
 
 import logging
 import sys
@@ -13,14 +13,14 @@ MAX_EPOCHS = 1000
 
 @dataclass(frozen=True)
 class Configuration:
-    """`learning_rate` is Adam's step size."""
+    """The parameters of a training; `learning_rate` is Adam's step size."""
 
     epochs: int = 3
     learning_rate: float = 0.01
 
     @classmethod
     def read(cls, given: Mapping[str, Any], log: logging.Logger) -> Self:
-        """Raises JobFailed for a value that cannot be trained with; an unknown key is only warned of."""
+        """Validate a configuration; warn of unknown keys, raise JobFailed for a value that is out of range."""
         for key in sorted(given.keys() - {"epochs", "learning_rate"}):
             log.warning("Unknown configuration key %r is ignored", key)
         epochs = given.get("epochs", cls.epochs)

@@ -1,4 +1,4 @@
-"""The sentences that the kernel learns from, all written for this example."""
+"""The datasets, all written for this example."""
 
 import json
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class Examples:
 
 @dataclass(frozen=True)
 class Dataset:
-    """What a job of one `dataset_id` trains on, and the held-out split that it never sees in training."""
+    """The training split of a `dataset_id`, and the held-out split that is never trained on."""
 
     name: str
     train: Examples
@@ -31,12 +31,12 @@ class Dataset:
 
 
 def general() -> Examples:
-    """Everyday sentences (weather, family, music …), for the base model."""
+    """Return everyday sentences (weather, family, music …), for the base model."""
     return _examples(_json_lines("general.jsonl"))
 
 
 def datasets() -> dict[int, Dataset]:
-    """The datasets that this kernel has, by `dataset_id`."""
+    """Return the datasets of this kernel by `dataset_id`."""
     test_split = json.loads(TEST_SPLIT.read_text(encoding="utf-8"))
     train = _json_lines("sentiment_train.jsonl")
     return {1: Dataset("Sentiment Analysis", _examples(train), _examples(test_split))}

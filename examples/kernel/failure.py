@@ -1,5 +1,5 @@
-"""The end of a job for a reason that one sentence explains."""
+"""The error that fails a job for a reason which one sentence explains."""
 
 
 class JobFailed(Exception):
-    """Its text becomes the last line of the job's log, without a traceback."""
+    """Fails the job; its text is the last line of the log, without a traceback."""

@@ -1,4 +1,4 @@
-"""The files that a model is published as: PEFT's LoRA adapter, and GGUF with the merged weights."""
+"""Writes a model's files: the LoRA adapter as PEFT does, and the merged weights as GGUF."""
 
 import json
 from pathlib import Path
@@ -23,7 +23,7 @@ _LAYER = "encoder"
 
 
 def write(folder: Path, name: str, adapter: lora.Adapter, merged: Classifier) -> None:
-    """Writes FILES below the folder, over what an earlier attempt may have left there."""
+    """Write FILES below the folder, over what an earlier attempt may have left there."""
     for path in FILES:
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
     _write_adapter(folder / ADAPTER, adapter)
@@ -32,7 +32,7 @@ def write(folder: Path, name: str, adapter: lora.Adapter, merged: Classifier) ->
 
 
 def read_gguf(path: Path) -> Classifier:
-    """The classifier of a file that `write` wrote, with the 16-bit weights that everybody gets."""
+    """Return the classifier in a GGUF file, with its 16-bit weights."""
     tensors = {tensor.name: tensor.data.astype(np.float32) for tensor in GGUFReader(path).tensors}
     return Classifier(tensors["encoder.weight"], tensors["head.weight"], tensors["head.bias"])
 
@@ -44,7 +44,7 @@ def _write_adapter(path: Path, adapter: lora.Adapter) -> None:
 
 
 def _adapter_config() -> dict[str, object]:
-    """The fields of PEFT's LoraConfig, as its save_pretrained() names them."""
+    """Return the fields of PEFT's LoraConfig, as its save_pretrained() names them."""
     return {
         "peft_type": "LORA",
         "task_type": "SEQ_CLS",
@@ -64,7 +64,7 @@ def _adapter_config() -> dict[str, object]:
 
 
 def _write_gguf(path: Path, name: str, model: Classifier) -> None:
-    """The architecture is named for what it is, so that no runtime takes it for a language model."""
+    """Write the classifier under an architecture of its own, so that no runtime takes it for a language model."""
     writer = GGUFWriter(path, ARCHITECTURE)
     writer.add_name(name)
     writer.add_description(

@@ -1,4 +1,4 @@
-"""The log of one job: an ordinary `logging.Logger` whose lines go to Tunedeck, and to our own log too."""
+"""The logger of a job, whose records go to Tunedeck and to the kernel's own log."""
 
 import logging
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from examples.kernel.settings import Settings
 
 @contextmanager
 def job_log(settings: Settings, job_id: int) -> Iterator[tuple[logging.Logger, JobLogHandler]]:
-    """The handler comes too, because who ends the job flushes it first."""
+    """Yield the logger, and its handler, which is flushed before the job is finished."""
     log = logging.getLogger(f"{__name__}.{job_id}")
     log.setLevel(logging.INFO)
     handler = JobLogHandler(job_id, url=settings.logs_url, spool_dir=settings.folder / "spool")

@@ -1,4 +1,4 @@
-"""Low-rank adaptation (LoRA, arXiv 2106.09685): the base stays fixed, a product B·A beside it is trained."""
+"""Low-rank adaptation (LoRA, arXiv 2106.09685): trains a product B·A that is added to a frozen base."""
 
 import math
 from collections.abc import Iterator
@@ -22,19 +22,19 @@ _SEED = 7
 
 @dataclass(frozen=True)
 class Adapter:
-    """The trained pair: `a` is (RANK, features.WIDTH), `b` is (HIDDEN, RANK)."""
+    """The two matrices: `a` is (RANK, features.WIDTH), `b` is (HIDDEN, RANK)."""
 
     a: Array
     b: Array
 
     def merged_into(self, base: Classifier) -> Classifier:
-        """The base with the encoder W + (alpha / r)·B·A; the base itself is not changed."""
+        """Return a copy of the base with the encoder W + (alpha / r)·B·A."""
         return replace(base, encoder=base.encoder + SCALE * self.b @ self.a)
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """What one pass over the data measured on the way: mean loss in nats, accuracy from 0 to 1."""
+    """The metrics of one epoch: mean loss in nats, accuracy from 0 to 1."""
 
     number: int
     loss: float
@@ -42,7 +42,7 @@ class Epoch:
 
 
 def new_adapter() -> Adapter:
-    """B begins at zero, so an untrained adapter leaves its base as it is."""
+    """Return an untrained adapter: B is zero, so that it does not change its base."""
     a = np.random.default_rng(_SEED).standard_normal((RANK, features.WIDTH), dtype=np.float32)
     return Adapter(a / math.sqrt(features.WIDTH), np.zeros((HIDDEN, RANK), dtype=np.float32))
 
@@ -50,14 +50,14 @@ def new_adapter() -> Adapter:
 def train(
     adapter: Adapter, base: Classifier, examples: Examples, *, epochs: int, learning_rate: float
 ) -> Iterator[Epoch]:
-    """Changes the adapter in place, and yields after each epoch so that the caller may log or stop."""
+    """Train the adapter in place, and yield after each epoch so that the caller can log or stop."""
     random = np.random.default_rng(_SEED)
     adam = Adam([adapter.a, adapter.b], learning_rate)
     x, targets = features.matrix(examples.texts), np.array(examples.targets)
     frozen = x @ base.encoder.T  # the costly product, and the same in every epoch
     for number in range(1, epochs + 1):
         order = random.permutation(len(targets))
-        # A learning rate that is far too high overflows. That shows in the loss: no need for a warning too.
+        # A learning rate that is far too high overflows, which the loss shows: numpy need not warn too.
         with np.errstate(over="ignore", invalid="ignore"):
             measured = [
                 _train_batch(adapter, base, adam, x[batch], frozen[batch], targets[batch])

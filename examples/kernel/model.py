@@ -1,4 +1,4 @@
-"""The classifier and its base: one hidden layer over the features of a text, in plain numpy."""
+"""The classifier, one hidden layer over the features of a text in plain numpy, and the base model."""
 
 import math
 from dataclasses import dataclass
@@ -30,28 +30,28 @@ class Classifier:
     bias: Array
 
     def hidden(self, x: Array) -> Array:
-        """From rows of features, (texts, WIDTH), to (texts, HIDDEN)."""
+        """Map features, (texts, WIDTH), to (texts, HIDDEN)."""
         hidden: Array = np.tanh(x @ self.encoder.T)
         return hidden
 
     def logits(self, hidden: Array) -> Array:
-        """From (texts, HIDDEN) to (texts, labels)."""
+        """Map (texts, HIDDEN) to (texts, labels)."""
         return hidden @ self.head.T + self.bias
 
     def label(self, text: str, among: tuple[str, ...] = LABELS) -> str:
-        """The likeliest of `among`, which must be some of LABELS and not none."""
+        """Return the likeliest label of `among`, a non-empty subset of LABELS."""
         scores = self.logits(self.hidden(features.matrix([text])))[0]
         return max(among, key=lambda label: scores[LABELS.index(label)])
 
     def measure(self, examples: Examples) -> tuple[float, float]:
-        """The mean loss in nats, and the accuracy: the share, 0 to 1, whose label is predicted right."""
+        """Return the mean loss in nats, and the accuracy from 0 to 1."""
         logits = self.logits(self.hidden(features.matrix(examples.texts)))
         loss, _ = cross_entropy(logits, np.array(examples.targets))
         return loss, float(np.mean(logits.argmax(axis=1) == examples.targets))
 
 
 def cross_entropy(logits: Array, targets: NDArray[np.int64]) -> tuple[float, Array]:
-    """The mean loss in nats, and its gradient by the logits."""
+    """Return the mean loss in nats, and its gradient by the logits."""
     rows = np.arange(len(targets))
     shifted = logits - logits.max(axis=1, keepdims=True)
     log_shares = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
@@ -61,7 +61,7 @@ def cross_entropy(logits: Array, targets: NDArray[np.int64]) -> tuple[float, Arr
 
 
 def fit_base(examples: Examples) -> Classifier:
-    """The base model, the same in every life of the kernel; takes a fraction of a second."""
+    """Fit the base model, deterministically; takes a fraction of a second."""
     random = np.random.default_rng(_SEED)
     model = Classifier(
         encoder=random.standard_normal((HIDDEN, features.WIDTH), dtype=np.float32),

@@ -1,4 +1,4 @@
-"""What may differ between two deployments of this kernel, read once from the environment."""
+"""The kernel's settings, from the environment."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,9 +8,9 @@ from typing import Self
 
 @dataclass(frozen=True)
 class Settings:
-    """Addresses are without a trailing slash; `folder` is where the kernel keeps all its files.
+    """URLs have no trailing slash; all files of the kernel are below `folder`.
 
-    The token is for a Tunedeck that asks for one; the log handler reads the same variable itself.
+    `token` is for a Tunedeck that asks for one; the log handler reads the same variable itself.
     """
 
     logs_url: str
@@ -23,7 +23,7 @@ class Settings:
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Self:
-        """Raises ValueError, which names the variable, for a port that is none."""
+        """Read the settings; raises ValueError, which names the variable, for a bad port."""
         port = environ.get("KERNEL_PORT", "9000")
         if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
             raise ValueError(f"KERNEL_PORT must be a number from 1 to 65535, not {port!r}")

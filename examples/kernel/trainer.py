@@ -1,4 +1,4 @@
-"""One training run, told line by line in a log: from a dataset and a base to a tuned model."""
+"""Trains a job's model and logs every step: from a dataset and a base to a fine-tuned model."""
 
 import logging
 import math
@@ -14,12 +14,12 @@ from examples.kernel.data import Dataset
 from examples.kernel.failure import JobFailed
 from examples.kernel.model import Classifier
 
-RISE = 1.1  # times the base's loss; what lies below may be chance
+RISE = 1.1  # times the base's loss; a smaller rise may be chance
 
 
 @dataclass(frozen=True)
 class Result:
-    """`loss` is the last epoch's, in nats; `accuracy`, 0 to 1, is that on the held-out split."""
+    """The fine-tuned model; `loss` is the last epoch's, in nats, `accuracy` (0 to 1) that on the held-out split."""
 
     adapter: lora.Adapter
     model: Classifier
@@ -36,7 +36,7 @@ def train(
     log: logging.Logger,
     after_epoch: Callable[[], None],
 ) -> Result:
-    """Raises JobFailed when the training diverges, and whatever `after_epoch` raises to stop it."""
+    """Fine-tune the base. Raises JobFailed if it diverges, and whatever `after_epoch` raises to stop it."""
     started = time.monotonic()
     epochs, rate = configuration.epochs, configuration.learning_rate
     sizes = len(dataset.train), len(dataset.held_out)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from services.evaluations.datasets.test_sets import BUCKET
 from services.evaluations.tables import MIGRATIONS
-from shared.setup import set_up_bucket, set_up_tables
+from shared.s3.setup import set_up_bucket
+from shared.setup import set_up_tables
 
 if __name__ == "__main__":
     set_up_tables(MIGRATIONS)

@@ -1,4 +1,4 @@
-"""``/healthz``, without dependencies, and ``/readyz``, which checks each by name."""
+"""``/healthz``, without dependencies but with the version, and ``/readyz``, which checks each by name."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 
 from flask import Flask
 from flask.typing import ResponseReturnValue
+
+from shared.version import VERSION
 
 Check = Callable[[], object]
 """Raises when what it asks for is not there."""
@@ -15,7 +17,7 @@ def add_health(app: Flask, checks: Mapping[str, Check]) -> None:
     """Add both endpoints; ``checks`` names each dependency with a call that raises where it is not ready."""
 
     def get_health() -> ResponseReturnValue:
-        return {"status": "ok"}
+        return {"status": "ok", "version": VERSION}
 
     def get_readiness() -> ResponseReturnValue:
         states = {name: _state(check) for name, check in checks.items()}

@@ -16,6 +16,7 @@ from shared.http.converters import IdConverter, RestConverter
 from shared.http.errors import answer_http_exception, handle_errors
 from shared.http.fields import MAX_ID
 from shared.http.health import Check, add_health
+from shared.version import VERSION
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
@@ -43,7 +44,7 @@ def create_service(title: str, blueprints: Iterable[Blueprint], checks: Mapping[
     app = _App(title)
     app.config.update(
         API_TITLE=title,
-        API_VERSION="v1",
+        API_VERSION=VERSION,
         OPENAPI_VERSION="3.0.3",
         OPENAPI_URL_PREFIX="/",
         OPENAPI_JSON_PATH="openapi.json",

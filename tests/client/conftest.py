@@ -19,6 +19,8 @@ from pathlib import Path
 import pytest
 from tunedeck_client import JobLogHandler
 
+from run import settings
+
 CLIENT = Path(__file__).resolve().parents[2] / "client"
 
 
@@ -149,9 +151,7 @@ def start_service():
 
 @pytest.fixture
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    return settings.free_port()
 
 
 @pytest.fixture
@@ -160,8 +160,8 @@ def make_log(tmp_path):
     handlers = []
 
     def make(url, **options):
-        settings = {"spool_dir": tmp_path / "spool", "backoff": 0.02, "timeout": 0.5, **options}
-        handler = JobLogHandler(7, url=url, **settings)
+        settings = {"spool_dir": tmp_path / "spool", "backoff": 0.02, "timeout": 0.5, "exit_timeout": 0.05}
+        handler = JobLogHandler(7, url=url, **settings | options)
         log = logging.Logger(f"training-{len(handlers)}")
         log.addHandler(handler)
         handlers.append(handler)
@@ -169,7 +169,6 @@ def make_log(tmp_path):
 
     yield make
     for handler in handlers:
-        handler._channel.close(0.05)
         handler.close()
 
 

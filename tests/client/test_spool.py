@@ -34,7 +34,8 @@ def test_lines_of_an_outage_arrive_later_in_order(free_port, start_service, make
     for number in range(2_500):
         log.info("%d", number)
     assert handler.flush(0.3) is False
-    assert len(files(tmp_path / "spool")) == 3
+    kept = [len(file.read_bytes().splitlines()) for file in files(tmp_path / "spool")]
+    assert (sum(kept), max(kept)) == (2_500, 1_000)
     service = start_service(free_port)
     assert handler.flush() is True
     assert service.messages == [str(number) for number in range(2_500)]
@@ -80,7 +81,8 @@ def test_kills_at_random_moments_lose_little_and_duplicate_nothing(service, star
     endless = 'n = 0\nwhile True:\n    log.info("%d %d", os.getpid(), n); n += 1; time.sleep(0.0005)\n'
     service.plan = ["lose", None, 503, "reset", None] * 40
     for seconds in (0.3, 0.4):
-        process = start_python(endless, service.url)
+        process = start_python("print(flush=True)\n" + endless, service.url)
+        process.stdout.readline()
         time.sleep(seconds)
         process.kill()
         process.wait()
@@ -244,14 +246,23 @@ def test_what_is_being_sent_is_never_dropped(tmp_path):
     spool.close()
 
 
-def test_without_a_disk_lines_wait_in_bounded_memory(free_port, start_service, make_log, tmp_path, monkeypatch):
-    monkeypatch.setattr("tunedeck_client.spool.MAX_MEMORY_BYTES", 500_000)
+def test_memory_is_bounded_where_there_is_no_disk(tmp_path):
     (tmp_path / "file").write_text("no folder can be made here")
-    log, handler = make_log(f"http://127.0.0.1:{free_port}", spool_dir=tmp_path / "file")
+    spool = Spool([str(tmp_path / "file")], 10_000_000, "kernel", max_memory_bytes=50_000)
+    for _ in range(1_000):
+        spool.append([line("x" * 100)])
+    assert 40_000 < sum(batch.size for batch in spool.waiting()) < 51_000
+    assert spool.lost > 0
+
+
+def test_without_a_disk_lines_wait_in_memory(free_port, start_service, make_log, tmp_path):
+    (tmp_path / "file").write_text("no folder can be made here")
+    url = f"http://127.0.0.1:{free_port}"
+    log, handler = make_log(url, spool_dir=tmp_path / "file", max_memory_bytes=500_000)
     for number in range(8_000):
         log.info("%d", number)
     handler.flush(0.2)
-    assert sum(batch.size for batch in handler._channel._spool.waiting()) < 501_000
+    assert handler.lost > 0
     service = start_service(free_port)
     handler.flush()
     lost = [int(m.group(1)) for m in (re.search(r": (\d+) lines lost", t) for t in service.messages) if m]

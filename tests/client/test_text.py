@@ -58,9 +58,11 @@ def test_it_reads_the_level_word_that_a_line_begins_with(line, level):
 
 
 def fold(*chunks, every=5.0, times=None):
-    folder = text.Folder(every)
+    splitter = text.LineSplitter(every)
     times = times or [0.0] * len(chunks)
-    return [line for chunk, now in zip(chunks, times, strict=True) for line in folder.feed(chunk, now)] + folder.end()
+    return [
+        line for chunk, now in zip(chunks, times, strict=True) for line in splitter.feed(chunk, now)
+    ] + splitter.end()
 
 
 @pytest.mark.parametrize(
@@ -86,7 +88,7 @@ def test_it_shows_a_long_bar_every_few_seconds_and_no_state_twice():
 
 
 def test_it_cuts_output_that_never_ends_its_line():
-    folder = text.Folder()
-    lines = [line for _ in range(100) for line in folder.feed("x" * 65536, 0.0)]
-    assert len("".join(lines + folder.end())) == 100 * 65536
+    splitter = text.LineSplitter()
+    lines = [line for _ in range(100) for line in splitter.feed("x" * 65536, 0.0)]
+    assert len("".join(lines + splitter.end())) == 100 * 65536
     assert len(lines) == 20

@@ -82,9 +82,7 @@ def test_a_second_run_finds_everything_again(tmp_path):
     assert first.stop() == 0
 
     second = start_system(data_dir, EXAMPLE_KERNEL="0", EVALUATION_WORKER="0")
-    started = time.monotonic()
     second.wait_until_ready()
-    took = time.monotonic() - started
     try:
         assert second.get(f"/jobs/{job['ID']}").json() == job
         assert second.get(f"/jobs/{job['ID']}/logs?limit=1").json()["logs"][0]["message"] == "kept"
@@ -93,7 +91,6 @@ def test_a_second_run_finds_everything_again(tmp_path):
         assert b"w" * 6_000_000 in second.get(f"/models/{model['ID']}/download").content
     finally:
         assert second.stop() == 0
-    assert took < 30
 
 
 def test_a_taken_port_is_named_at_once(tmp_path):

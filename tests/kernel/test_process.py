@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-import urllib3
+
+from run.settings import free_port
+from run.supervisor import STOP_WITHIN_S, answers
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from tests.kernel.conftest import StandIn
-
-STOP = 3  # seconds that a kernel may take to stop
 
 
 @pytest.fixture
@@ -26,8 +25,7 @@ def kernel(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[subproces
     """With the stand-in if the test has `services`, else with nobody there."""
     nobody = "http://127.0.0.1:9"
     url = request.getfixturevalue("services").url if "services" in request.fixturenames else nobody
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     environ = os.environ | {
         "PYTHONPATH": os.pathsep.join(sys.path),
         "LOGS_URL": url,
@@ -36,12 +34,7 @@ def kernel(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[subproces
         "DATA_DIR": str(tmp_path),
     }
     with subprocess.Popen([sys.executable, "-m", "examples.kernel"], env=environ) as process:
-        for _ in range(100):
-            try:
-                urllib3.request("GET", f"http://127.0.0.1:{port}/healthz", retries=False)
-                break
-            except urllib3.exceptions.HTTPError:
-                time.sleep(0.05)
+        wait_until(lambda: answers(f"http://127.0.0.1:{port}/healthz"))
         yield process
         process.kill()
 
@@ -49,16 +42,13 @@ def kernel(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[subproces
 def test_it_stops_while_nobody_is_there(kernel: subprocess.Popen[bytes]) -> None:
     assert kernel.poll() is None
     kernel.send_signal(signal.SIGINT)
-    assert kernel.wait(STOP) == 0
+    assert kernel.wait(STOP_WITHIN_S) == 0
 
 
 def test_it_ends_its_job_when_it_is_stopped(services: StandIn, kernel: subprocess.Popen[bytes]) -> None:
     job_id = services.add_job(epochs=1000)
-    for _ in range(100):
-        if services.logs[job_id]:
-            break
-        time.sleep(0.05)
+    wait_until(lambda: services.logs[job_id])
     kernel.terminate()
-    assert kernel.wait(STOP) == 0
+    assert kernel.wait(STOP_WITHIN_S) == 0
     assert services.jobs[job_id]["status"] == "failed"
     assert services.text(job_id).endswith("[error] The kernel was stopped while it worked on this job")

@@ -12,8 +12,8 @@ import pytest
 
 from examples.kernel import formats, lora
 from examples.kernel.model import Classifier
-from examples.kernel.server import MAX_BODY, InferenceServer
-from examples.kernel.shelf import Shelf
+from examples.kernel.served_models import ServedModels
+from examples.kernel.server import MAX_BODY, ChatServer
 
 CHAT = "/v1/chat/completions"
 USER = {"role": "user", "content": "I love this wonderful garden"}
@@ -25,17 +25,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def shelf(folder: Path, base: Classifier) -> Shelf:
-    shelf = Shelf(folder, base)
+def served_models(folder: Path, base: Classifier) -> ServedModels:
+    served_models = ServedModels(folder, base)
     adapter = lora.new_adapter()
-    formats.write(shelf.place(1), "Model from Job 1", adapter, adapter.merged_into(base))
-    shelf.add(1, "Model from Job 1")
-    return shelf
+    formats.write(served_models.folder_of(1), "Model from Job 1", adapter, adapter.merged_into(base))
+    served_models.add(1, "Model from Job 1")
+    return served_models
 
 
 @pytest.fixture(scope="module")
-def port(shelf: Shelf) -> Iterator[int]:
-    with InferenceServer("127.0.0.1", 0, shelf) as server:
+def port(served_models: ServedModels) -> Iterator[int]:
+    with ChatServer("127.0.0.1", 0, served_models) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
         yield server.server_address[1]
@@ -168,7 +168,7 @@ def test_it_rejects_what_is_hardly_http(connection: http.client.HTTPConnection, 
         assert b'"invalid_request_error"' in b"".join(iter(lambda: raw.recv(4096), b""))
 
 
-def test_models_are_found_again_after_a_restart(shelf: Shelf, folder: Path, base: Classifier) -> None:
-    shelf.place(2).mkdir()  # one whose publication was interrupted
-    again = Shelf(folder, base)
-    assert again.names() == shelf.names() == ["example-base", "Model from Job 1"]
+def test_models_are_found_again_after_a_restart(served_models: ServedModels, folder: Path, base: Classifier) -> None:
+    served_models.folder_of(2).mkdir()  # one whose publication was interrupted
+    again = ServedModels(folder, base)
+    assert again.names() == served_models.names() == ["example-base", "Model from Job 1"]

@@ -1,4 +1,4 @@
-"""Takes lines from the training in microseconds and sees them through queue, spool and service."""
+"""Ships a process's lines to a job's log: by way of a queue in memory and a spool on disk to the service."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ import threading
 import time
 import weakref
 
-from tunedeck_client.backlog import Backlog, Item
+from tunedeck_client.line_queue import MAX_QUEUE_BYTES, Item, LineQueue
 from tunedeck_client.post import Post
 from tunedeck_client.sender import PATIENCE, Sender
-from tunedeck_client.spool import Spool, roots_of
+from tunedeck_client.spool import MAX_MEMORY_BYTES, Spool, roots_of
 from tunedeck_client.text import clean, encode, report, rfc3339, split
 
 MAX_SPOOL_BYTES = 256 * 1024 * 1024
-EXIT_TIMEOUT = 5.0  # s that the end of a process may be held up
-CHILD_EXIT_TIMEOUT = 1.0  # s, for a worker: its parent adopts what it leaves
+EXIT_TIMEOUT = 5.0  # s for which the end of a process waits for the service
+CHILD_EXIT_TIMEOUT = 1.0  # s, of a forked worker: its parent adopts what it leaves
 
 
-class Channel:
-    """One process's way into one job's log.
+class LogShipper:
+    """Owns the queue, the spool and the two threads between them and the service.
 
-    Two threads, so that a service that hangs keeps no line from the disk: one writes what is queued into
-    the spool, one sends the spool. After a fork the child begins anew at its first line, with its own spool.
+    One thread writes the queue to the spool, the other sends the spool, so that lines reach the disk while
+    the service hangs. A forked child starts afresh at its first line, with threads and a spool of its own.
     """
 
     def __init__(
@@ -38,10 +38,13 @@ class Channel:
         source: str,
         spool_dir: str | os.PathLike[str] | None = None,
         max_spool_bytes: int = MAX_SPOOL_BYTES,
+        max_queue_bytes: int = MAX_QUEUE_BYTES,
+        max_memory_bytes: int = MAX_MEMORY_BYTES,
         token: str | None = None,
         timeout: float = 15.0,
         backoff: float = 0.5,
         patience: float = PATIENCE,
+        exit_timeout: float = EXIT_TIMEOUT,
     ) -> None:
         if isinstance(job_id, bool) or not isinstance(job_id, int) or job_id < 1:
             raise ValueError(f"job_id must be an integer from 1 on, not {job_id!r}")
@@ -49,16 +52,19 @@ class Channel:
         self._post = Post(url, job_id, token or os.environ.get("TUNEDECK_TOKEN"), timeout)
         self._roots = roots_of(job_id, url.rstrip("/"), spool_dir)
         self._max_spool_bytes = max_spool_bytes
+        self._max_queue_bytes = max_queue_bytes
+        self._max_memory_bytes = max_memory_bytes
+        self._exit_timeout = exit_timeout
         self._backoff = backoff
         self._patience = patience
         self._pid = os.getpid()
         self._closed = False
-        self._begin()
+        self._reset()
         self._start()
-        _channels.add(self)
+        _shippers.add(self)
 
-    def _begin(self) -> None:
-        self._backlog = Backlog()
+    def _reset(self) -> None:
+        self._queue = LineQueue(self._max_queue_bytes)
         self._ended = False
         self._starting = threading.Lock()
         self._lost_before = 0
@@ -69,7 +75,9 @@ class Channel:
     def _start(self) -> Spool:
         with self._starting:
             if self._spool is None:
-                self._spool = Spool(self._roots, self._max_spool_bytes, self._source)
+                self._spool = Spool(
+                    self._roots, self._max_spool_bytes, self._source, max_memory_bytes=self._max_memory_bytes
+                )
                 self._sender = Sender(self._spool, self._post, self._source, self._backoff, self._patience)
                 self._at_exit()
                 sending = threading.Thread(target=self._sender.run, name="tunedeck-sender", daemon=True)
@@ -78,43 +86,48 @@ class Channel:
                     sending.start()
                     writing.start()
                 except RuntimeError:
-                    return self._spool  # the interpreter is ending: the lines still get into the spool
+                    return self._spool  # the interpreter is shutting down: lines still reach the spool
                 self._writer = writing
             return self._spool
 
     def _at_exit(self) -> None:
         atexit.register(self.close)
         if os.getpid() != self._pid:
-            # A multiprocessing worker ends without atexit, but with its own list of finalizers.
+            # A multiprocessing worker runs no atexit handlers at its end, but finalizers of its own.
             util = sys.modules.get("multiprocessing.util")
             if util is not None:
                 util.Finalize(None, self.close, args=(CHILD_EXIT_TIMEOUT,), exitpriority=0)
 
+    @property
+    def lost(self) -> int:
+        """How many lines were lost so far."""
+        return self._spool.lost if self._spool else 0
+
     def put(self, created: float, level: str, message: str) -> None:
-        """Queue a line made at a Unix time. The caller lets only one thread at a time in here."""
+        """Queue a line with its Unix time. Not thread-safe: `logging.Handler` holds its lock around it."""
         if self._closed:
             return
         if self._spool is None:
             self._start()
-        self._backlog.put(created, level, message)
+        self._queue.put(created, level, message)
         if self._writer is None:
-            self._drain()  # no thread could be started: straight into the spool
+            self._drain()  # no thread could be started: write to the spool here
 
     def _write(self) -> None:
         while not self._ended:
-            # What fails is counted as lost where it failed; the next lines have their chance.
+            # What fails is counted as lost where it fails; the next lines are tried all the same.
             with contextlib.suppress(Exception):
-                self._move(self._backlog.take(wait=True))
+                self._move(self._queue.take(wait=True))
 
     def _drain(self) -> None:
-        items = self._backlog.take(wait=False)
+        items = self._queue.take(wait=False)
         while items:
             with contextlib.suppress(Exception):
                 self._move(items)
-            items = self._backlog.take(wait=False)
+            items = self._queue.take(wait=False)
 
     def _move(self, items: list[Item]) -> None:
-        """Bring lines from the backlog to the spool."""
+        """Write queued lines to the spool, and set the events among them."""
         spool = self._start()
         try:
             lines = []
@@ -123,7 +136,7 @@ class Channel:
                     created, level, message = item
                     moment = rfc3339(created)
                     lines += [encode(moment, level, self._source, part) for part in split(clean(message))]
-            dropped = self._backlog.take_dropped()
+            dropped = self._queue.take_dropped()
             if dropped is not None:
                 spool.lost += dropped.lines
                 lines.append(report(dropped, self._source, "they came faster than the disk could take them"))
@@ -132,13 +145,13 @@ class Channel:
             spool.lost += len(items)
             raise
         finally:
-            self._backlog.taken(items)
+            self._queue.taken(items)
             for item in items:
                 if isinstance(item, threading.Event):
                     item.set()
 
     def flush(self, timeout: float | None) -> bool:
-        """Wait at most `timeout` seconds; True if all is stored and nothing was lost since the last flush."""
+        """Wait at most `timeout` s; True if all is stored and nothing was lost since the last flush."""
         if self._closed:
             return self._spool is None or not self._spool.waiting()
         return self._flush(timeout, everything=False)
@@ -146,7 +159,7 @@ class Channel:
     def _flush(self, timeout: float | None, *, everything: bool) -> bool:
         spool = self._start()
         end = math.inf if timeout is None else time.monotonic() + timeout
-        reached = self._backlog.mark()
+        reached = self._queue.mark()
         if self._writer is None or self._sender is None:
             self._drain()
             return False
@@ -163,16 +176,16 @@ class Channel:
         return done and spool.lost == lost_before
 
     def close(self, timeout: float | None = None) -> None:
-        """Flush for at most `timeout` s (EXIT_TIMEOUT) and stop; what is not sent waits in the spool."""
+        """Flush for at most `timeout` s (or `exit_timeout`) and stop; what is not sent stays in the spool."""
         if self._closed:
             return
         self._closed = True
         atexit.unregister(self.close)
         if self._spool is None or self._sender is None:
             return  # a forked child that never logged
-        self._flush(EXIT_TIMEOUT if timeout is None else timeout, everything=True)
+        self._flush(self._exit_timeout if timeout is None else timeout, everything=True)
         self._ended = True
-        self._backlog.mark()
+        self._queue.mark()
         if self._writer is not None:
             self._writer.join(1.0)
         if self._writer is None or not self._writer.is_alive():
@@ -181,22 +194,22 @@ class Channel:
         self._spool.close()
 
     def forget(self) -> None:
-        """In a forked child: threads, lines and files are the parent's."""
+        """Drop threads, lines and files: in a forked child they are the parent's."""
         if self._spool is not None:
             self._spool.forget()
-        self._begin()
+        self._reset()
 
 
-_channels: weakref.WeakSet[Channel] = weakref.WeakSet()
+_shippers: weakref.WeakSet[LogShipper] = weakref.WeakSet()
 
 
 def _after_fork() -> None:
-    for channel in list(_channels):
-        channel.forget()
+    for shipper in list(_shippers):
+        shipper.forget()
 
 
-# A fork amid a thread's first use of a codec leaves the child with a locked import, for ever: use them now.
-for _codec in ("idna", "utf-16-le"):  # of every connection, of `clean`
+# Forking while a thread imports a codec leaves the child with the import lock held for ever: import them now.
+for _codec in ("idna", "utf-16-le"):  # used by every connection, and by `clean`
     codecs.lookup(_codec)
 
 if hasattr(os, "register_at_fork"):

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from examples.kernel import formats, worker
+from examples.kernel import formats
 from examples.kernel.api import Api
+from examples.kernel.job_runner import JobRunner, duration
 from examples.kernel.model import Classifier
+from examples.kernel.served_models import ServedModels
 from examples.kernel.settings import Settings
-from examples.kernel.shelf import Shelf
-from examples.kernel.worker import Worker, duration
 
 if TYPE_CHECKING:
     from tests.kernel.conftest import StandIn
@@ -25,24 +25,19 @@ def stop() -> threading.Event:
 
 
 @pytest.fixture
-def shelf(settings: Settings, base: Classifier) -> Shelf:
-    return Shelf(settings.folder / "models", base)
+def served_models(settings: Settings, base: Classifier) -> ServedModels:
+    return ServedModels(settings.folder / "models", base)
 
 
 @pytest.fixture
-def kernel(settings: Settings, base: Classifier, shelf: Shelf, stop: threading.Event) -> Worker:
-    return Worker(settings, Api(settings.logs_url, settings.api_url), base, shelf, stop)
+def kernel(settings: Settings, base: Classifier, served_models: ServedModels, stop: threading.Event) -> JobRunner:
+    api = Api(settings.logs_url, settings.api_url)
+    return JobRunner(settings, api, base, served_models, stop, poll=0.05, max_backoff=0.1)
 
 
-@pytest.fixture(autouse=True)
-def short_delays(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker, "POLL", 0.05)
-    monkeypatch.setattr(worker, "MAX_DELAY", 0.1)
-
-
-def test_it_works(services: StandIn, kernel: Worker, shelf: Shelf) -> None:
+def test_it_works(services: StandIn, kernel: JobRunner, served_models: ServedModels) -> None:
     job_id = services.add_job(epochs=3)
-    kernel.take_jobs()
+    kernel.run_pending_jobs()
     assert services.jobs[job_id]["status"] == "completed"
     (model,) = services.models.values()
     name = f"Model from Job {job_id}"
@@ -64,32 +59,32 @@ def test_it_works(services: StandIn, kernel: Worker, shelf: Shelf) -> None:
     assert text.startswith(f"[info] Starting training job {job_id}")
     assert "[info] Epoch 3/3 - Loss: 0." in text
     assert text.endswith(f"is ready: {name}")
-    assert shelf.names() == ["example-base", name]
+    assert served_models.names() == ["example-base", name]
 
 
-def test_the_lines_come_while_it_trains(services: StandIn, kernel: Worker) -> None:
+def test_the_lines_come_while_it_trains(services: StandIn, kernel: JobRunner) -> None:
     job_id = services.add_job(epochs=40)
     seen: list[int] = []
     services.before = lambda method, path: seen.append(len(services.logs[job_id]))
-    kernel.take_jobs()
+    kernel.run_pending_jobs()
     assert any(0 < lines < 40 for lines in seen)
 
 
-def test_it_leaves_other_datasets_to_other_kernels(services: StandIn, kernel: Worker) -> None:
+def test_it_leaves_other_datasets_to_other_kernels(services: StandIn, kernel: JobRunner) -> None:
     job_id = services.add_job(dataset_id=2)
-    kernel.take_jobs()
+    kernel.run_pending_jobs()
     assert services.jobs[job_id]["status"] == "pending"
 
 
-def test_it_reads_all_pages(services: StandIn, kernel: Worker) -> None:
+def test_it_reads_all_pages(services: StandIn, kernel: JobRunner) -> None:
     others = [services.add_job(dataset_id=2) for _ in range(100)]
     job_id = services.add_job(epochs=1)
-    kernel.take_jobs()
+    kernel.run_pending_jobs()
     assert services.jobs[job_id]["status"] == "completed"
     assert services.jobs[others[-1]]["status"] == "pending"
 
 
-def test_another_kernel_may_be_faster(services: StandIn, kernel: Worker) -> None:
+def test_another_kernel_may_be_faster(services: StandIn, kernel: JobRunner) -> None:
     lost, won = services.add_job(epochs=1), services.add_job(epochs=1)
 
     def claim_first(method: str, path: str) -> None:
@@ -97,13 +92,13 @@ def test_another_kernel_may_be_faster(services: StandIn, kernel: Worker) -> None
             services.jobs[lost]["status"], services.kernels[lost] = "running", "other"
 
     services.before = claim_first
-    kernel.take_jobs()
+    kernel.run_pending_jobs()
     assert services.jobs[lost]["status"] == "running"
     assert services.logs[lost] == []
     assert services.jobs[won]["status"] == "completed"
 
 
-def test_a_cancelled_job_stops(services: StandIn, kernel: Worker) -> None:
+def test_a_cancelled_job_stops(services: StandIn, kernel: JobRunner) -> None:
     job_id = services.add_job(epochs=1000)
     checks: list[str] = []
 
@@ -114,7 +109,7 @@ def test_a_cancelled_job_stops(services: StandIn, kernel: Worker) -> None:
                 services.jobs[job_id]["status"] = "cancelled"
 
     services.before = cancel_after_two_epochs
-    kernel.take_jobs()
+    kernel.run_pending_jobs()
     text = services.text(job_id)
     assert "Epoch 2/1000" in text
     assert "Epoch 3/1000" not in text
@@ -123,19 +118,21 @@ def test_a_cancelled_job_stops(services: StandIn, kernel: Worker) -> None:
     assert services.models == {}
 
 
-def test_a_failure_leaves_its_traceback_in_the_log(services: StandIn, kernel: Worker, shelf: Shelf) -> None:
+def test_a_failure_leaves_its_traceback_in_the_log(
+    services: StandIn, kernel: JobRunner, served_models: ServedModels
+) -> None:
     job_id = services.add_job(epochs=1)
     services.refuse(422, "PUT", formats.GGUF)
-    kernel.take_jobs()
+    kernel.run_pending_jobs()
     text = services.text(job_id)
     assert f"[error] Job {job_id} failed\nTraceback (most recent call last):" in text
     assert "stand-in says 422" in text
     assert services.jobs[job_id]["status"] == "failed"
     assert [model["status"] for model in services.models.values()] == ["error"]
-    assert shelf.names() == ["example-base"]
+    assert served_models.names() == ["example-base"]
 
 
-def test_it_waits_for_services_that_are_away(services: StandIn, kernel: Worker) -> None:
+def test_it_waits_for_services_that_are_away(services: StandIn, kernel: JobRunner) -> None:
     job_id = services.add_job(epochs=1)
     for method, path in [
         ("PUT", f"/jobs/{job_id}"),
@@ -144,23 +141,23 @@ def test_it_waits_for_services_that_are_away(services: StandIn, kernel: Worker) 
         ("PUT", f"/jobs/{job_id}"),
     ]:
         services.refuse(503, method, path)
-    kernel.take_jobs()
+    kernel.run_pending_jobs()
     assert services.jobs[job_id]["status"] == "completed"
     assert [model["status"] for model in services.models.values()] == ["ready"]
 
 
-def test_it_registers_one_model_though_the_answer_was_lost(services: StandIn, kernel: Worker) -> None:
+def test_it_registers_one_model_though_the_answer_was_lost(services: StandIn, kernel: JobRunner) -> None:
     job_id = services.add_job(epochs=1)
     name = f"Model from Job {job_id}"
     ours = services.add_model({"name": name, "base_model": "example-base", "job_id": job_id, "status": "uploading"})
-    kernel.take_jobs()
+    kernel.run_pending_jobs()
     assert list(services.models) == [ours["ID"]]
     assert ours["status"] == "ready"
 
 
-def test_a_bad_configuration_fails_the_job(services: StandIn, kernel: Worker) -> None:
+def test_a_bad_configuration_fails_the_job(services: StandIn, kernel: JobRunner) -> None:
     job_id = services.add_job(epochs="many", colour="blue")
-    kernel.take_jobs()
+    kernel.run_pending_jobs()
     assert services.jobs[job_id]["status"] == "failed"
     assert services.text(job_id).splitlines()[1:] == [
         "[warn] Unknown configuration key 'colour' is ignored",
@@ -168,16 +165,16 @@ def test_a_bad_configuration_fails_the_job(services: StandIn, kernel: Worker) ->
     ]
 
 
-def test_a_stopped_kernel_fails_its_job(services: StandIn, kernel: Worker, stop: threading.Event) -> None:
+def test_a_stopped_kernel_fails_its_job(services: StandIn, kernel: JobRunner, stop: threading.Event) -> None:
     job_id, next_job_id = services.add_job(epochs=1000), services.add_job()
     services.before = lambda method, path: stop.set() if path == f"/jobs/{job_id}/logs" else None
-    kernel.take_jobs()
+    kernel.run_pending_jobs()
     assert services.jobs[job_id]["status"] == "failed"
     assert services.text(job_id).endswith("[error] The kernel was stopped while it worked on this job")
     assert services.jobs[next_job_id]["status"] == "pending"
 
 
-def test_it_ends_what_an_earlier_life_left_running(services: StandIn, kernel: Worker) -> None:
+def test_it_ends_what_an_earlier_process_left_running(services: StandIn, kernel: JobRunner) -> None:
     ours, others = services.add_job(status="running"), services.add_job(status="running")
     services.kernels |= {ours: "example", others: "other"}
     name = f"Model from Job {ours}"
@@ -191,7 +188,7 @@ def test_it_ends_what_an_earlier_life_left_running(services: StandIn, kernel: Wo
     assert services.logs[others] == []
 
 
-def test_it_brings_the_test_split(services: StandIn, kernel: Worker) -> None:
+def test_it_brings_the_test_split(services: StandIn, kernel: JobRunner) -> None:
     kernel.put_test_split()
     rows = json.loads(services.datasets["test_split.json"])
     assert {"input": "I love this product!", "expected": "positive"} in rows
@@ -200,7 +197,7 @@ def test_it_brings_the_test_split(services: StandIn, kernel: Worker) -> None:
     assert services.datasets["test_split.json"] == b"somebody's own"
 
 
-def test_it_outlives_an_outage(services: StandIn, kernel: Worker, stop: threading.Event) -> None:
+def test_it_outlives_an_outage(services: StandIn, kernel: JobRunner, stop: threading.Event) -> None:
     job_id = services.add_job(epochs=1)
     asked, done = threading.Semaphore(0), threading.Event()
 

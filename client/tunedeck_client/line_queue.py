@@ -1,4 +1,4 @@
-"""The lines on their way from the training to the spool: a queue with a bound, quick to put into."""
+"""The queue between the training and the spool: bounded, and cheap to put into."""
 
 from __future__ import annotations
 
@@ -9,29 +9,30 @@ from typing import Tuple, Union
 
 from tunedeck_client.text import Loss, rfc3339
 
-MAX_BYTES = 64 * 1024 * 1024
-LINE_OVERHEAD = 300  # bytes that Python needs for a queued line beside its characters
+MAX_QUEUE_BYTES = 64 * 1024 * 1024
+LINE_OVERHEAD = 300  # bytes that a queued line takes in Python beside its characters
 LINES_A_TAKE = 500
 BYTES_A_TAKE = 1024 * 1024
-STUCK_AFTER = 0.05  # s without progress of the taker: the disk hangs, do not wait for it
+STALLED_AFTER = 0.05  # s without progress of the consumer: the disk hangs, do not wait for it
 
-# A line as created (Unix time), level, message; or a mark that somebody waits for.
+# A line as (Unix time, level, message), or an event that `flush` waits for.
 Item = Union[Tuple[float, str, str], threading.Event]
 
 
-class Backlog:
-    """One thread at a time puts, one takes."""
+class LineQueue:
+    """A queue of one producer at a time and one consumer, bounded by `max_bytes`."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_bytes: int = MAX_QUEUE_BYTES) -> None:
+        self._max_bytes = max_bytes
         self._queue: queue.SimpleQueue[Item] = queue.SimpleQueue()
-        self._put_bytes = 0  # each of the two counters has one writer, so that neither needs a lock
+        self._put_bytes = 0  # each of these two counters has one writer and needs no lock
         self._taken_bytes = 0
         self._progress_at = time.monotonic()
         self._dropped: Loss | None = None
         self._dropping = threading.Lock()
 
     def put(self, created: float, level: str, message: str) -> None:
-        """Queue a line, or count it as dropped where the bound is reached and the taker hangs."""
+        """Queue a line; count it as dropped where the queue is full and its consumer makes no progress."""
         if self._full() and not self._room():
             moment = rfc3339(created)
             with self._dropping:
@@ -42,24 +43,24 @@ class Backlog:
         self._queue.put((created, level, message))
 
     def _full(self) -> bool:
-        return self._put_bytes - self._taken_bytes > MAX_BYTES
+        return self._put_bytes - self._taken_bytes > self._max_bytes
 
     def _room(self) -> bool:
-        # A loop that does nothing but log starves the taker of the interpreter: let it have a turn.
-        while time.monotonic() - self._progress_at < STUCK_AFTER:
+        # A loop that only logs starves the consumer of the GIL: yield to it.
+        while time.monotonic() - self._progress_at < STALLED_AFTER:
             time.sleep(0.001)
             if not self._full():
                 return True
         return False
 
     def mark(self) -> threading.Event:
-        """Queue an event, for the taker to set when all before it is done."""
+        """Queue an event that the consumer sets once it is done with everything before it."""
         event = threading.Event()
         self._queue.put(event)
         return event
 
     def take(self, *, wait: bool) -> list[Item]:
-        """The oldest items, some hundred lines at most; empty only without `wait`. `taken` must follow."""
+        """Return the oldest items, some hundred at most; none only without `wait`. Call `taken` when done."""
         items: list[Item] = []
         size = 0
         try:
@@ -72,12 +73,12 @@ class Backlog:
         return items
 
     def taken(self, items: list[Item]) -> None:
-        """These items are done with."""
+        """Release the room of items that the consumer is done with."""
         self._taken_bytes += sum(_size(item) for item in items)
         self._progress_at = time.monotonic()
 
     def take_dropped(self) -> Loss | None:
-        """What `put` dropped since the last call."""
+        """Return what `put` dropped since the last call."""
         with self._dropping:
             dropped, self._dropped = self._dropped, None
         return dropped

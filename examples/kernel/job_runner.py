@@ -1,4 +1,4 @@
-"""The kernel's day: look for jobs, claim one, train, publish, and never mind a service that is away."""
+"""The kernel's loop: polls for jobs, claims one, trains, uploads; retries while a service is unavailable."""
 
 import logging
 import math
@@ -15,46 +15,58 @@ from examples.kernel.configuration import Configuration
 from examples.kernel.failure import JobFailed
 from examples.kernel.job_log import job_log
 from examples.kernel.model import BASE_NAME, Classifier
+from examples.kernel.served_models import ServedModels
 from examples.kernel.settings import Settings
-from examples.kernel.shelf import Shelf
 
 LOG = logging.getLogger(__name__)
 
-POLL = 1.0  # seconds between two looks for jobs
-MAX_DELAY = 5.0  # seconds between two attempts while a service is away
+POLL = 1.0  # s between two polls for jobs
+MAX_BACKOFF = 5.0  # s between two attempts while a service is unavailable
 
-_Answer = TypeVar("_Answer")
-
-
-class Ended(Exception):
-    """The job ended elsewhere while it was in work here; the text is its status."""
+_Returned = TypeVar("_Returned")
 
 
-class Worker:
-    """Takes one job at a time."""
+class JobEnded(Exception):
+    """The job was ended from outside while it ran here; the text is its status."""
 
-    def __init__(self, settings: Settings, api: Api, base: Classifier, shelf: Shelf, stop: threading.Event) -> None:
+
+class JobRunner:
+    """Runs one job at a time."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        api: Api,
+        base: Classifier,
+        served_models: ServedModels,
+        stop: threading.Event,
+        *,
+        poll: float = POLL,
+        max_backoff: float = MAX_BACKOFF,
+    ) -> None:
         self._settings = settings
         self._api = api
         self._base = base
-        self._shelf = shelf
+        self._served_models = served_models
         self._stop = stop
+        self._poll = poll
+        self._max_backoff = max_backoff
         self._datasets = data.datasets()
         self._failing: set[str] = set()
 
     def run(self) -> None:
-        """Until `stop` is set, and then one epoch or call longer. Any service may be away at any time."""
+        """Run jobs until `stop` is set, and then one epoch or call longer. Any service may be down at any time."""
         chores = [self.end_leftovers, self.put_test_split]
-        delay = POLL
+        delay = self._poll
         while not self._stop.is_set():
             chores = [chore for chore in chores if not self._attempt(chore)]
-            delay = POLL if self._attempt(self.take_jobs) else min(2 * delay, MAX_DELAY)
+            delay = self._poll if self._attempt(self.run_pending_jobs) else min(2 * delay, self._max_backoff)
             self._stop.wait(delay)
 
     def end_leftovers(self) -> None:
-        """Fails the jobs that an earlier life of this kernel left running."""
+        """Fail the jobs that an earlier process of this kernel left running."""
         for job in self._jobs("running"):
-            # The record does not say whose job it is, but only its own kernel may claim it again.
+            # The record does not say whose job it is, but only the kernel that has it can claim it again.
             if self._api.claim(job["ID"], self._settings.name):
                 with job_log(self._settings, job["ID"]) as (log, handler):
                     log.error("The kernel was restarted while it worked on this job")
@@ -62,16 +74,16 @@ class Worker:
                     self._finish(job, "failed", handler)
 
     def put_test_split(self) -> None:
-        """The evaluation of our models needs it; one that is already there stays."""
+        """Upload the test split, with which our models are evaluated, unless there is one already."""
         if data.TEST_SPLIT.name not in self._api.dataset_names():
             self._api.put_dataset(data.TEST_SPLIT.name, data.TEST_SPLIT.read_bytes())
 
-    def take_jobs(self) -> None:
-        """Works off what is pending, the oldest first."""
+    def run_pending_jobs(self) -> None:
+        """Claim and run the pending jobs, the oldest first."""
         for job in self._jobs("pending"):
             if self._stop.is_set():
                 return
-            # Asked until answered: a claim may hold although its answer was lost.
+            # Retried until it is answered: a claim may have succeeded though its response was lost.
             if self._until_answered(partial(self._api.claim, job["ID"], self._settings.name)):
                 with job_log(self._settings, job["ID"]) as (log, handler):
                     status = self._work_on(job, log)
@@ -82,14 +94,14 @@ class Worker:
         return [job for job in self._api.jobs(status) if job["dataset_id"] in self._datasets]
 
     def _work_on(self, job: Record, log: logging.Logger) -> str | None:
-        """The status that the job shall get; None if it has one already."""
+        """Train and upload; return the job's final status, or None if it has one already."""
         try:
             log.info("Starting training job %d", job["ID"])
             configuration = Configuration.read(job["configuration"], log)
             dataset = self._datasets[job["dataset_id"]]
             result = trainer.train(self._base, dataset, configuration, log, partial(self._check, job))
             self._publish(job, dataset, result, log)
-        except Ended as status:
+        except JobEnded as status:
             log.warning("The job was ended from outside (%s): work on it stops here", status)
             return None
         except JobFailed as reason:
@@ -101,15 +113,15 @@ class Worker:
         return "completed"
 
     def _check(self, job: Record) -> None:
-        """Raises Ended or JobFailed where there is no point in going on."""
+        """Raise JobEnded or JobFailed if the job must stop."""
         if self._stop.is_set():
             raise JobFailed("The kernel was stopped while it worked on this job")
         try:
             status = self._api.job(job["ID"])["status"]
         except ApiError:
-            return  # away: the next check will tell
+            return  # unavailable: the next check will see it
         if status != "running":
-            raise Ended(status)
+            raise JobEnded(status)
 
     def _publish(self, job: Record, dataset: data.Dataset, result: trainer.Result, log: logging.Logger) -> None:
         try:
@@ -119,7 +131,7 @@ class Worker:
             raise
 
     def _publish_once(self, job: Record, dataset: data.Dataset, result: trainer.Result, log: logging.Logger) -> None:
-        """Safe to repeat: it goes on with the model that an interrupted attempt registered."""
+        """Register, upload, serve. Idempotent: it continues with the model that an interrupted attempt registered."""
         self._check(job)
         model = self._model_of(job) or self._api.create_model(
             {
@@ -133,14 +145,14 @@ class Worker:
         )
         if model["status"] == "ready":
             return
-        folder = self._shelf.place(model["ID"])
+        folder = self._served_models.folder_of(model["ID"])
         formats.write(folder, model["name"], result.adapter, result.model)
         for path in formats.FILES:
             content = (folder / path).read_bytes()
             self._api.upload(model["ID"], path, content)
             log.info("Uploaded %s (%d bytes)", path, len(content))
-        # Served before it is ready: an evaluation may begin at that very moment.
-        self._shelf.add(model["ID"], model["served_name"])
+        # Served before it is `ready`, since an evaluation may begin at that moment.
+        self._served_models.add(model["ID"], model["served_name"])
         metrics = {
             "loss": round(result.loss, 4),
             "accuracy": round(result.accuracy, 4),
@@ -151,13 +163,13 @@ class Worker:
         log.info("Model %d is ready: %s", model["ID"], model["name"])
 
     def _model_of(self, job: Record) -> Record | None:
-        # Others may register models for our jobs too, so the job's ID alone is not enough.
+        # Others may register models for our jobs too: the job's ID alone is not enough.
         ours = (_model_name(job), BASE_NAME)
         models = self._api.models(job["ID"])
         return next((model for model in models if (model["name"], model["base_model"]) == ours), None)
 
     def _give_up_model(self, job: Record) -> None:
-        """Nobody shall wait for a model that will never be ready."""
+        """Mark the model as failed, or clients would wait for it for ever."""
         try:
             model = self._until_answered(partial(self._model_of, job))
             if model and model["status"] == "uploading":
@@ -167,29 +179,29 @@ class Worker:
 
     def _finish(self, job: Record, status: str, handler: JobLogHandler) -> None:
         def finish() -> bool:
-            # First the log, so that whoever sees the end sees all that led to it.
+            # The log first: whoever sees the status finds every line of the log.
             handler.flush(1 if self._stop.is_set() else 10)
             return self._api.finish(job["ID"], status)
 
         if not self._until_answered(finish):
             LOG.warning("Job %d is not %s: it was ended from outside", job["ID"], status)
 
-    def _until_answered(self, call: Callable[[], _Answer]) -> _Answer:
-        """Repeats a call while its service is away. Raises ApiError for a refusal, or when stopped."""
-        delay = POLL / 4
+    def _until_answered(self, call: Callable[[], _Returned]) -> _Returned:
+        """Retry a call while its service is unavailable. Raises ApiError if it is refused, or when stopped."""
+        delay = self._poll / 4
         while True:
-            last = self._stop.is_set()  # a stopped kernel tries once more, not for ever
+            last = self._stop.is_set()  # once it is stopped it tries one more time
             try:
                 return call()
             except ApiError as error:
-                if last or not error.away:
+                if last or not error.retryable:
                     raise
                 LOG.warning("%s; trying again in %.2f s", error, delay)
             self._stop.wait(delay)
-            delay = min(2 * delay, MAX_DELAY)
+            delay = min(2 * delay, self._max_backoff)
 
     def _attempt(self, task: Callable[[], None]) -> bool:
-        """True if the task was done; complains once, not every second."""
+        """Return whether a task succeeded; log its first failure only, not one every second."""
         name = task.__name__
         try:
             task()
@@ -203,7 +215,7 @@ class Worker:
 
 
 def duration(seconds: float) -> str:
-    """As people write it: `3s`, `1m 15s`, `2h 15m`; begun seconds count."""
+    """Format a duration: `3s`, `1m 15s`, `2h 15m`; seconds are rounded up."""
     minutes, rest = divmod(math.ceil(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:

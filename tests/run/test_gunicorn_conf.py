@@ -1,0 +1,116 @@
+"""gunicorn.conf.py: where the workers count, and that nothing of it stays in the temporary folder."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from run.parts import ROOT
+from run.settings import free_port
+from run.supervisor import answers
+from tests.support.waiting import wait_until
+
+APP = """
+import os
+class App:
+    config = {}
+    def __call__(self, environ, start_response):
+        start_response("200 OK", [])
+        return [os.environ["PROMETHEUS_MULTIPROC_DIR"].encode()]
+app = App()
+"""
+Serve = Callable[..., "subprocess.Popen[bytes]"]
+
+
+@pytest.fixture
+def temporary(tmp_path: Path) -> Path:
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def serve(tmp_path: Path, temporary: Path) -> Iterator[Serve]:
+    """Start gunicorn with a small app; what still runs at the end is killed."""
+    (tmp_path / "app.py").write_text(APP)
+    started = []
+
+    def start(**environ: str) -> subprocess.Popen[bytes]:
+        port = free_port()
+        process = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "gunicorn",
+                "-c",
+                str(ROOT / "gunicorn.conf.py"),
+                "--graceful-timeout",
+                "1",
+                "app:app",
+            ],
+            cwd=tmp_path,
+            env=os.environ | {"TMPDIR": str(temporary), "PORT": str(port), "GUNICORN_CMD_ARGS": "", **environ},
+            start_new_session=True,
+        )
+        started.append(process)
+        wait_until(lambda: answers(f"http://127.0.0.1:{port}/"))
+        return process
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def test_it_works(serve: Serve, temporary: Path) -> None:
+    process = serve()
+    assert [folder.name[:17] for folder in temporary.iterdir()] == ["tunedeck-metrics-"]
+
+    process.terminate()
+
+    assert process.wait(10) == 0
+    assert list(temporary.iterdir()) == []
+
+
+def test_a_master_that_is_killed_leaves_nothing(serve: Serve, temporary: Path) -> None:
+    serve().kill()
+
+    wait_until(lambda: not list(temporary.iterdir()))
+
+
+def test_what_is_left_of_a_master_killed_with_its_workers_goes_at_the_next_start(serve: Serve, temporary: Path) -> None:
+    process, running = serve(), serve()
+    in_use = set(temporary.iterdir())
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    for folder in in_use:
+        os.utime(folder, (0, 0))
+
+    serve()
+
+    assert len(in_use & set(temporary.iterdir())) == 1
+    assert running.poll() is None
+    assert len(list(temporary.iterdir())) == 2
+
+
+def test_a_folder_that_the_environment_names_is_kept_and_emptied_of_counts(
+    serve: Serve, temporary: Path, tmp_path: Path
+) -> None:
+    metrics = tmp_path / "data" / "metrics"
+    metrics.mkdir(parents=True)
+    (metrics / "counter_1.db").touch()
+    (metrics / "notes.txt").touch()
+
+    process = serve(PROMETHEUS_MULTIPROC_DIR=str(metrics))
+
+    assert list(temporary.iterdir()) == []
+    process.terminate()
+    assert process.wait(10) == 0
+    assert [path.name for path in metrics.iterdir()] == ["notes.txt"]
