@@ -40,9 +40,9 @@ test: lint ## lint, types and all tests but the slow and the foreign ones
 coverage: export GUNICORN_CMD_ARGS := --worker-class tests.support.measured_worker.MeasuredWorker
 coverage: $(VENV)/test.stamp ## the same tests, with their branch coverage: 95 % at least
 	rm -rf .data/coverage
-	$(BIN)/coverage run -m pytest -q -n 2 --dist loadfile
-	$(BIN)/coverage combine -q
-	$(BIN)/coverage report
+	$(BIN)/python -m coverage run -m pytest -q -n 2 --dist loadfile
+	$(BIN)/python -m coverage combine -q
+	$(BIN)/python -m coverage report
 
 # A program that is missing fails its test, none is skipped. Then the tests of the models service once more, over
 # another S3 server.

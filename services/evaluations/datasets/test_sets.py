@@ -14,6 +14,7 @@ from services.evaluations.datasets.parser import PIECE_BYTES, Row, RowReader
 from services.evaluations.tables import TestSet, connected, database
 from shared.database.pagination import Page, paginate
 from shared.errors import NotFound, Unprocessable
+from shared.pacing import yield_turn
 from shared.s3.bucket import Bucket, Readable
 from shared.s3.errors import ObjectMissing
 from shared.s3.object_paths import path_problem
@@ -129,6 +130,7 @@ class Spooled:
         reader = RowReader()
         while piece := self.file.read(PIECE_BYTES):
             yield from reader.feed(piece)
+            yield_turn()
         yield from reader.finish()
 
     def is_current(self, bucket: Bucket) -> bool:
@@ -155,5 +157,7 @@ def spooled(bucket: Bucket, path: str) -> Iterator[Spooled]:
             file.write(chunk)
             sha256.update(chunk)
             reader.feed(chunk)
+            # A store that is fast always has the next chunk, and nobody else would have a turn.
+            yield_turn()
         reader.finish()
         yield Spooled(file, name, found.etag, sha256.hexdigest(), reader.rows, reader.labels.get())

@@ -4,37 +4,50 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from services.evaluations.scoring import metrics, significance
 from services.evaluations.scoring.graders import LabelRule, Rule
 from services.evaluations.scoring.significance import Cell
 from services.evaluations.tables import Example, connected
 from shared.database.queries import tuples
+from shared.pacing import yield_turn
 
 _BLOCK = 1_000
 
 
+class Counts(NamedTuple):
+    """The rows of an evaluation, counted: both models' answers, the errors by their reason, rows by what was said."""
+
+    tallies: list[metrics.Tally]
+    errors: Counter[str]
+    cells: Counter[Cell]
+
+
 @connected
-def judge(evaluation_id: int, rule: Rule) -> dict[str, Any]:
-    """Return the results of all rows that count: those on which both models answered."""
-    tallies = [metrics.Tally() for _ in metrics.SIDES]
-    errors: Counter[str] = Counter()
-    cells: Counter[Cell] = Counter()
+def count_rows(evaluation_id: int, rule: Rule) -> Counts:
+    """Count all rows that are done; those on which one model has an error count for neither."""
+    counts = Counts([metrics.Tally() for _ in metrics.SIDES], Counter(), Counter())
     for expected, error, *sides in _outcomes(evaluation_id):
         if error is not None:
-            errors[error] += 1
+            counts.errors[error] += 1
             continue
         label = rule.label(expected)
         readings = [rule.read(output, expected) for output in sides[::2]]
-        for tally, reading, ms in zip(tallies, readings, sides[1::2], strict=True):
+        for tally, reading, ms in zip(counts.tallies, readings, sides[1::2], strict=True):
             tally.add(label, reading, ms)
-        cells[label, readings[0].answer, readings[1].answer] += 1
+        counts.cells[label, readings[0].answer, readings[1].answer] += 1
+    return counts
+
+
+def judge(counts: Counts, rule: Rule) -> dict[str, Any]:
+    """Return the results of the rows that were counted; takes no connection, and seconds of CPU."""
     of_labels = isinstance(rule, LabelRule)
-    base_model, fine_tuned = (tally.figures(of_labels=of_labels) for tally in tallies)
+    base_model, fine_tuned = (tally.figures(of_labels=of_labels) for tally in counts.tallies)
+    cells = counts.cells
     return metrics.results(base_model, fine_tuned) | {
-        "n": tallies[0].n,
-        "errors": dict(errors),
+        "n": counts.tallies[0].n,
+        "errors": dict(counts.errors),
         "scoring": {"rule": rule.name, "description": rule.description},
         "significance": significance.significance(significance.pairs(cells), cells if of_labels else None),
     }
@@ -59,3 +72,4 @@ def _outcomes(evaluation_id: int) -> Iterator[tuple[Any, ...]]:
         if len(block) < _BLOCK:
             return
         last = block[-1][0]
+        yield_turn()

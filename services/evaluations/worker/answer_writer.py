@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from itertools import groupby
-from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from services.evaluations.datasets.parser import Row
 from services.evaluations.scoring import metrics
@@ -16,8 +13,7 @@ from shared.database.queries import execute_many, tuples
 from shared.lease import LeaseLost
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """What came of asking one model for one row: an output that took ``ms``, or ``error``, the reason in a word."""
 
     row: int
@@ -30,7 +26,8 @@ class Answer:
     message: str | None = None
 
 
-_COLUMNS = ("output", "correct", "ms", "error")
+_OWN_COLUMNS = tuple(f"{side}_{name}" for side in metrics.SIDES for name in ("output", "correct", "ms", "error"))
+_NO_ANSWER = (None, None, None, None)
 _Known = dict[tuple[int, str], tuple[bool | None, str | None]]
 """By row and side whether the answer is right, and its error; one of the two is None."""
 
@@ -75,17 +72,14 @@ class Rows:
             done += other is not None
             # An error counts at once: where the models are asked one after the other its row is not done for hours.
             errors += answer.error is not None and (other is None or other[1] is None)
-            rows.append((other is not None, answer.side, _values(self._run, answer, other)))
-        # A row's first answer goes before its second, which completes it.
-        rows.sort(key=itemgetter(0, 1))
+            rows.append(_values(self._run, answer, other))
         mark = database.param
         count = f"UPDATE evaluation SET done = {mark}, errors = {mark} WHERE id = {mark} AND lease_token = {mark}"
         with database.atomic():
             # First of all, for it holds the evaluation's row until the end.
             if database.execute_sql(count, (done, errors, self._run.id, self._run.token)).rowcount != 1:
                 raise LeaseLost
-            for (_, side), alike in groupby(rows, key=itemgetter(0, 1)):
-                execute_many(database, _upsert(side), [values for *_, values in alike])
+            execute_many(database, _upsert(), rows)
         self._done, self._errors = done, errors
         return is_hopeless(errors, self._begun.total, self._begun.max_error_rate)
 
@@ -116,21 +110,23 @@ def _other(side: str) -> str:
     return fine_tuned if side == base_model else base_model
 
 
-def _upsert(side: str) -> str:
+def _upsert() -> str:
     """Return the statement that makes a row of its first answer, and completes it with its second."""
-    own = [f"{side}_{name}" for name in _COLUMNS]
-    columns = ("evaluation_id", '"row"', "input", "expected", *own, "done", "winner", "error", "error_message")
-    replaced = ", ".join(f"{name} = excluded.{name}" for name in (*own, "done", "winner"))
-    kept = ", ".join(f"{name} = COALESCE(example.{name}, excluded.{name})" for name in ("error", "error_message"))
+    columns = ("evaluation_id", '"row"', "input", "expected", *_OWN_COLUMNS, "done", "winner", "error", "error_message")
+    kept = (*_OWN_COLUMNS, "error", "error_message")
+    updates = [f"{name} = COALESCE(example.{name}, excluded.{name})" for name in kept]
+    updates += [f"{name} = excluded.{name}" for name in ("done", "winner")]
     return (
         f"INSERT INTO example ({', '.join(columns)}) VALUES ({', '.join([database.param] * len(columns))}) "
-        f'ON CONFLICT (evaluation_id, "row") DO UPDATE SET {replaced}, {kept}'
+        f'ON CONFLICT (evaluation_id, "row") DO UPDATE SET {", ".join(updates)}'
     )
 
 
 def _values(run: Run, answer: Answer, other: tuple[bool | None, str | None] | None) -> tuple[Any, ...]:
-    text = (run.id, answer.row, answer.text.input, answer.text.expected)
     own = (answer.output, answer.is_correct, answer.ms, answer.error)
-    correct = {answer.side: answer.is_correct, _other(answer.side): other[0] if other else None}
-    winner = metrics.winner(*(correct[side] for side in metrics.SIDES))
-    return (*text, *own, other is not None, winner, answer.error, answer.message)
+    correct = answer.is_correct, other[0] if other else None
+    is_first = answer.side == metrics.SIDES[0]
+    winner = metrics.winner(*correct if is_first else correct[::-1])
+    text = (run.id, answer.row, answer.text.input, answer.text.expected)
+    both = (*own, *_NO_ANSWER) if is_first else (*_NO_ANSWER, *own)
+    return (*text, *both, other is not None, winner, answer.error, answer.message)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import random
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from contextlib import closing
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
-from services.evaluations.worker.bounded_http import Answer, BoundedHTTP, Broken, TooSlow
+import gevent
+import urllib3
 
 SYSTEM_PROMPT = "Answer with one of these labels and nothing else: {labels}"
 USER_PROMPT = "{input}"
@@ -21,6 +24,7 @@ MAX_ANSWER_BYTES = 4 * 2**20
 PATIENCE_S = 60.0
 """How long an evaluation waits for a server that gives no answer at all, before it fails."""
 
+_CONNECT_TIMEOUT_S = 5.0
 _MAX_MESSAGE_CHARACTERS = 500
 TRIES = 5
 _FIRST_PAUSE_S = 0.5
@@ -47,8 +51,7 @@ class InferenceError(Exception):
         self.retry_after = retry_after
 
 
-@dataclass(frozen=True)
-class Completion:
+class Completion(NamedTuple):
     text: str
     ms: float
     """From the request to the answer's last byte, of the try that succeeded."""
@@ -56,14 +59,24 @@ class Completion:
     """As the server calls it."""
 
 
-class InferenceServer:
-    """The server at ``url``, which ends in ``/v1``; used by several threads at once."""
+class _Response(NamedTuple):
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
 
-    def __init__(self, url: str, api_key: str | None, *, timeout_s: float) -> None:
+
+class InferenceClient:
+    """Asks the server at ``url``, which ends in ``/v1``; several greenlets may, each over a connection that is kept."""
+
+    def __init__(self, url: str, api_key: str | None, *, timeout_s: float, connections: int) -> None:
         self.url = url.rstrip("/")
-        headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {api_key}"} if api_key else {})
+        self._path = urlsplit(self.url).path
+        self._headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {api_key}"} if api_key else {})
+        self._timeout_s = timeout_s
         self._answers_as: dict[str, str] = {}
-        self._http = BoundedHTTP(self.url, headers, timeout_s=timeout_s)
+        self._http = urllib3.connection_from_url(
+            self.url, maxsize=connections, retries=False, timeout=urllib3.Timeout(connect=_CONNECT_TIMEOUT_S, read=None)
+        )
 
     def warm_up(self, *models: str) -> None:
         """Have the server load each model, so that no answer's time holds that; UnknownModel, or InferenceError.
@@ -120,7 +133,7 @@ class InferenceServer:
                 if not error.again or not tries_left:
                     raise
                 wait = max(min(error.retry_after or 0, _LONGEST_WAIT_S), pause * random.uniform(0.7, 1.3))
-            time.sleep(wait)
+            gevent.sleep(wait)
             pause = min(pause * 2, _LONGEST_PAUSE_S)
         raise AssertionError("the last try returns or raises")
 
@@ -149,13 +162,24 @@ class InferenceServer:
             shown = repr(answer.body[:200])
             raise InferenceError("invalid_json", f"The answer is not JSON: {shown}", again=True) from error
 
-    def _request(self, method: str, path: str, body: bytes | None = None) -> Answer:
+    def _request(self, method: str, path: str, body: bytes | None = None) -> _Response:
+        """Return a whole answer; the time-out is its deadline, to the last byte, however slowly the bytes come."""
+        headers = self._headers if body is None else self._headers | {"Content-Type": "application/json"}
         try:
-            answer = self._http.request(method, path, body, limit=MAX_ANSWER_BYTES)
-        except TooSlow as error:
-            raise InferenceError("timeout", str(error), again=True) from error
-        except Broken as error:
-            raise InferenceError("connection", str(error), again=True) from error
+            with gevent.Timeout(self._timeout_s):
+                url = self._path + path
+                response = self._http.urlopen(
+                    method, url, body, headers, redirect=False, preload_content=False, decode_content=False
+                )
+                # Closed before its end, a response closes its connection as well, which is not used again.
+                with closing(response):
+                    answer = _Response(response.status, response.headers, response.read(MAX_ANSWER_BYTES + 1))
+        except gevent.Timeout as error:
+            raise InferenceError("timeout", f"No answer in {self._timeout_s:g} s.", again=True) from error
+        except urllib3.exceptions.TimeoutError as error:
+            raise InferenceError("timeout", f"No connection in {_CONNECT_TIMEOUT_S:g} s.", again=True) from error
+        except urllib3.exceptions.HTTPError as error:
+            raise InferenceError("connection", f"The connection failed: {error}", again=True) from error
         if len(answer.body) > MAX_ANSWER_BYTES:
             raise InferenceError("too_large", f"The answer is larger than {MAX_ANSWER_BYTES} bytes.")
         return answer

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-import queue
 import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, wait
+from collections.abc import Iterator
 from itertools import chain, islice
 from typing import NamedTuple
+
+import gevent
+from gevent.event import Event
+from gevent.pool import Pool
+from gevent.queue import Empty, SimpleQueue
+from gevent.util import wrap_errors
 
 from services.evaluations.datasets.parser import Row
 from services.evaluations.datasets.test_sets import Spooled
@@ -16,7 +20,12 @@ from services.evaluations.scoring.metrics import SIDES
 from services.evaluations.settings import Order
 from services.evaluations.worker.answer_writer import Answer, Rows
 from services.evaluations.worker.claims import Run
-from services.evaluations.worker.inference_client import InferenceError, InferenceServer, messages_for
+from services.evaluations.worker.inference_client import (
+    InferenceClient,
+    InferenceError,
+    UnknownModel,
+    messages_for,
+)
 from shared.lease import LeaseLost
 
 _LOOK_S = 0.2
@@ -41,12 +50,19 @@ Ask = tuple[int, Row, str]
 """A row's number, the row, and which model is asked."""
 
 
-class Asking:
-    """One run's questions; the threads only ask, and what comes back is stored by the caller's thread alone."""
+class Stopped(Exception):
+    """The worker is to stop; what was stored stays, and whoever claims the evaluation next goes on from there."""
+
+
+class Runner:
+    """Asks one run's questions: a greenlet for each request, while the caller's alone stores what comes back.
+
+    Of ``concurrency`` requests each was asked and is not stored yet, which is what a worker that is killed loses.
+    """
 
     def __init__(
         self,
-        server: InferenceServer,
+        inference: InferenceClient,
         run: Run,
         rows: Rows,
         test_set: Spooled,
@@ -55,83 +71,85 @@ class Asking:
         order: Order,
         concurrency: int,
         lost: threading.Event,
-        stopping: threading.Event,
+        stopping: Event,
     ) -> None:
-        self._server = server
+        self._inference = inference
         self._run = run
         self._rows = rows
         self._test_set = test_set
         self._rule = rule
         self._labels = test_set.labels if isinstance(rule, LabelRule) else None
         self._order = order
-        self._concurrency = concurrency
         self._lost = lost
         self._stopping = stopping
-        self._asks: queue.SimpleQueue[Ask | None] = queue.SimpleQueue()
-        self._answers: queue.SimpleQueue[Answer | Exception] = queue.SimpleQueue()
+        self._concurrency = concurrency
+        self._greenlets = Pool()
+        self._asks: SimpleQueue[Ask] = SimpleQueue()
+        self._answers: SimpleQueue[Answer | Exception] = SimpleQueue()
         self._is_hopeless = False
 
-    def run(self) -> bool:
+    def ask_all(self) -> None:
         """Ask all, or until too many rows ended in an error, storing each answer as it comes.
 
-        False where the worker is to stop; raises LeaseLost where it is, UnknownModel or InferenceError where the
-        models cannot be asked at all.
+        Raises Stopped or LeaseLost, UnknownModel or InferenceError where the models cannot be asked at all; what is
+        in flight then is dropped.
         """
-        for number in range(self._concurrency):
-            # Daemons: a request that hangs must not keep a worker that stops.
-            threading.Thread(target=self._ask_all, name=f"ask-{number}", daemon=True).start()
+        for _ in range(self._concurrency):
+            self._greenlets.spawn(self._ask_on)
         try:
-            return all(self._go_through(each) for each in _PASSES[self._order])
+            for each in _PASSES[self._order]:
+                self._go_through(each)
         finally:
-            for _ in range(self._concurrency):
-                self._asks.put(None)
+            self._greenlets.kill()
 
-    def _go_through(self, each: Pass) -> bool:
+    def _go_through(self, each: Pass) -> None:
         self._rows.begin_pass(each.asked)
         asks = self._open_asks(each.asked)
         first = next(asks, None)
-        if first is None or self._is_hopeless:
-            return True
-        greeted = [self._run.names[side] for side in each.greeted]
-        return self._warm_up(greeted) and self._feed(chain([first], asks))
+        if first is not None and not self._is_hopeless:
+            self._warm_up([self._run.names[side] for side in each.greeted])
+            self._feed(chain([first], asks))
 
-    def _warm_up(self, models: list[str]) -> bool:
-        loading = _in_background(lambda: self._server.warm_up(*models))
-        while not wait([loading], timeout=_LOOK_S).done:
-            if self._lost.is_set():
-                raise LeaseLost
-            if self._stopping.is_set():
-                return False
-        loading.result()
-        return True
+    def _warm_up(self, models: list[str]) -> None:
+        warm_up = wrap_errors((UnknownModel, InferenceError), self._inference.warm_up)
+        warming = self._greenlets.spawn(warm_up, *models)
+        while not warming.ready():
+            warming.join(_LOOK_S)
+            self._require_wanted()
+        if (error := warming.get()) is not None:
+            raise error
 
-    def _feed(self, asks: Iterator[Ask]) -> bool:
+    def _feed(self, asks: Iterator[Ask]) -> None:
         in_flight = 0
         while True:
-            if self._lost.is_set():
-                raise LeaseLost
-            if self._stopping.is_set():
-                self._rows.store(self._arrived(0))
-                return False
+            self._require_wanted()
             for ask in islice(asks, self._concurrency - in_flight):
                 self._asks.put(ask)
                 in_flight += 1
             if not in_flight:
-                return True
-            answers = self._arrived(_LOOK_S)
+                return
+            answers = self._arrived()
             in_flight -= len(answers)
             if answers and self._rows.store(answers):
                 self._is_hopeless = True
-                return True
+                return
 
-    def _arrived(self, wait_s: float) -> list[Answer]:
+    def _require_wanted(self) -> None:
+        if self._lost.is_set():
+            raise LeaseLost
+        if self._stopping.is_set():
+            raise Stopped
+
+    def _arrived(self) -> list[Answer]:
         """Return the answers that are there, waiting a moment for the first one."""
         answers: list[Answer] = []
         try:
-            answers.append(_unless_raised(self._answers.get(timeout=wait_s) if wait_s else self._answers.get_nowait()))
+            answers.append(_unless_raised(self._answers.get(timeout=_LOOK_S)))
+            # Those whose bytes are there come along: a transaction costs more than to read a dozen answers.
+            gevent.idle()
             while True:
                 answers.append(_unless_raised(self._answers.get_nowait()))
-        except queue.Empty:
+        except Empty:
             return answers
 
     def _open_asks(self, sides: tuple[str, ...]) -> Iterator[Ask]:
@@ -144,16 +162,14 @@ class Asking:
                     if is_open(number, side):
                         yield number, row, side
 
-    def _ask_all(self) -> None:
-        while (ask := self._asks.get()) is not None:
-            try:
-                self._answers.put(self._ask(*ask))
-            except Exception as error:  # whatever it is, it is the caller's
-                self._answers.put(error)
+    def _ask_on(self) -> None:
+        ask = wrap_errors(Exception, self._ask)  # whatever it is, it is the caller's
+        while True:
+            self._answers.put(ask(*self._asks.get()))
 
     def _ask(self, number: int, row: Row, side: str) -> Answer:
         try:
-            completion = self._server.complete(self._run.names[side], messages_for(row.input, self._labels))
+            completion = self._inference.complete(self._run.names[side], messages_for(row.input, self._labels))
         except InferenceError as error:
             return Answer(number, side, row, error=error.reason, message=str(error))
         is_correct = self._rule.read(completion.text, row.expected).answer == self._rule.label(row.expected)
@@ -164,17 +180,3 @@ def _unless_raised(outcome: Answer | Exception) -> Answer:
     if isinstance(outcome, Exception):
         raise outcome
     return outcome
-
-
-def _in_background(call: Callable[[], object]) -> Future[object]:
-    """Run a call in a daemon thread: one that hangs must not keep a worker that stops."""
-    future: Future[object] = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(call())
-        except Exception as error:  # whatever it is, it is the caller's
-            future.set_exception(error)
-
-    threading.Thread(target=run, name="background", daemon=True).start()
-    return future

@@ -402,13 +402,12 @@ def test_it_stops_at_once_and_another_worker_goes_on(
         inference.held = _keys(rows[5:]) if held == "rows" else {"tuned"}
         stopping = start_worker()
         until(evaluation, _done(5) if held == "rows" else lambda _: len(inference.bodies) == 2)
-    began = time.monotonic()
     stopping.process.terminate()
     assert stopping.process.wait(10) == 0
-    assert time.monotonic() - began < 3
+    assert f"evaluation {evaluation}: released, the worker is stopping" in stopping.log
     inference.go_on.set()
     start_worker()
-    assert ended(evaluation, within_s=6)["status"] == "completed"
+    assert ended(evaluation)["status"] == "completed"
 
 
 @on_postgresql

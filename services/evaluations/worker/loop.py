@@ -1,0 +1,159 @@
+"""The worker's loop: claims one evaluation after the other, has it run, and ends it one way or another."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import signal
+import threading
+
+import gevent
+from gevent.event import Event
+
+from services.evaluations.datasets.test_sets import BUCKET, spooled
+from services.evaluations.models_client import ModelsClient
+from services.evaluations.records import evaluations
+from services.evaluations.scoring import graders, results
+from services.evaluations.settings import WorkerSettings
+from services.evaluations.tables import database
+from services.evaluations.worker import claims, outbox, provenance
+from services.evaluations.worker.answer_writer import Rows
+from services.evaluations.worker.claims import Run
+from services.evaluations.worker.inference_client import InferenceClient, InferenceError, UnknownModel
+from services.evaluations.worker.runner import Runner, Stopped
+from shared.database.connect import open_database
+from shared.errors import NotFound, TooLarge, Unavailable, Unprocessable
+from shared.lease import LeaseLost, kept_alive
+from shared.notifier import Notifier
+from shared.s3.bucket import Bucket
+from shared.s3.client import connect
+from shared.s3.errors import ObjectChanged
+from shared.settings import load
+
+POLL_S = 1.0
+
+log = logging.getLogger("evaluations")
+
+
+class Worker:
+    """Takes one evaluation after the other."""
+
+    def __init__(self, settings: WorkerSettings) -> None:
+        self._settings = settings
+        self._bucket = Bucket(connect(settings), BUCKET)
+        self._models = ModelsClient(settings.models_url)
+        self._inference = InferenceClient(
+            settings.inference_url,
+            settings.inference_api_key,
+            timeout_s=settings.inference_timeout_s,
+            connections=settings.inference_concurrency,
+        )
+        self._wanted = Event()
+        self._stopping = Event()
+
+    def run(self) -> None:
+        """Work until ``stop``."""
+        gevent.spawn(self._listen)
+        gevent.spawn(self._report)
+        log.info("ready")
+        while not self._stopping.is_set():
+            try:
+                run = claims.take()
+            except Unavailable as error:
+                log.warning("%s", error)
+                self._stopping.wait(POLL_S)
+                continue
+            if run is not None:
+                self._work_on(run)
+            else:
+                self._wanted.wait(POLL_S)
+                self._wanted.clear()
+
+    def stop(self) -> None:
+        """Have ``run`` end at once: what is in flight is dropped, what is stored stays."""
+        self._stopping.set()
+        self._wanted.set()
+
+    def _listen(self) -> None:
+        for _ in Notifier(self._settings.redis_url).subscribe(evaluations.CHANNEL):
+            self._wanted.set()
+
+    def _report(self) -> None:
+        while not self._stopping.wait(POLL_S):
+            try:
+                outbox.send_due(self._models)
+            except Unavailable as error:
+                log.warning("%s", error)
+
+    def _work_on(self, run: Run) -> None:
+        log.info("evaluation %d: begun", run.id)
+        try:
+            with kept_alive(lambda: claims.renew(run)) as lost:
+                self._evaluate(run, lost)
+        except (UnknownModel, NotFound, Unprocessable, TooLarge, ObjectChanged, InferenceError) as error:
+            self._fail(run, str(error))
+        except Stopped:
+            log.info("evaluation %d: released, the worker is stopping", run.id)
+            self._release(run)
+        except LeaseLost:
+            log.warning("evaluation %d: another worker has it", run.id)
+        except Unavailable as error:
+            log.warning("evaluation %d: released, it will be retried: %s", run.id, error)
+            self._stopping.wait(POLL_S)
+            self._release(run)
+        except Exception as error:
+            log.exception("evaluation %d", run.id)
+            self._fail(run, f"The worker failed: {type(error).__name__}: {error}")
+
+    def _evaluate(self, run: Run, lost: threading.Event) -> None:
+        with spooled(self._bucket, run.test_set_path) as test_set:
+            rule = graders.rule(run.scoring, test_set.labels, extract_label=run.extract_label)
+            begun = claims.begin(run, test_set.sha256, test_set.total, provenance.describe(self._settings, rule))
+            self._note_manifest(run)
+            Runner(
+                self._inference,
+                run,
+                Rows(run, begun),
+                test_set,
+                rule,
+                order=self._settings.inference_order,
+                concurrency=self._settings.inference_concurrency,
+                lost=lost,
+                stopping=self._stopping,
+            ).ask_all()
+            if not test_set.is_current(self._bucket):
+                raise ObjectChanged("The test set was changed while it was asked.")
+            self._note_manifest(run)
+            counts = results.count_rows(run.id, rule)
+            # In a thread: the bootstrap takes seconds of CPU, and the heartbeat must not wait for it.
+            judged = gevent.get_hub().threadpool.apply(results.judge, (counts, rule))
+            claims.finish(run, judged)
+            log.info("evaluation %d: done", run.id)
+
+    def _note_manifest(self, run: Run) -> None:
+        """Keep the digest of the model's files; their checksums may be known only some time after it was ready."""
+        digest = self._models.find_manifest_digest(run.model_id)
+        if digest is not None:
+            claims.note_manifest(run, digest)
+
+    def _release(self, run: Run) -> None:
+        # Where this fails the lease lapses; whoever claims it then goes on from what is stored.
+        with contextlib.suppress(Unavailable):
+            claims.release(run)
+
+    def _fail(self, run: Run, reason: str) -> None:
+        log.warning("evaluation %d: failed: %s", run.id, reason)
+        try:
+            claims.fail(run, reason)
+        except (LeaseLost, Unavailable) as error:
+            log.warning("evaluation %d: %s", run.id, error)
+
+
+def main() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    settings = load(WorkerSettings)
+    database.initialize(open_database(settings.database_url))
+    worker = Worker(settings)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        gevent.signal_handler(number, worker.stop)
+    worker.run()
