@@ -1,4 +1,4 @@
-"""Asks the models service for a model, and tells it what an evaluation found."""
+"""A client of the models service."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class ModelsClient:
                 return
 
     def put_eval_results(self, model_id: int, eval_results: dict[str, Any]) -> None:
-        """Store an evaluation's figures with its model; NotFound, Unprocessable (never takes them) or Unavailable."""
+        """PUT an evaluation's metrics to its model; NotFound, Unprocessable (permanent) or Unavailable."""
         self._call("PUT", str(model_id), {"eval_results": eval_results})
 
     def _call(

@@ -1,4 +1,4 @@
-"""`python -m services.evaluations.setup` brings the tables up to date and makes the bucket; as often as you like."""
+"""`python -m services.evaluations.setup` migrates the tables and creates the bucket; idempotent."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ class Evaluation(_Table):
 
 
 class Example(_Table):
-    """A row of the test set with what came of it, or an example that an outside worker reported."""
+    """A row of the test set with both models' answers, or an example of an external report."""
 
     evaluation_id = BigIntegerField()
     row = BigIntegerField()
@@ -101,7 +101,7 @@ class Example(_Table):
 
 
 class TestSet(_Table):
-    """What is known of a test set that was checked when it was uploaded."""
+    """The record of an uploaded test set."""
 
     name = CharField(primary_key=True)
     size = BigIntegerField()

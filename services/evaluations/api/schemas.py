@@ -10,7 +10,7 @@ from marshmallow import validate
 
 from services.evaluations.datasets.test_sets import BUCKET
 from services.evaluations.records.evaluations import STATUSES, TERMINAL
-from services.evaluations.scoring.metrics import RATIOS, SIDES
+from services.evaluations.scoring.metrics import RATIOS, ROLES
 from shared.http.fields import BodySchema, QueryBoolean, QueryInteger, QueryText, Time, UpdateSchema, depth_problem
 from shared.http.pagination import PageQuery, page_schema
 
@@ -86,7 +86,7 @@ class ReportedExampleSchema(BodySchema):
 
 
 class Results(ma.fields.Dict):
-    """Figures of both sides: the four ratios are numbers from 0 to 1 or null, all else is the worker's own."""
+    """Metrics of both roles: the four ratios are numbers from 0 to 1 or null, all else is the worker's own."""
 
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
@@ -95,14 +95,14 @@ class Results(ma.fields.Dict):
             raise self.make_error("invalid")
         results: dict[str, Any] = value
         errors: dict[str, Any] = {}
-        for side in SIDES:
-            figures = results.get(side)
+        for role in ROLES:
+            figures = results.get(role)
             if not isinstance(figures, dict):
-                errors[side] = ["Must be an object of figures."]
+                errors[role] = ["Must be an object of metrics."]
                 continue
             wrong = [name for name in RATIOS if figures.get(name) is not None and not is_ratio(figures[name])]
             if wrong:
-                errors[side] = {name: ["Must be a number from 0 to 1, or null."] for name in wrong}
+                errors[role] = {name: ["Must be a number from 0 to 1, or null."] for name in wrong}
         if not isinstance(results.get("improvement"), dict | None):
             errors["improvement"] = ["Must be an object."]
         if errors:

@@ -115,7 +115,7 @@ def _exists(bucket: Bucket, name: str) -> bool:
 
 @dataclass(frozen=True)
 class Spooled:
-    """A checked copy of a test set in a temporary file, so that a run of hours holds no connection to the store."""
+    """A validated copy of a test set in a temporary file, so that a run of hours holds no connection to the store."""
 
     file: IO[bytes]
     name: str
@@ -134,7 +134,7 @@ class Spooled:
         yield from reader.finish()
 
     def is_current(self, bucket: Bucket) -> bool:
-        """Say whether the store still has what was read; Unavailable where it cannot be asked."""
+        """Say whether the stored object is unchanged since; NotFound or Unavailable."""
         try:
             return bucket.stat(self.name).etag == self.etag
         except ObjectMissing as error:
@@ -143,7 +143,7 @@ class Spooled:
 
 @contextmanager
 def spooled(bucket: Bucket, path: str) -> Iterator[Spooled]:
-    """Copy a test set here for a block, checking it; NotFound, Unprocessable, TooLarge or Unavailable says why not."""
+    """Spool a test set for a block, validating it; raises NotFound, Unprocessable, TooLarge or Unavailable."""
     name = name_of(path)
     try:
         found = bucket.stat(name)

@@ -58,9 +58,9 @@ def _derived(changes: dict[str, Any]) -> dict[str, Any]:
 
 def _derived_example(example: dict[str, Any]) -> dict[str, Any]:
     full: dict[str, Any] = {**dict.fromkeys(_REPORTED), **example}
-    for side in metrics.SIDES:
-        if full[f"{side}_correct"] is None:
-            full[f"{side}_correct"] = is_correct(full[f"{side}_output"], full["expected"])
+    for role in metrics.ROLES:
+        if full[f"{role}_correct"] is None:
+            full[f"{role}_correct"] = is_correct(full[f"{role}_output"], full["expected"])
     if full["winner"] is None and full["error"] is None:
         full["winner"] = metrics.winner(full["base_model_correct"], full["fine_tuned_correct"])
     return full

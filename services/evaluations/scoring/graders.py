@@ -1,4 +1,4 @@
-"""What an answer says, by one of two rules: which label of the test set it is, or whether it is the expected text."""
+"""Graders: which label an answer is, or whether it is the expected text; pure."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ _NEGATION = re.compile(
 )
 
 
-class Reading(NamedTuple):
-    """An ``answer`` to compare with the label expected, None where it is invalid; ``extracted`` from a longer one."""
+class Grade(NamedTuple):
+    """A graded answer: the label that it is, None where invalid; ``extracted`` from a longer text."""
 
     answer: str | None
     extracted: bool = False
 
 
 def normalise(text: str) -> str:
-    """Return what two answers share that say the same: NFKC, no case, no space around, no punctuation at the end."""
+    """Return a text normalised for comparison: NFKC, case-folded, without space around and punctuation at the end."""
     folded = unicodedata.normalize("NFKC", text).casefold().strip()
     # NFKC first makes … three dots and ！ a !; an answer that is nothing but punctuation stays as it is.
     return folded.rstrip(_PUNCTUATION).rstrip() or folded
@@ -41,7 +41,7 @@ def is_correct(output: str | None, expected: str) -> bool | None:
     return None if output is None else normalise(output) == normalise(expected)
 
 
-class LabelRule:
+class LabelGrader:
     """An answer is one of the labels, or invalid.
 
     With ``extract`` an answer that is longer counts as the label that it names: as a whole word, the only label in
@@ -65,12 +65,12 @@ class LabelRule:
     def label(self, expected: str) -> str:
         return normalise(expected)
 
-    def read(self, output: str, expected: str) -> Reading:
+    def grade(self, output: str, expected: str) -> Grade:
         answer = normalise(output)
         if answer in self._labels:
-            return Reading(answer)
+            return Grade(answer)
         found = self._only_label(answer)
-        return Reading(found, extracted=found is not None)
+        return Grade(found, extracted=found is not None)
 
     def _only_label(self, answer: str) -> str | None:
         matches = list(self._named.finditer(answer)) if self._named else []
@@ -79,7 +79,7 @@ class LabelRule:
         return matches[0][0]
 
 
-class TextRule:
+class TextGrader:
     """An answer is the expected text, or it is not; there are no labels to average over."""
 
     name = "text"
@@ -91,15 +91,15 @@ class TextRule:
     def label(self, expected: str) -> str:
         return _RIGHT
 
-    def read(self, output: str, expected: str) -> Reading:
-        return Reading(_RIGHT if is_correct(output, expected) else None)
+    def grade(self, output: str, expected: str) -> Grade:
+        return Grade(_RIGHT if is_correct(output, expected) else None)
 
 
-Rule = LabelRule | TextRule
+Grader = LabelGrader | TextGrader
 
 
-def rule(scoring: str | None, labels: list[str] | None, *, extract_label: bool) -> Rule:
-    """Return the rule that was asked for, ``labels`` or ``text``, or by default the one that suits the labels.
+def choose_grader(scoring: str | None, labels: list[str] | None, *, extract_label: bool) -> Grader:
+    """Return the grader that was asked for, ``labels`` or ``text``, or by default the one that suits the labels.
 
     Unprocessable where labels are wanted of a set that has none.
     """
@@ -109,5 +109,5 @@ def rule(scoring: str | None, labels: list[str] | None, *, extract_label: bool) 
         raise Unprocessable.field(field, "The test set's expected texts are too many, or too long, to be labels.")
     few = labels is not None and len(labels) <= MAX_DEFAULT_LABELS
     if labels is not None and (wants_labels or (scoring is None and few)):
-        return LabelRule(labels, extract=extract_label)
-    return TextRule()
+        return LabelGrader(labels, extract=extract_label)
+    return TextGrader()

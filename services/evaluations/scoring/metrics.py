@@ -1,4 +1,4 @@
-"""What answers are worth: right or wrong, accuracy, macro averages, times, and how far one model is from the other."""
+"""Metrics: accuracy, macro-averaged precision, recall and F1, response times, and the improvement; pure."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import math
 from collections import Counter
 from typing import Any
 
-from services.evaluations.scoring.graders import Reading
+from services.evaluations.scoring.graders import Grade
 
-SIDES = ("base_model", "fine_tuned")
+ROLES = ("base_model", "fine_tuned")
 RATIOS = ("accuracy", "f1_score", "precision", "recall")
 TIMES = ("avg_response_time_ms", "p50_response_time_ms", "p95_response_time_ms")
 
-Figures = dict[str, float | None]
+Metrics = dict[str, float | None]
 """A model's ratios (0 to 1), times (milliseconds) and counts, unrounded."""
 
 
 def winner(base_model_correct: bool | None, fine_tuned_correct: bool | None) -> str | None:
-    """Return who did better on a row; None where one has no answer, for then the row counts for neither."""
+    """Return the winner of a row; None where one model has no answer: the row counts for neither."""
     if base_model_correct is None or fine_tuned_correct is None:
         return None
     if base_model_correct == fine_tuned_correct:
@@ -26,7 +26,7 @@ def winner(base_model_correct: bool | None, fine_tuned_correct: bool | None) -> 
 
 
 class Times:
-    """Collects times in memory that does not grow with their number: each to three digits, the mean of all exact."""
+    """A histogram of response times in constant memory: each to three digits, the mean exact."""
 
     def __init__(self) -> None:
         self._n = 0
@@ -42,7 +42,7 @@ class Times:
         return self._sum / self._n if self._n else None
 
     def percentile(self, share: float) -> float | None:
-        """Return the time that ``share`` of all do not exceed (the nearest rank), within half a percent."""
+        """Return a percentile (``share`` from 0 to 1, nearest rank), within half a percent."""
         rank, seen = math.ceil(share * self._n), 0
         for ms in sorted(self._rounded):
             seen += self._rounded[ms]
@@ -52,7 +52,7 @@ class Times:
 
 
 class Tally:
-    """Counts one model's answers row by row; ``figures`` is what they come to.
+    """Counts one model's graded answers, and computes its metrics.
 
     Precision, recall and F1 are averaged over the labels that were expected, each label alike; a division by zero
     gives 0, and an answer that is none of the labels is a class of its own that is not averaged over: as
@@ -67,26 +67,26 @@ class Tally:
         self._answered: Counter[str | None] = Counter()
         self._right: Counter[str] = Counter()
 
-    def add(self, label: str, reading: Reading, ms: float) -> None:
+    def add(self, label: str, grade: Grade, ms: float) -> None:
         """Count an answer that took so many milliseconds."""
         self.n += 1
         self._times.add(ms)
-        self._extracted += reading.extracted
+        self._extracted += grade.extracted
         self._expected[label] += 1
-        self._answered[reading.answer] += 1
-        if reading.answer == label:
+        self._answered[grade.answer] += 1
+        if grade.answer == label:
             self._right[label] += 1
 
-    def figures(self, *, of_labels: bool) -> Figures:
-        """Return the figures of all that was added, None where that was nothing; without labels accuracy alone."""
-        ratios: Figures = dict.fromkeys(RATIOS) | {"accuracy": self._right.total() / self.n if self.n else None}
+    def metrics(self, *, of_labels: bool) -> Metrics:
+        """Return the metrics of all added answers, None where there is none; without labels accuracy alone."""
+        ratios: Metrics = dict.fromkeys(RATIOS) | {"accuracy": self._right.total() / self.n if self.n else None}
         if of_labels and self.n:
             ratios |= self._averages()
         times = (self._times.mean(), self._times.percentile(0.5), self._times.percentile(0.95))
         counts = (self._answered[None], self._extracted) if of_labels else (None, None)
         return ratios | dict(zip(TIMES, times, strict=True)) | dict(zip(("invalid", "extracted"), counts, strict=True))
 
-    def _averages(self) -> Figures:
+    def _averages(self) -> Metrics:
         precision = recall = f1_score = 0.0
         for label, expected in self._expected.items():
             right, answered = self._right[label], self._answered[label]
@@ -97,8 +97,8 @@ class Tally:
         return {"f1_score": f1_score / labels, "precision": precision / labels, "recall": recall / labels}
 
 
-def results(base_model: Figures, fine_tuned: Figures) -> dict[str, Any]:
-    """Return both models' figures, rounded, and the improvement from the unrounded ones."""
+def results(base_model: Metrics, fine_tuned: Metrics) -> dict[str, Any]:
+    """Return both models' metrics, rounded, and the improvement, computed from the unrounded ones."""
     return {
         "base_model": _rounded(base_model),
         "fine_tuned": _rounded(fine_tuned),
@@ -106,7 +106,7 @@ def results(base_model: Figures, fine_tuned: Figures) -> dict[str, Any]:
     }
 
 
-def improvement(base_model: Figures, fine_tuned: Figures) -> dict[str, Any]:
+def improvement(base_model: Metrics, fine_tuned: Metrics) -> dict[str, Any]:
     """Return for each ratio the relative change (``accuracy_delta``: "+23.6%") and, as a number, the difference."""
     deltas = {f"{name}_delta": delta(base_model.get(name), fine_tuned.get(name)) for name in RATIOS}
     differences = {f"{name}_difference": _difference(base_model.get(name), fine_tuned.get(name)) for name in RATIOS}
@@ -125,5 +125,5 @@ def _difference(base: float | None, tuned: float | None) -> float | None:
     return None if base is None or tuned is None else round(tuned - base, 4)
 
 
-def _rounded(figures: Figures) -> Figures:
+def _rounded(figures: Metrics) -> Metrics:
     return {name: None if value is None else round(value, 1 if name in TIMES else 4) for name, value in figures.items()}

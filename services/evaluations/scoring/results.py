@@ -1,4 +1,4 @@
-"""What the stored rows of an evaluation come to: both models' figures, and whether their difference is real."""
+"""The results of an evaluation: both models' metrics, and the significance of their difference."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from services.evaluations.scoring import metrics, significance
-from services.evaluations.scoring.graders import LabelRule, Rule
+from services.evaluations.scoring.graders import Grader, LabelGrader
 from services.evaluations.scoring.significance import Cell
 from services.evaluations.tables import Example, connected
 from shared.database.queries import tuples
@@ -17,7 +17,7 @@ _BLOCK = 1_000
 
 
 class Counts(NamedTuple):
-    """The rows of an evaluation, counted: both models' answers, the errors by their reason, rows by what was said."""
+    """Counts over an evaluation's rows: a tally for each model, errors by reason, rows by both answers."""
 
     tallies: list[metrics.Tally]
     errors: Counter[str]
@@ -25,30 +25,30 @@ class Counts(NamedTuple):
 
 
 @connected
-def count_rows(evaluation_id: int, rule: Rule) -> Counts:
-    """Count all rows that are done; those on which one model has an error count for neither."""
-    counts = Counts([metrics.Tally() for _ in metrics.SIDES], Counter(), Counter())
-    for expected, error, *sides in _outcomes(evaluation_id):
+def count_rows(evaluation_id: int, grader: Grader) -> Counts:
+    """Count the finished rows; one with an error counts for neither model."""
+    counts = Counts([metrics.Tally() for _ in metrics.ROLES], Counter(), Counter())
+    for expected, error, *roles in _outcomes(evaluation_id):
         if error is not None:
             counts.errors[error] += 1
             continue
-        label = rule.label(expected)
-        readings = [rule.read(output, expected) for output in sides[::2]]
-        for tally, reading, ms in zip(counts.tallies, readings, sides[1::2], strict=True):
-            tally.add(label, reading, ms)
-        counts.cells[label, readings[0].answer, readings[1].answer] += 1
+        label = grader.label(expected)
+        grades = [grader.grade(output, expected) for output in roles[::2]]
+        for tally, grade, ms in zip(counts.tallies, grades, roles[1::2], strict=True):
+            tally.add(label, grade, ms)
+        counts.cells[label, grades[0].answer, grades[1].answer] += 1
     return counts
 
 
-def judge(counts: Counts, rule: Rule) -> dict[str, Any]:
-    """Return the results of the rows that were counted; takes no connection, and seconds of CPU."""
-    of_labels = isinstance(rule, LabelRule)
-    base_model, fine_tuned = (tally.figures(of_labels=of_labels) for tally in counts.tallies)
+def compute_results(counts: Counts, grader: Grader) -> dict[str, Any]:
+    """Return the results of the counted rows; needs no connection, and seconds of CPU."""
+    of_labels = isinstance(grader, LabelGrader)
+    base_model, fine_tuned = (tally.metrics(of_labels=of_labels) for tally in counts.tallies)
     cells = counts.cells
     return metrics.results(base_model, fine_tuned) | {
         "n": counts.tallies[0].n,
         "errors": dict(counts.errors),
-        "scoring": {"rule": rule.name, "description": rule.description},
+        "scoring": {"rule": grader.name, "description": grader.description},
         "significance": significance.significance(significance.pairs(cells), cells if of_labels else None),
     }
 

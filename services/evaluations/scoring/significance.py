@@ -1,6 +1,6 @@
-"""Whether the difference between two models that answered the same rows is more than chance.
+"""The significance of the difference between two models on paired rows; pure.
 
-Every figure is of the rows that both models answered; a difference is the fine-tuned model's figure less the base's.
+Every number is of the rows that both models answered; a difference is the fine-tuned model's metric less the base's.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _Counts = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Paired:
-    """Rows by who was right on them."""
+    """A paired table: rows by which model was correct."""
 
     both: int
     base_model_only: int
@@ -125,13 +125,13 @@ def f1_interval(cells: Mapping[Cell, int]) -> Interval:
     sizes = np.array([cells[kind] for kind in kinds], dtype=np.int64)
     labels = {label: number for number, label in enumerate(sorted({expected for expected, _, _ in kinds}))}
     expected = np.array([labels[kind[0]] for kind in kinds])
-    sides = [np.array([labels.get(kind[side] or "", -1) for kind in kinds]) for side in (1, 2)]
+    roles = [np.array([labels.get(kind[role] or "", -1) for kind in kinds]) for role in (1, 2)]
     n, draw = int(sizes.sum()), np.random.default_rng(SEED)
     at_once = max(1, _BLOCK // len(kinds))
     differences = []
     for start in range(0, RESAMPLES, at_once):
         counts = draw.multinomial(n, sizes / n, size=min(at_once, RESAMPLES - start))
-        base, tuned = (macro_f1(counts, expected, answered, len(labels)) for answered in sides)
+        base, tuned = (macro_f1(counts, expected, answered, len(labels)) for answered in roles)
         differences.append(tuned - base)
     low, high = np.quantile(np.concatenate(differences), (ALPHA / 2, 1 - ALPHA / 2))
     return float(low), float(high)
@@ -165,7 +165,7 @@ def _sums(counts: _Counts, group: _Counts, groups: int) -> _Counts:
 
 
 def pairs(cells: Counter[Cell]) -> Paired:
-    """Return who was right on the rows of the cells."""
+    """Return the paired table of the cells."""
     right: Counter[tuple[bool, bool]] = Counter()
     for (expected, base, tuned), rows in cells.items():
         right[base == expected, tuned == expected] += rows
@@ -179,7 +179,7 @@ def _verdict(paired: Paired, p_value: float) -> str:
 
 
 def _summary(paired: Paired, p_value: float, interval: Interval | None) -> str:
-    """Return the sentence for who decides by it, with the numbers that it rests on."""
+    """Return the verdict as a sentence, with the numbers that it rests on."""
     verdict = _verdict(paired, p_value).replace("_", " ")
     if interval is None:
         return f"{verdict}: there is no row that both models answered, n = 0"
@@ -191,8 +191,8 @@ def _summary(paired: Paired, p_value: float, interval: Interval | None) -> str:
         f"{low:+.1f} to {high:+.1f} points, p {_shown(p_value)}, n = {paired.n}"
     )
     if (p_value < ALPHA) == (low <= 0 <= high):
-        sides = "includes" if p_value < ALPHA else "excludes"
-        sentence += f"; the test and the interval, which {sides} 0, disagree: the verdict is the test's"
+        relation = "includes" if p_value < ALPHA else "excludes"
+        sentence += f"; the test and the interval, which {relation} 0, disagree: the verdict is the test's"
     return sentence
 
 

@@ -1,4 +1,4 @@
-"""Stores answers as they come: what has arrived goes into its rows in one short transaction, under the run's lease."""
+"""Stores answers in batches: whatever has arrived in one short transaction, guarded by the lease's token."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Any, NamedTuple
 from services.evaluations.datasets.parser import Row
 from services.evaluations.scoring import metrics
 from services.evaluations.tables import Example, connected, database
-from services.evaluations.worker.claims import Begun, Run, is_hopeless
+from services.evaluations.worker.claims import Run, RunState, exceeds_error_budget
 from shared.database.queries import execute_many, tuples
 from shared.lease import LeaseLost
 
 
 class Answer(NamedTuple):
-    """What came of asking one model for one row: an output that took ``ms``, or ``error``, the reason in a word."""
+    """One model's answer to one row: an output that took ``ms`` milliseconds, or ``error``, the reason in a word."""
 
     row: int
-    side: str
+    role: str
     text: Row
     output: str | None = None
     ms: float | None = None
@@ -26,39 +26,39 @@ class Answer(NamedTuple):
     message: str | None = None
 
 
-_OWN_COLUMNS = tuple(f"{side}_{name}" for side in metrics.SIDES for name in ("output", "correct", "ms", "error"))
+_OWN_COLUMNS = tuple(f"{role}_{name}" for role in metrics.ROLES for name in ("output", "correct", "ms", "error"))
 _NO_ANSWER = (None, None, None, None)
 _Known = dict[tuple[int, str], tuple[bool | None, str | None]]
-"""By row and side whether the answer is right, and its error; one of the two is None."""
+"""By row and role: whether the answer is correct, and its error; one of the two is None."""
 
 
-class Rows:
-    """The rows of a run: what is known of them, and how many of them are done and in error."""
+class AnswerWriter:
+    """Writes the answers of a run, and counts the rows that are done and those in error."""
 
-    def __init__(self, run: Run, begun: Begun) -> None:
+    def __init__(self, run: Run, begun: RunState) -> None:
         self._run = run
         self._begun = begun
         self._done, self._errors = begun.done, begun.errors
         self._asked: tuple[str, ...] = ()
         self._halves: _Known = {}
-        """Of the rows that wait for their second answer in this pass, the first."""
+        """The first answers of rows whose second one is due in this pass."""
 
     def begin_pass(self, asked: tuple[str, ...]) -> None:
-        """Say which models will be asked from now on."""
+        """Begin a pass that asks these roles."""
         self._asked = asked
         self._halves.clear()
 
-    def open_sides(self, first: int, last: int) -> Callable[[int, str], bool]:
-        """Return what says whether a side of a row from ``first`` to ``last`` has no answer: the others stay."""
+    def open_roles(self, first: int, last: int) -> Callable[[int, str], bool]:
+        """Return a predicate of the rows ``first`` to ``last``: whether a row has no answer of a role yet."""
         known = _read(self._run, first, last)
-        for (row, side), half in known.items():
-            if _other(side) in self._asked and (row, _other(side)) not in known:
-                self._halves[row, side] = half
-        return lambda row, side: (row, side) not in known
+        for (row, role), half in known.items():
+            if _other(role) in self._asked and (row, _other(role)) not in known:
+                self._halves[row, role] = half
+        return lambda row, role: (row, role) not in known
 
     @connected
     def store(self, answers: Sequence[Answer]) -> bool:
-        """Store answers in one transaction; True where so many rows are in error that the evaluation can only fail.
+        """Store answers in one transaction; True once the error budget is exceeded.
 
         The statements are written out: peewee would spend more time on making them than the rest of a request takes.
         Nobody else counts while the lease is ours, so nothing has to be read.
@@ -66,9 +66,9 @@ class Rows:
         halves, done, errors = self._halves, self._done, self._errors
         rows = []
         for answer in answers:
-            other = halves.pop((answer.row, _other(answer.side)), None)
-            if other is None and _other(answer.side) in self._asked:
-                halves[answer.row, answer.side] = answer.is_correct, answer.error
+            other = halves.pop((answer.row, _other(answer.role)), None)
+            if other is None and _other(answer.role) in self._asked:
+                halves[answer.row, answer.role] = answer.is_correct, answer.error
             done += other is not None
             # An error counts at once: where the models are asked one after the other its row is not done for hours.
             errors += answer.error is not None and (other is None or other[1] is None)
@@ -81,7 +81,7 @@ class Rows:
                 raise LeaseLost
             execute_many(database, _upsert(), rows)
         self._done, self._errors = done, errors
-        return is_hopeless(errors, self._begun.total, self._begun.max_error_rate)
+        return exceeds_error_budget(errors, self._begun.total, self._begun.max_error_rate)
 
 
 @connected
@@ -99,19 +99,19 @@ def _read(run: Run, first: int, last: int) -> _Known:
 def _halves(rows: Sequence[tuple[Any, ...]]) -> _Known:
     known: _Known = {}
     for row, *halves in rows:
-        for side, correct, error in zip(metrics.SIDES, halves[::2], halves[1::2], strict=True):
+        for role, correct, error in zip(metrics.ROLES, halves[::2], halves[1::2], strict=True):
             if correct is not None or error is not None:
-                known[row, side] = correct, error
+                known[row, role] = correct, error
     return known
 
 
-def _other(side: str) -> str:
-    base_model, fine_tuned = metrics.SIDES
-    return fine_tuned if side == base_model else base_model
+def _other(role: str) -> str:
+    base_model, fine_tuned = metrics.ROLES
+    return fine_tuned if role == base_model else base_model
 
 
 def _upsert() -> str:
-    """Return the statement that makes a row of its first answer, and completes it with its second."""
+    """Return the upsert: a row is inserted with its first answer and completed by its second."""
     columns = ("evaluation_id", '"row"', "input", "expected", *_OWN_COLUMNS, "done", "winner", "error", "error_message")
     kept = (*_OWN_COLUMNS, "error", "error_message")
     updates = [f"{name} = COALESCE(example.{name}, excluded.{name})" for name in kept]
@@ -125,7 +125,7 @@ def _upsert() -> str:
 def _values(run: Run, answer: Answer, other: tuple[bool | None, str | None] | None) -> tuple[Any, ...]:
     own = (answer.output, answer.is_correct, answer.ms, answer.error)
     correct = answer.is_correct, other[0] if other else None
-    is_first = answer.side == metrics.SIDES[0]
+    is_first = answer.role == metrics.ROLES[0]
     winner = metrics.winner(*correct if is_first else correct[::-1])
     text = (run.id, answer.row, answer.text.input, answer.text.expected)
     both = (*own, *_NO_ANSWER) if is_first else (*_NO_ANSWER, *own)

@@ -1,7 +1,6 @@
-"""A worker's hold on an evaluation: taken by a lease, kept while it asks, ended once.
+"""Claims: an evaluation is claimed by a lease, and every write is guarded by the lease's token.
 
-Every write asks for the lease's token: a worker that lost it (it hung, or an outside worker reported first) raises
-LeaseLost and what it has is dropped.
+A worker that lost the lease (it hung, or an external report came first) raises LeaseLost, and its results are dropped.
 """
 
 from __future__ import annotations
@@ -21,21 +20,21 @@ from shared.lease import LeaseLost, lease_end
 
 @dataclass(frozen=True)
 class Run:
-    """An evaluation in this worker's hands."""
+    """A claimed evaluation, and the lease's token."""
 
     id: int
     token: str
     model_id: int
     test_set_path: str
     names: dict[str, str]
-    """By side (``base_model``, ``fine_tuned``) the name by which the inference server knows the model."""
+    """By role (``base_model``, ``fine_tuned``) the name by which the inference server knows the model."""
     scoring: str | None
     extract_label: bool
 
 
 @dataclass(frozen=True)
-class Begun:
-    """How far a run's evaluation was as it began, of how many rows, and the share of them that may be in error."""
+class RunState:
+    """The progress that a run begins with, the rows in all, and its error budget (a share of them)."""
 
     done: int
     errors: int
@@ -44,8 +43,8 @@ class Begun:
 
 
 @connected
-def take() -> Run | None:
-    """Take the oldest evaluation that waits, or whose worker is gone; None where there is none."""
+def claim() -> Run | None:
+    """Claim the oldest evaluation that is pending, or whose lease has lapsed; None where there is none."""
     now = datetime.now(UTC)
     waits = (Evaluation.status == "pending") | ((Evaluation.status == "running") & (Evaluation.leased_until < now))
     with database.atomic():
@@ -70,7 +69,7 @@ def take() -> Run | None:
 
 @connected
 def renew(run: Run) -> bool:
-    """Keep the lease for another while; False where it is lost."""
+    """Renew the lease; False where it is lost."""
     with database.atomic():
         held = Evaluation.update(leased_until=lease_end()).where(
             Evaluation.id == run.id, Evaluation.lease_token == run.token
@@ -80,7 +79,7 @@ def renew(run: Run) -> bool:
 
 @connected
 def release(run: Run) -> None:
-    """Give the lease up, so that another worker goes on at once."""
+    """Release the lease, so that another worker can claim the evaluation at once."""
     with database.atomic():
         Evaluation.update(leased_until=datetime.now(UTC)).where(
             Evaluation.id == run.id, Evaluation.lease_token == run.token
@@ -89,7 +88,7 @@ def release(run: Run) -> None:
 
 @contextmanager
 def _held(run: Run) -> Iterator[Evaluation]:
-    """Give the evaluation, locked in a transaction, if it still is this run's."""
+    """Give the evaluation, its row locked in a transaction; LeaseLost where the token is no longer this run's."""
     with database.atomic():
         query = Evaluation.select().where(Evaluation.id == run.id, Evaluation.lease_token == run.token)
         evaluation = database.lock_rows(query).get_or_none()
@@ -99,8 +98,8 @@ def _held(run: Run) -> Iterator[Evaluation]:
 
 
 @connected
-def begin(run: Run, sha256: str, total: int, provenance: dict[str, Any]) -> Begun:
-    """Record what set is asked and how; answers that an earlier run had to another content of it are dropped."""
+def begin(run: Run, sha256: str, total: int, provenance: dict[str, Any]) -> RunState:
+    """Record the test set and the provenance; answers of an earlier run to another content are dropped."""
     with _held(run) as evaluation:
         if evaluation.test_set_sha256 not in (None, sha256):
             Example.delete().where(Example.evaluation_id == run.id).execute()
@@ -108,11 +107,11 @@ def begin(run: Run, sha256: str, total: int, provenance: dict[str, Any]) -> Begu
         evaluation.test_set_sha256, evaluation.total = sha256, total
         evaluation.provenance = provenance | {"mixed": _is_mixed(evaluation, provenance)}
         evaluation.save()
-        return Begun(evaluation.done, evaluation.errors, total, evaluation.max_error_rate)
+        return RunState(evaluation.done, evaluation.errors, total, evaluation.max_error_rate)
 
 
 def _is_mixed(evaluation: Evaluation, provenance: dict[str, Any]) -> bool:
-    """Say whether rows that are kept were asked in another way than the others will be."""
+    """Say whether kept rows were asked with other settings than the rest will be."""
     before = evaluation.provenance
     kept = Example.select().where(Example.evaluation_id == evaluation.id).exists()
     return bool(kept and before and (before["mixed"] or before != provenance | {"mixed": False}))
@@ -120,7 +119,7 @@ def _is_mixed(evaluation: Evaluation, provenance: dict[str, Any]) -> bool:
 
 @connected
 def note_manifest(run: Run, digest: str) -> None:
-    """Keep the digest of the model's files, unless one is known from before."""
+    """Record the digest of the model's files, unless one is recorded."""
     with _held(run) as evaluation:
         evaluation.manifest_digest = evaluation.manifest_digest or digest
         evaluation.save()
@@ -128,9 +127,9 @@ def note_manifest(run: Run, digest: str) -> None:
 
 @connected
 def finish(run: Run, results: Mapping[str, Any]) -> None:
-    """End the evaluation with its results: failed where too many rows ended in an error."""
+    """Complete the evaluation with its results, or fail it where the error budget is exceeded."""
     with _held(run) as evaluation:
-        if is_hopeless(evaluation.errors, evaluation.total or 0, evaluation.max_error_rate):
+        if exceeds_error_budget(evaluation.errors, evaluation.total or 0, evaluation.max_error_rate):
             _end(evaluation, "failed", error=_too_many_errors(evaluation))
         else:
             asked = {"extract_label": evaluation.extract_label, "max_error_rate": evaluation.max_error_rate}
@@ -145,7 +144,7 @@ def finish(run: Run, results: Mapping[str, Any]) -> None:
 
 @connected
 def fail(run: Run, error: str) -> None:
-    """End the evaluation as failed; its rows stay."""
+    """Fail the evaluation; its rows stay."""
     with _held(run) as evaluation:
         _end(evaluation, "failed", error=error)
 
@@ -156,8 +155,8 @@ def _end(evaluation: Evaluation, status: str, error: str | None = None) -> None:
     evaluation.save()
 
 
-def is_hopeless(errors: int, total: int, max_error_rate: float) -> bool:
-    """Say whether so many rows have ended in an error that the evaluation can only fail."""
+def exceeds_error_budget(errors: int, total: int, max_error_rate: float) -> bool:
+    """Say whether more rows are in error than ``max_error_rate`` allows: the evaluation can only fail."""
     return errors > total * max_error_rate
 
 

@@ -1,4 +1,4 @@
-"""Asks an inference server that speaks the OpenAI chat-completions API (Ollama, vLLM, llama.cpp and others)."""
+"""A client of the OpenAI chat-completions API (Ollama, vLLM, llama.cpp and others): retries, deadlines, warm-up."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class UnknownModel(Exception):
 class InferenceError(Exception):
     """No answer; ``reason`` is one word (``timeout``, ``http_500``, ``invalid_json``), the message says it in full.
 
-    ``again`` says that another try may get one, after ``retry_after`` seconds if the server named them.
+    ``again``: it is worth a retry, after ``retry_after`` seconds if the server named them.
     """
 
     def __init__(self, reason: str, message: str, *, again: bool = False, retry_after: float | None = None) -> None:
@@ -66,7 +66,7 @@ class _Response(NamedTuple):
 
 
 class InferenceClient:
-    """Asks the server at ``url``, which ends in ``/v1``; several greenlets may, each over a connection that is kept."""
+    """The server at ``url``, which ends in ``/v1``; safe for many greenlets, on pooled connections."""
 
     def __init__(self, url: str, api_key: str | None, *, timeout_s: float, connections: int) -> None:
         self.url = url.rstrip("/")
@@ -79,15 +79,15 @@ class InferenceClient:
         )
 
     def warm_up(self, *models: str) -> None:
-        """Have the server load each model, so that no answer's time holds that; UnknownModel, or InferenceError.
+        """Warm up: have the server load each model before answers are timed. Raises UnknownModel or InferenceError.
 
-        A server that is away, or busy with other things, is waited for a minute. By which name the server says that
-        it answers is held against its later answers, where it says so at all.
+        A server that is away, or busy with other things, is waited for a minute. The name that the server
+        answers by is compared with that of its later answers, where it names one.
         """
         for model in models:
             self._answers_as.pop(model, None)
             deadline = time.monotonic() + PATIENCE_S
-            while (error := self._greet(model)) is not None:
+            while (error := self._load_model(model)) is not None:
                 if error.reason in ("http_404", "http_400"):
                     self._require_known(model, error)
                 if not error.again or time.monotonic() > deadline:
@@ -97,7 +97,7 @@ class InferenceClient:
         if len(names) == 1 < len(set(models)):
             raise InferenceError("other_model", f"The inference server answers as {names.pop()!r} to both models.")
 
-    def _greet(self, model: str) -> InferenceError | None:
+    def _load_model(self, model: str) -> InferenceError | None:
         try:
             answered = self.complete(model, [{"role": "user", "content": "Hello"}]).model
         except InferenceError as error:
@@ -114,7 +114,7 @@ class InferenceClient:
             raise UnknownModel(f"The inference server does not know the model {model!r}. It knows: {names}.") from error
 
     def complete(self, model: str, messages: list[dict[str, str]]) -> Completion:
-        """Return the model's answer; a time-out, 429 or 5xx is tried again with growing pauses, then InferenceError."""
+        """Return the model's answer; a time-out, 429 or 5xx is retried with backoff, then InferenceError."""
         body = {
             "model": model,
             "messages": messages,
@@ -138,7 +138,7 @@ class InferenceClient:
         raise AssertionError("the last try returns or raises")
 
     def _model_of(self, answer: Any, asked: str) -> str | None:
-        """Return the name that an answer bears, if any; InferenceError where it was another while we warmed up."""
+        """Return the model's name in an answer, if any; InferenceError where it was another during warm-up."""
         name = answer.get("model")
         if not isinstance(name, str):
             return None
@@ -195,7 +195,7 @@ class InferenceClient:
 
 
 def messages_for(text: str, labels: list[str] | None) -> list[dict[str, str]]:
-    """Return the chat: one system message that lists the labels, where there are labels, and the input as it is."""
+    """Return the messages: a system message that lists the labels, if there are any, and the input verbatim."""
     user = {"role": "user", "content": USER_PROMPT.format(input=text)}
     if labels is None:
         return [user]

@@ -1,4 +1,4 @@
-"""The worker's loop: claims one evaluation after the other, has it run, and ends it one way or another."""
+"""The worker's loop: claims an evaluation, runs it, completes or fails it, and claims the next."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from services.evaluations.scoring import graders, results
 from services.evaluations.settings import WorkerSettings
 from services.evaluations.tables import database
 from services.evaluations.worker import claims, outbox, provenance
-from services.evaluations.worker.answer_writer import Rows
+from services.evaluations.worker.answer_writer import AnswerWriter
 from services.evaluations.worker.claims import Run
 from services.evaluations.worker.inference_client import InferenceClient, InferenceError, UnknownModel
 from services.evaluations.worker.runner import Runner, Stopped
@@ -36,7 +36,7 @@ log = logging.getLogger("evaluations")
 
 
 class Worker:
-    """Takes one evaluation after the other."""
+    """Claims and runs one evaluation after the other."""
 
     def __init__(self, settings: WorkerSettings) -> None:
         self._settings = settings
@@ -58,7 +58,7 @@ class Worker:
         log.info("ready")
         while not self._stopping.is_set():
             try:
-                run = claims.take()
+                run = claims.claim()
             except Unavailable as error:
                 log.warning("%s", error)
                 self._stopping.wait(POLL_S)
@@ -86,7 +86,7 @@ class Worker:
                 log.warning("%s", error)
 
     def _work_on(self, run: Run) -> None:
-        log.info("evaluation %d: begun", run.id)
+        log.info("evaluation %d: claimed", run.id)
         try:
             with kept_alive(lambda: claims.renew(run)) as lost:
                 self._evaluate(run, lost)
@@ -107,15 +107,15 @@ class Worker:
 
     def _evaluate(self, run: Run, lost: threading.Event) -> None:
         with spooled(self._bucket, run.test_set_path) as test_set:
-            rule = graders.rule(run.scoring, test_set.labels, extract_label=run.extract_label)
-            begun = claims.begin(run, test_set.sha256, test_set.total, provenance.describe(self._settings, rule))
+            grader = graders.choose_grader(run.scoring, test_set.labels, extract_label=run.extract_label)
+            begun = claims.begin(run, test_set.sha256, test_set.total, provenance.describe(self._settings, grader))
             self._note_manifest(run)
             Runner(
                 self._inference,
                 run,
-                Rows(run, begun),
+                AnswerWriter(run, begun),
                 test_set,
-                rule,
+                grader,
                 order=self._settings.inference_order,
                 concurrency=self._settings.inference_concurrency,
                 lost=lost,
@@ -124,14 +124,14 @@ class Worker:
             if not test_set.is_current(self._bucket):
                 raise ObjectChanged("The test set was changed while it was asked.")
             self._note_manifest(run)
-            counts = results.count_rows(run.id, rule)
+            counts = results.count_rows(run.id, grader)
             # In a thread: the bootstrap takes seconds of CPU, and the heartbeat must not wait for it.
-            judged = gevent.get_hub().threadpool.apply(results.judge, (counts, rule))
-            claims.finish(run, judged)
+            computed = gevent.get_hub().threadpool.apply(results.compute_results, (counts, grader))
+            claims.finish(run, computed)
             log.info("evaluation %d: done", run.id)
 
     def _note_manifest(self, run: Run) -> None:
-        """Keep the digest of the model's files; their checksums may be known only some time after it was ready."""
+        """Record the digest of the model's files, if their checksums are known by now."""
         digest = self._models.find_manifest_digest(run.model_id)
         if digest is not None:
             claims.note_manifest(run, digest)

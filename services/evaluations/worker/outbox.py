@@ -1,4 +1,4 @@
-"""Tells the models service what its model's newest evaluation found, again until it has heard it."""
+"""The outbox: pushes the results of a model's newest evaluation to the models service, retried until it takes them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 def send_due(models: ModelsClient) -> None:
-    """Send every result that is due; one that cannot be sent is due again later."""
+    """Push every result that is due; a failure is retried later, with backoff."""
     for evaluation in _due():
         try:
             if _is_newest(evaluation):

@@ -1,10 +1,10 @@
-"""What the results of an evaluation rest on, as its worker records it before it asks."""
+"""The provenance of results: prompt, settings and versions, recorded before the first request."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from services.evaluations.scoring.graders import LabelRule, Rule
+from services.evaluations.scoring.graders import Grader, LabelGrader
 from services.evaluations.settings import WorkerSettings
 from services.evaluations.worker.inference_client import (
     MAX_TOKENS,
@@ -19,10 +19,10 @@ WORKER_VERSION = "1"
 """Goes up whenever the same answers would be asked for, or judged, in another way."""
 
 
-def describe(settings: WorkerSettings, rule: Rule) -> dict[str, Any]:
+def describe(settings: WorkerSettings, grader: Grader) -> dict[str, Any]:
     """Return prompt, inference settings and worker version of a run."""
     return {
-        "prompt": {"system": SYSTEM_PROMPT if isinstance(rule, LabelRule) else None, "user": USER_PROMPT},
+        "prompt": {"system": SYSTEM_PROMPT if isinstance(grader, LabelGrader) else None, "user": USER_PROMPT},
         "inference": {
             "temperature": TEMPERATURE,
             "seed": SEED,

@@ -1,4 +1,4 @@
-"""Asks both models every row of a test set that has no answer yet, several requests at a time."""
+"""Runs an evaluation: asks both models every open row of the test set, many requests at a time."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from gevent.util import wrap_errors
 
 from services.evaluations.datasets.parser import Row
 from services.evaluations.datasets.test_sets import Spooled
-from services.evaluations.scoring.graders import LabelRule, Rule
-from services.evaluations.scoring.metrics import SIDES
+from services.evaluations.scoring.graders import Grader, LabelGrader
+from services.evaluations.scoring.metrics import ROLES
 from services.evaluations.settings import Order
-from services.evaluations.worker.answer_writer import Answer, Rows
+from services.evaluations.worker.answer_writer import Answer, AnswerWriter
 from services.evaluations.worker.claims import Run
 from services.evaluations.worker.inference_client import (
     InferenceClient,
@@ -33,40 +33,40 @@ _BLOCK = 500
 
 
 class Pass(NamedTuple):
-    """One way through the rows: the models that are asked, and those that are first greeted, the last one last."""
+    """A pass over the rows: the roles that are asked, and those that are warmed up first, in that order."""
 
     asked: tuple[str, ...]
-    greeted: tuple[str, ...]
+    warmed_up: tuple[str, ...]
 
 
 _PASSES: dict[Order, tuple[Pass, ...]] = {
-    "interleave": (Pass(SIDES, SIDES),),
+    "interleave": (Pass(ROLES, ROLES),),
     # A name that the server does not know should not cost a pass over the rows to find out.
     "blocks": (Pass(("base_model",), ("fine_tuned", "base_model")), Pass(("fine_tuned",), ("fine_tuned",))),
 }
-"""In turn where both models stay loaded, else one after the other."""
+"""Interleaved where both models stay loaded, else in blocks."""
 
 Ask = tuple[int, Row, str]
-"""A row's number, the row, and which model is asked."""
+"""A row's number, the row, and the role of the model that is asked."""
 
 
 class Stopped(Exception):
-    """The worker is to stop; what was stored stays, and whoever claims the evaluation next goes on from there."""
+    """The worker is stopping; stored answers stay, and the next claim resumes from them."""
 
 
 class Runner:
-    """Asks one run's questions: a greenlet for each request, while the caller's alone stores what comes back.
+    """Sends a run's requests from a pool of greenlets, and stores the answers from the caller's own.
 
-    Of ``concurrency`` requests each was asked and is not stored yet, which is what a worker that is killed loses.
+    At most ``concurrency`` answers are asked for and not stored yet: that is what a kill can cost.
     """
 
     def __init__(
         self,
         inference: InferenceClient,
         run: Run,
-        rows: Rows,
+        rows: AnswerWriter,
         test_set: Spooled,
-        rule: Rule,
+        grader: Grader,
         *,
         order: Order,
         concurrency: int,
@@ -77,8 +77,8 @@ class Runner:
         self._run = run
         self._rows = rows
         self._test_set = test_set
-        self._rule = rule
-        self._labels = test_set.labels if isinstance(rule, LabelRule) else None
+        self._grader = grader
+        self._labels = test_set.labels if isinstance(grader, LabelGrader) else None
         self._order = order
         self._lost = lost
         self._stopping = stopping
@@ -86,10 +86,10 @@ class Runner:
         self._greenlets = Pool()
         self._asks: SimpleQueue[Ask] = SimpleQueue()
         self._answers: SimpleQueue[Answer | Exception] = SimpleQueue()
-        self._is_hopeless = False
+        self._over_budget = False
 
     def ask_all(self) -> None:
-        """Ask all, or until too many rows ended in an error, storing each answer as it comes.
+        """Ask every open row, or until the error budget is exceeded, and store each answer as it comes.
 
         Raises Stopped or LeaseLost, UnknownModel or InferenceError where the models cannot be asked at all; what is
         in flight then is dropped.
@@ -106,8 +106,8 @@ class Runner:
         self._rows.begin_pass(each.asked)
         asks = self._open_asks(each.asked)
         first = next(asks, None)
-        if first is not None and not self._is_hopeless:
-            self._warm_up([self._run.names[side] for side in each.greeted])
+        if first is not None and not self._over_budget:
+            self._warm_up([self._run.names[role] for role in each.warmed_up])
             self._feed(chain([first], asks))
 
     def _warm_up(self, models: list[str]) -> None:
@@ -131,7 +131,7 @@ class Runner:
             answers = self._arrived()
             in_flight -= len(answers)
             if answers and self._rows.store(answers):
-                self._is_hopeless = True
+                self._over_budget = True
                 return
 
     def _require_wanted(self) -> None:
@@ -141,7 +141,7 @@ class Runner:
             raise Stopped
 
     def _arrived(self) -> list[Answer]:
-        """Return the answers that are there, waiting a moment for the first one."""
+        """Return the answers that have arrived; wait a moment for the first one."""
         answers: list[Answer] = []
         try:
             answers.append(_unless_raised(self._answers.get(timeout=_LOOK_S)))
@@ -152,28 +152,28 @@ class Runner:
         except Empty:
             return answers
 
-    def _open_asks(self, sides: tuple[str, ...]) -> Iterator[Ask]:
-        """Yield what was not answered in an earlier run, where there are two models now one first, now the other."""
+    def _open_asks(self, roles: tuple[str, ...]) -> Iterator[Ask]:
+        """Yield what no earlier run has an answer to; of two roles each goes first in every other row."""
         rows = enumerate(self._test_set.rows())
         while block := list(islice(rows, _BLOCK)):
-            is_open = self._rows.open_sides(block[0][0], block[-1][0])
+            is_open = self._rows.open_roles(block[0][0], block[-1][0])
             for number, row in block:
-                for side in sides if number % 2 == 0 else sides[::-1]:
-                    if is_open(number, side):
-                        yield number, row, side
+                for role in roles if number % 2 == 0 else roles[::-1]:
+                    if is_open(number, role):
+                        yield number, row, role
 
     def _ask_on(self) -> None:
         ask = wrap_errors(Exception, self._ask)  # whatever it is, it is the caller's
         while True:
             self._answers.put(ask(*self._asks.get()))
 
-    def _ask(self, number: int, row: Row, side: str) -> Answer:
+    def _ask(self, number: int, row: Row, role: str) -> Answer:
         try:
-            completion = self._inference.complete(self._run.names[side], messages_for(row.input, self._labels))
+            completion = self._inference.complete(self._run.names[role], messages_for(row.input, self._labels))
         except InferenceError as error:
-            return Answer(number, side, row, error=error.reason, message=str(error))
-        is_correct = self._rule.read(completion.text, row.expected).answer == self._rule.label(row.expected)
-        return Answer(number, side, row, completion.text, completion.ms, is_correct)
+            return Answer(number, role, row, error=error.reason, message=str(error))
+        is_correct = self._grader.grade(completion.text, row.expected).answer == self._grader.label(row.expected)
+        return Answer(number, role, row, completion.text, completion.ms, is_correct)
 
 
 def _unless_raised(outcome: Answer | Exception) -> Answer:

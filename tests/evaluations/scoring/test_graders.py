@@ -3,7 +3,7 @@
 import pytest
 
 from services.evaluations.scoring import graders
-from services.evaluations.scoring.graders import LabelRule, TextRule
+from services.evaluations.scoring.graders import LabelGrader, TextGrader
 from shared.errors import Unprocessable
 
 FEELINGS = ("Positive", "negative", "neutral")
@@ -20,7 +20,7 @@ FEELINGS = ("Positive", "negative", "neutral")
     ],
 )
 def test_it_works(answer, label):
-    assert LabelRule(FEELINGS, extract=False).read(answer, "Positive") == (label, False)
+    assert LabelGrader(FEELINGS, extract=False).grade(answer, "Positive") == (label, False)
 
 
 @pytest.mark.parametrize(
@@ -46,10 +46,10 @@ def test_it_works(answer, label):
     ],
 )
 def test_a_label_is_found_in_a_longer_answer(answer, label):
-    rule = LabelRule(FEELINGS, extract=True)
+    grader = LabelGrader(FEELINGS, extract=True)
 
-    assert rule.read(answer, "Positive") == (label, label is not None)
-    assert LabelRule(FEELINGS, extract=False).read(answer, "Positive") == (None, False)
+    assert grader.grade(answer, "Positive") == (label, label is not None)
+    assert LabelGrader(FEELINGS, extract=False).grade(answer, "Positive") == (None, False)
 
 
 @pytest.mark.parametrize(
@@ -68,33 +68,33 @@ def test_a_label_is_found_in_a_longer_answer(answer, label):
     ],
 )
 def test_labels_are_whole_words(labels, answer, label):
-    assert LabelRule(labels, extract=True).read(answer, labels[0]).answer == label
+    assert LabelGrader(labels, extract=True).grade(answer, labels[0]).answer == label
 
 
 def test_an_answer_that_is_a_label_was_not_extracted():
-    assert LabelRule(("not good", "good"), extract=True).read("Not good!", "good") == ("not good", False)
+    assert LabelGrader(("not good", "good"), extract=True).grade("Not good!", "good") == ("not good", False)
 
 
 def test_text_is_compared_whole():
-    rule = TextRule()
+    grader = TextGrader()
 
-    assert rule.read(" The Answer. ", "the answer").answer == rule.label("the answer")
-    assert rule.read("the answer is 4", "4").answer != rule.label("4")
+    assert grader.grade(" The Answer. ", "the answer").answer == grader.label("the answer")
+    assert grader.grade("the answer is 4", "4").answer != grader.label("4")
 
 
 def test_the_default_suits_the_set():
-    assert graders.rule(None, ["a", "b"], extract_label=False).name == "labels"
-    assert graders.rule(None, [str(number) for number in range(50)], extract_label=False).name == "labels"
-    assert graders.rule(None, [str(number) for number in range(51)], extract_label=False).name == "text"
-    assert graders.rule(None, None, extract_label=False).name == "text"
+    assert graders.choose_grader(None, ["a", "b"], extract_label=False).name == "labels"
+    assert graders.choose_grader(None, [str(number) for number in range(50)], extract_label=False).name == "labels"
+    assert graders.choose_grader(None, [str(number) for number in range(51)], extract_label=False).name == "text"
+    assert graders.choose_grader(None, None, extract_label=False).name == "text"
 
 
 def test_what_is_asked_for_is_used():
     many = [str(number) for number in range(77)]
 
-    assert graders.rule("labels", many, extract_label=False).name == "labels"
-    assert graders.rule(None, many, extract_label=True).name == "labels"
-    assert graders.rule("text", ["a", "b"], extract_label=False).name == "text"
+    assert graders.choose_grader("labels", many, extract_label=False).name == "labels"
+    assert graders.choose_grader(None, many, extract_label=True).name == "labels"
+    assert graders.choose_grader("text", ["a", "b"], extract_label=False).name == "text"
 
 
 @pytest.mark.parametrize(
@@ -102,6 +102,6 @@ def test_what_is_asked_for_is_used():
 )
 def test_labels_of_a_set_without_any_are_refused(scoring, extract_label, field):
     with pytest.raises(Unprocessable) as refused:
-        graders.rule(scoring, None, extract_label=extract_label)
+        graders.choose_grader(scoring, None, extract_label=extract_label)
 
     assert list(refused.value.errors) == [field]

@@ -9,19 +9,19 @@ import pytest
 from sklearn.metrics import accuracy_score, precision_recall_fscore_support
 
 from services.evaluations.scoring import graders, metrics
-from services.evaluations.scoring.graders import LabelRule, TextRule
+from services.evaluations.scoring.graders import LabelGrader, TextGrader
 from tests.support.seeds import for_seeds
 
 BASE = {"accuracy": 0.72, "f1_score": 0.70, "precision": 0.71, "recall": 0.69}
 TUNED = {"accuracy": 0.89, "f1_score": 0.87, "precision": 0.88, "recall": 0.86}
 
 
-def figures(expected, answers, rule=None, ms=(10,)):
-    rule = rule or LabelRule(expected, extract=False)
+def figures(expected, answers, grader=None, ms=(10,)):
+    grader = grader or LabelGrader(expected, extract=False)
     tally = metrics.Tally()
     for label, answer, time in zip(expected, answers, itertools.cycle(ms)):
-        tally.add(rule.label(label), rule.read(answer, label), time)
-    return tally.figures(of_labels=isinstance(rule, LabelRule))
+        tally.add(grader.label(label), grader.grade(answer, label), time)
+    return tally.metrics(of_labels=isinstance(grader, LabelGrader))
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.UndefinedMetricWarning")
@@ -76,7 +76,7 @@ def test_results_are_rounded_and_their_deltas_are_not():
 
 
 def test_no_rows_have_no_figures():
-    nothing = metrics.Tally().figures(of_labels=True)
+    nothing = metrics.Tally().metrics(of_labels=True)
 
     assert set(nothing.values()) == {None, 0}
     assert set(metrics.improvement(nothing, nothing).values()) == {None}
@@ -147,7 +147,7 @@ def test_what_is_no_label_is_invalid():
 
 
 def test_text_has_an_accuracy_and_no_averages():
-    found = figures(["one", "Two"], ["one", " two. "], TextRule())
+    found = figures(["one", "Two"], ["one", " two. "], TextGrader())
 
     assert found["accuracy"] == 1
     assert [found[name] for name in ("f1_score", "precision", "recall", "invalid", "extracted")] == [None] * 5

@@ -131,7 +131,7 @@ def test_the_f1_interval_is_scipys_bootstrap():
     def difference(expected, base, tuned):
         labels = sorted(set(expected))
         base, tuned = (
-            f1_score(expected, side, labels=labels, average="macro", zero_division=0) for side in (base, tuned)
+            f1_score(expected, role, labels=labels, average="macro", zero_division=0) for role in (base, tuned)
         )
         return tuned - base
 

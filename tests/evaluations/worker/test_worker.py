@@ -68,8 +68,8 @@ def test_it_works(start_worker, inference, new_set, evaluate, ready_model, ended
     record = ended(evaluation)
 
     assert (record["status"], record["error"], record["progress"]) == ("completed", None, None)
-    figures = {side: dict(record["results"][side]) for side in ("base_model", "fine_tuned")}
-    times = [figures[side].pop(f"{name}_response_time_ms") for side in figures for name in ("avg", "p50", "p95")]
+    figures = {role: dict(record["results"][role]) for role in ("base_model", "fine_tuned")}
+    times = [figures[role].pop(f"{name}_response_time_ms") for role in figures for name in ("avg", "p50", "p95")]
     assert min(times) > 0
     ratios = ("accuracy", "f1_score", "precision", "recall", "invalid", "extracted")
     assert figures == {

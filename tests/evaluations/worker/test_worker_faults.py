@@ -10,7 +10,7 @@ from shared.database.connect import connection, open_database
 
 EVALUATIONS = "/api/v1/evaluations"
 MODELS = "/api/v1/models"
-SIDES = {"base_model": "base", "fine_tuned": "tuned"}
+ROLES = {"base_model": "base", "fine_tuned": "tuned"}
 IN_FLIGHT = 4
 
 on_postgresql = pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
@@ -25,14 +25,14 @@ def stored(evaluations):
         found = set()
         with connection(database):
             for example in Example.select().where(Example.evaluation_id == evaluation):
-                found |= {(model, example.input) for side, model in SIDES.items() if _has(example, side)}
+                found |= {(model, example.input) for role, model in ROLES.items() if _has(example, role)}
         return found
 
     return stored
 
 
-def _has(example, side):
-    return getattr(example, f"{side}_output") is not None
+def _has(example, role):
+    return getattr(example, f"{role}_output") is not None
 
 
 @pytest.mark.soak
@@ -45,7 +45,7 @@ def test_a_kill_every_second_costs_what_is_in_flight(start_worker, inference, ne
     settled, kills = {}, 0
 
     def is_at_work(worker):
-        return f"evaluation {evaluation}: begun" in worker.log
+        return f"evaluation {evaluation}: claimed" in worker.log
 
     def is_over_or_at_work(found):
         return found["status"] == "completed" or any(map(is_at_work, workers))
@@ -60,7 +60,7 @@ def test_a_kill_every_second_costs_what_is_in_flight(start_worker, inference, ne
 
     assert kills >= 3
     assert record["results"]["n"] == 500
-    assert stored(evaluation) == {(model, text) for model in SIDES.values() for text, _ in rows}
+    assert stored(evaluation) == {(model, text) for model in ROLES.values() for text, _ in rows}
     # What was stored at a kill was never asked again.
     assert {key: inference.asked[key] for key in settled} == settled
     assert inference.asked.total() - 1000 <= kills * IN_FLIGHT
