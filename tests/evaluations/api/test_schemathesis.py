@@ -3,6 +3,7 @@
 import pytest
 from schemathesis import GenerationMode
 
+from tests.support.databases import on
 from tests.support.openapi import check_endpoint, endpoints
 
 ENDPOINTS = [
@@ -26,6 +27,7 @@ def known(new_evaluation, ready_model):
     return {"evaluation_id": new_evaluation(), "model_id": ready_model()}
 
 
+@on("postgresql")
 @pytest.mark.parametrize(
     ("path", "method", "mode"),
     [

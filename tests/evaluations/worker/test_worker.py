@@ -353,7 +353,7 @@ def test_two_workers_share_the_work(start_worker, inference, new_set, rows, eval
     assert {record["status"] for record in records} == {"completed"}
     assert {record["results"]["base_model"]["accuracy"] for record in records} == {0.5}
     assert inference.asked == dict.fromkeys(_keys(rows), 1)
-    assert sum(worker.log.count(": begun") for worker in workers) == 6
+    assert sum(worker.log.count(": claimed") for worker in workers) == 6
 
 
 @on_postgresql

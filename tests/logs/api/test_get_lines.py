@@ -148,9 +148,7 @@ def test_a_filtered_search_is_bounded(job, push, lines):
     assert (ids(page), page["has_more"], page["next_before"]) == ([], False, 1)
 
 
-@pytest.mark.parametrize("character", ["x", "€"])
-@pytest.mark.parametrize("order", ["asc", "desc"])
-@pytest.mark.parametrize("level", ["debug", "info"])
+@pytest.mark.parametrize(("character", "order", "level"), [("x", "asc", "debug"), ("€", "desc", "info")])
 def test_a_page_of_long_lines_is_bounded(job, push, lines, character, order, level):
     count, longest = 30, character * (256 * 1024 // len(character.encode()))
     for _ in range(0, count, 5):

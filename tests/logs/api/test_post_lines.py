@@ -279,6 +279,7 @@ def test_it_rejects_other_methods(logs, job):
     assert set(answer.headers["Allow"].split(", ")) >= {"GET", "HEAD", "POST"}
 
 
+@one_database
 class TestLimits:
     @pytest.mark.parametrize("character", ["x", "é", "😀"])
     def test_a_message_has_256_kib(self, post, stored, character):
@@ -342,12 +343,14 @@ class TestGzip:
 
         assert post(body, Content_Encoding="gzip").json()["message"] == "x"
 
+    @one_database
     def test_the_limit_is_of_what_is_unpacked(self, post):
         exact = b'{"message": "x"}' + b"\n" * (8 * MIB - 16)
 
         assert post(gzip.compress(exact), NDJSON, Content_Encoding="gzip").status_code == 201
         assert post(gzip.compress(exact + b"\n"), NDJSON, Content_Encoding="gzip").status_code == 413
 
+    @one_database
     def test_a_bomb_is_refused_at_once(self, post):
         packed = io.BytesIO()
         with gzip.GzipFile(fileobj=packed, mode="wb") as file:
@@ -358,6 +361,7 @@ class TestGzip:
         assert post(packed.getvalue(), NDJSON, Content_Encoding="gzip").status_code == 413
         assert time.monotonic() - started < 20
 
+    @one_database
     def test_a_crowd_of_empty_members_is_refused_at_once(self, post):
         member = gzip.compress(b"")
         started = time.monotonic()

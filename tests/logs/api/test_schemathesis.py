@@ -3,6 +3,7 @@
 import pytest
 from schemathesis import GenerationMode
 
+from tests.support.databases import on
 from tests.support.openapi import check_endpoint, endpoints
 
 ENDPOINTS = [
@@ -22,6 +23,7 @@ def known(logs):
     return {"job_id": job}
 
 
+@on("postgresql")
 @pytest.mark.parametrize("mode", GenerationMode)
 @pytest.mark.parametrize(("path", "method"), ENDPOINTS)
 def test_it_answers_as_documented(logs, known, path, method, mode):

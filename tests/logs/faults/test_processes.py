@@ -15,6 +15,7 @@ from tests.logs.faults.load import Events, create_job, end_job, open_raw, read_r
 from tests.support.databases import on
 
 
+@on("postgresql")
 def test_many_writers_and_tails(load):
     run = load(writers=8, readers=20)
     run.wait_for(1_000)

@@ -64,7 +64,7 @@ MESSAGES = TEXTS | st.sampled_from(["x" * 2**18, "x" * (2**18 + 1), "€" * 2**1
 
 
 @given(TIMES)
-@settings(max_examples=2_500, deadline=None, database=None)
+@settings(max_examples=500, deadline=None, database=None)
 def test_times(sent):
     agree({"message": "x", "timestamp": sent})
 
@@ -77,7 +77,7 @@ def test_times(sent):
     | ODD
     | TEXTS
 )
-@settings(max_examples=2_500, deadline=None, database=None)
+@settings(max_examples=500, deadline=None, database=None)
 def test_lines(item):
     agree(item)
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.support.databases import one_database
+from tests.support.databases import on, one_database
 
 MODELS = "/api/v1/models"
 
@@ -142,6 +142,7 @@ def test_it_rejects_ready_while_an_upload_is_under_way(models, create):
     assert models.put(url, json={"status": "ready"}).json()["total_size"] == 10
 
 
+@on("postgresql")
 def test_uploads_and_ready_may_race(models, create, bucket):
     """Whatever wins, the frozen manifest is what the store holds."""
     model = create()

@@ -3,6 +3,7 @@
 import pytest
 from schemathesis import GenerationMode
 
+from tests.support.databases import on
 from tests.support.openapi import check_endpoint, endpoints
 
 ENDPOINTS = [
@@ -34,6 +35,7 @@ def known(models):
     return {"model_id": model, "upload_id": upload}
 
 
+@on("postgresql")
 @pytest.mark.parametrize(
     ("path", "method", "mode"),
     [
