@@ -7,6 +7,7 @@ from collections import deque
 from datetime import UTC, datetime
 from itertools import islice
 
+import gevent
 from gevent.event import Event
 
 from services.logs import jobs, telemetry
@@ -137,7 +138,7 @@ class Channel:
                 self.note_read(began)
                 return
             self.deliver()
-            yield_turn()
+            gevent.sleep(0)
 
     def rest(self) -> float | None:
         """Return for how long nothing needs to be read unless it is wanted: until a finished job's streams end."""
@@ -179,7 +180,8 @@ class Channel:
         turn_ends = time.monotonic() + _TURN_S
         for number, subscriber in enumerate(list(self.subscribers)):
             if not number % _TURN_SUBSCRIBERS and time.monotonic() > turn_ends:
-                yield_turn()
+                # Not a turn for sockets: with each POST that is let in between the round would begin anew.
+                gevent.sleep(0)
                 turn_ends = time.monotonic() + _TURN_S
                 cursor = -1  # there may be more lines by now, or another log
             if not subscriber.waits or subscriber.cursor >= self.last:
