@@ -2,9 +2,6 @@
 
 import pytest
 
-one_database = pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True, scope="session")
-"""For a test whose requests are answered before any SQL: on a second database it would show the same."""
-
 
 def on(*kinds):
     """Run a test on these databases, and on the other one only in a soak."""
@@ -16,3 +13,7 @@ def on(*kinds):
 def only_on(kind):
     """Run a test, or all of a file's, on one database."""
     return pytest.mark.parametrize("database_kind", [kind], indirect=True, scope="session")
+
+
+one_database = only_on("sqlite")
+"""For a test whose requests are answered before any SQL: on a second database it would show the same."""

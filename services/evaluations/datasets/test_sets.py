@@ -81,7 +81,7 @@ def list_sets(*, page: int, limit: int) -> Page:
 def require_set(bucket: Bucket, path: str) -> None:
     """Raise Unprocessable unless ``path`` is that of a test set: one on record, else any object in the bucket."""
     name = name_of(path)
-    if not _is_recorded(name) and not _exists(bucket, name):
+    if not _is_recorded(name) and not bucket.has(name):
         raise Unprocessable.field("test_set_path", f"There is no test set {path}.")
 
 
@@ -103,14 +103,6 @@ def _require_name(name: str) -> None:
 @connected
 def _is_recorded(name: str) -> bool:
     return bool(TestSet.select().where(TestSet.name == name).exists())
-
-
-def _exists(bucket: Bucket, name: str) -> bool:
-    try:
-        bucket.stat(name)
-    except ObjectMissing:
-        return False
-    return True
 
 
 @dataclass(frozen=True)

@@ -7,18 +7,15 @@ from typing import Any
 from flask import request
 
 from services.models.api import detail
+from services.models.api.request_urls import NO_STORE, request_urls
 from services.models.api.schemas import FilePageSchema, FileRecordSchema
 from services.models.files import put_file
-from services.models.presigned_urls import UrlSigner
 from shared.errors import Unprocessable
 from shared.http.collaborators import collaborator
 from shared.http.pagination import PageQuery
 from shared.http.service import Blueprint
 from shared.s3.bucket import Bucket
 from shared.s3.object_paths import path_problem
-
-_NO_STORE = {"Cache-Control": "no-store"}
-"""Who has a presigned URL has the file."""
 
 blp = Blueprint("files", __name__, url_prefix="/api/v1")
 
@@ -28,8 +25,7 @@ blp = Blueprint("files", __name__, url_prefix="/api/v1")
 @blp.response(200, FilePageSchema)
 def list_files(query: dict[str, int], model_id: int) -> Any:
     """List a model's files by path, each with a link."""
-    urls = collaborator(UrlSigner).for_request(request.headers.get)
-    return detail.list_files(model_id, urls, **query), _NO_STORE
+    return detail.list_files(model_id, request_urls(), **query), NO_STORE
 
 
 @blp.put("/models/<id:model_id>/files/<rest:path>")

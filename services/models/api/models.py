@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import request, url_for
+from flask import url_for
 
 from services.models.api import detail
+from services.models.api.request_urls import NO_STORE, request_urls
 from services.models.api.schemas import (
     DeleteQuery,
     DetailSchema,
@@ -18,16 +19,12 @@ from services.models.api.schemas import (
 )
 from services.models.lifecycle import change_model
 from services.models.logs_client import LogsClient
-from services.models.presigned_urls import UrlSigner
 from services.models.records import models
 from services.models.tables import Model
 from shared.database.pagination import Page
 from shared.http.collaborators import collaborator
 from shared.http.service import Blueprint
 from shared.s3.bucket import Bucket
-
-_NO_STORE = {"Cache-Control": "no-store"}
-"""Who has a presigned URL has the file."""
 
 blp = Blueprint("models", __name__, url_prefix="/api/v1")
 
@@ -53,8 +50,7 @@ def create_model(new: dict[str, Any]) -> Any:
 @blp.response(200, DetailSchema)
 def get_model(model_id: int) -> Any:
     """Show a model with its files, links to them, and its job."""
-    urls = collaborator(UrlSigner).for_request(request.headers.get)
-    return detail.show_model(model_id, collaborator(LogsClient), urls), _NO_STORE
+    return detail.show_model(model_id, collaborator(LogsClient), request_urls()), NO_STORE
 
 
 @blp.put("/models/<id:model_id>")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import request, url_for
+from flask import url_for
 
+from services.models.api.request_urls import NO_STORE, request_urls
 from services.models.api.schemas import (
     CompleteSchema,
     FileRecordSchema,
@@ -15,15 +16,11 @@ from services.models.api.schemas import (
 )
 from services.models.files import multipart_uploads
 from services.models.files.put_file import FileRecord
-from services.models.presigned_urls import UrlSigner
 from shared.database.pagination import Page
 from shared.http.collaborators import collaborator
 from shared.http.pagination import PageQuery
 from shared.http.service import Blueprint
 from shared.s3.bucket import Bucket
-
-_NO_STORE = {"Cache-Control": "no-store"}
-"""Who has a part's presigned URL can write the part."""
 
 blp = Blueprint("uploads", __name__, url_prefix="/api/v1")
 
@@ -41,18 +38,16 @@ def list_uploads(query: dict[str, int], model_id: int) -> Page:
 @blp.response(201, UploadProgressSchema)
 def begin_upload(new: dict[str, Any], model_id: int) -> Any:
     """Begin a multipart upload; each part is PUT to its own presigned URL."""
-    urls = collaborator(UrlSigner).for_request(request.headers.get)
-    upload = multipart_uploads.begin_upload(collaborator(Bucket), model_id, urls=urls, **new)
+    upload = multipart_uploads.begin_upload(collaborator(Bucket), model_id, urls=request_urls(), **new)
     place = url_for("uploads.get_upload", model_id=model_id, upload_id=upload["id"])
-    return upload, {**_NO_STORE, "Location": place}
+    return upload, {**NO_STORE, "Location": place}
 
 
 @blp.get("/models/<id:model_id>/uploads/<id:upload_id>")
 @blp.response(200, UploadProgressSchema)
 def get_upload(model_id: int, upload_id: int) -> Any:
     """Show an upload, with fresh links to what is missing of it."""
-    urls = collaborator(UrlSigner).for_request(request.headers.get)
-    return multipart_uploads.show_upload(collaborator(Bucket), model_id, upload_id, urls), _NO_STORE
+    return multipart_uploads.show_upload(collaborator(Bucket), model_id, upload_id, request_urls()), NO_STORE
 
 
 @blp.post("/models/<id:model_id>/uploads/<id:upload_id>/complete")

@@ -1,0 +1,16 @@
+"""The presigned URLs of an answer, and the header that it must carry."""
+
+from __future__ import annotations
+
+from flask import request
+
+from services.models.presigned_urls import PresignedUrls, UrlSigner
+from shared.http.collaborators import collaborator
+
+NO_STORE = {"Cache-Control": "no-store"}
+"""Who has a presigned URL has the file, or can write the part."""
+
+
+def request_urls() -> PresignedUrls:
+    """Return the URLs for the address by which the present request came."""
+    return collaborator(UrlSigner).for_request(request.headers.get)
