@@ -34,13 +34,13 @@ demo: $(VENV)/run.stamp ## the seven steps of the workflow against what `make ru
 	@$(BIN)/python -m run.demo
 
 test: lint ## lint, types and all tests but the slow and the foreign ones
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder
 
 # Every process that the tests start is measured; what one that was killed ran in its last second is lost.
 coverage: export GUNICORN_CMD_ARGS := --worker-class tests.support.measured_worker.MeasuredWorker
 coverage: $(VENV)/test.stamp ## the same tests, with their branch coverage: 95 % at least
 	rm -rf .data/coverage
-	$(BIN)/python -m coverage run -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m coverage run -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder
 	$(BIN)/python -m coverage combine -q
 	$(BIN)/python -m coverage report
 
@@ -48,7 +48,7 @@ coverage: $(VENV)/test.stamp ## the same tests, with their branch coverage: 95 %
 # another S3 server.
 test-foreign: $(VENV)/test.stamp ## the tests that want foreign programs (`make tools` installs those)
 	$(BIN)/python -m pytest -q tests/foreign
-	STORE=ceph $(BIN)/python -m pytest -q -n 2 --dist loadfile -k 'not postgresql' \
+	STORE=ceph $(BIN)/python -m pytest -q -n 3 --dist loadfile -k 'not postgresql' \
 		-m 'not soak and not keeps_checksums' tests/models
 
 tools: ## install the foreign programs (Debian, as root)

@@ -42,6 +42,10 @@ class Settings:
     valkey_bin: str | None = None
 
 
+_UNASSIGNED = range(10_000, 32_768)
+"""Where servers listen; Linux assigns those above to outgoing connections, macOS 49,152 and above."""
+
+
 class Ports:
     """Assigns ports: ``<PART>_PORT`` if that is set, else the port of the last run, else a free one.
 
@@ -71,10 +75,13 @@ class Ports:
 
 
 def free_port() -> int:
-    """Return a port of 127.0.0.1 on which nothing listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port of 127.0.0.1 on which nothing listens.
+
+    It is below those that outgoing connections get, or one of these could take it before its server starts.
+    """
+    while not is_free("127.0.0.1", port := secrets.choice(_UNASSIGNED)):
+        pass
+    return port
 
 
 def gateway_hosts(host: str | None) -> list[str]:

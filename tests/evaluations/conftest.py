@@ -2,16 +2,13 @@
 
 import json
 import sys
-import threading
-import time
 import uuid
-from collections import Counter
-from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from run.parts import Part
+from tests.support.evaluations import Inference
+from tests.support.waiting import wait_until
 
 MODELS = "/api/v1/models"
 DATASETS = "/api/v1/datasets"
@@ -117,11 +114,7 @@ def until(show):
     """Wait until an evaluation's detail satisfies a condition and return it."""
 
     def until(evaluation, condition, within_s=30):
-        deadline = time.monotonic() + within_s
-        while not condition(found := show(evaluation)):
-            assert time.monotonic() < deadline, found
-            time.sleep(0.05)
-        return found
+        return wait_until(lambda: found if condition(found := show(evaluation)) else None, within_s)
 
     return until
 
@@ -134,103 +127,6 @@ def ended(until):
         return until(evaluation, lambda found: found["status"] in ("completed", "failed"), within_s)
 
     return ended
-
-
-class Inference:
-    """An OpenAI-compatible server: ``answers`` says what a model answers to an input, ``faults`` what goes wrong.
-
-    ``faults[model, input]`` lists a fault for each try; where the list is at its end, all is well. ``asked`` counts
-    the requests but for those that warm up; after ``dies_after`` of them there is no more answer. What is in
-    ``held``, models and (model, input), waits for ``go_on``.
-    """
-
-    def __init__(self):
-        self.models = ["base", "tuned"]
-        self.answers = {}
-        self.faults = {}
-        self.held = set()
-        self.says_its_name = False
-        self.dies_after = None
-        self.takes_s = 0
-        self.go_on = threading.Event()
-        self.asked = Counter()
-        self.bodies = []
-        self.keys = set()
-        self._lock = threading.Lock()
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-        self._http.daemon_threads = True
-        self._http.handle_error = lambda *_: None  # a worker that was killed
-        self._http.inference = self
-        self.url = f"http://127.0.0.1:{self._http.server_port}/v1"
-        threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True).start()
-
-    def stop(self):
-        self.go_on.set()
-        self._http.shutdown()
-        self._http.server_close()
-
-    def next_fault(self, body):
-        """Count a request and return the fault that it is to meet."""
-        key = body["model"], body["messages"][-1]["content"]
-        with self._lock:
-            self.bodies.append(body)
-            if key[1] != "Hello":
-                self.asked[key] += 1
-            faults = self.faults.get(key)
-            return faults.pop(0) if faults else None
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    wbufsize = -1
-
-    def do_GET(self):
-        self.send(200, {"data": [{"id": name} for name in self.server.inference.models]})
-
-    def do_POST(self):
-        inference = self.server.inference
-        inference.keys.add(self.headers.get("Authorization"))
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.model = model = body["model"]
-        text = body["messages"][-1]["content"]
-        fault = inference.next_fault(body)
-        if {model, (model, text)} & inference.held:
-            inference.go_on.wait(60)
-        time.sleep(inference.takes_s)  # a model that thinks
-        if inference.dies_after is not None and inference.asked.total() > inference.dies_after:
-            self.die()
-            return
-        if model not in inference.models:
-            self.send(404, {"error": {"message": f"model {model} not found"}})
-        elif fault is not None:
-            fault(self)
-        else:
-            self.answer(inference.answers.get((model, text), "positive"))
-
-    def answer(self, content):
-        named = {"model": self.model} if self.server.inference.says_its_name else {}
-        choice = {"index": 0, "message": {"role": "assistant", "content": content}}
-        self.send(200, {**named, "choices": [choice]})
-
-    def send(self, status, answer, **headers):
-        raw = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
-        with suppress(OSError):  # the worker was killed
-            self.send_response(status)
-            for name, value in {"Content-Type": "application/json", "Content-Length": len(raw), **headers}.items():
-                self.send_header(name.replace("_", "-"), str(value))
-            self.end_headers()
-            self.wfile.write(raw)
-            self.wfile.flush()
-
-    def die(self):
-        self.close_connection = True
-
-    def hang(self):
-        self.server.inference.go_on.wait(60)
-        self.die()
-
-    def log_message(self, *args):
-        """Nothing."""
 
 
 @pytest.fixture

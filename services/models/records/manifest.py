@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from services.models.records.models import get_model
-from services.models.tables import File, Generated, Model, connected
+from services.models.tables import File, Generated, Model, connected, database
 from shared.database.queries import tuples
 from shared.pacing import yield_turn
 
@@ -57,7 +57,9 @@ def _read_files(model_id: int) -> list[ManifestFile]:
 def _read_block(model_id: int, after: str) -> list[tuple[object, ...]]:
     columns = [getattr(File, name) for name in ManifestFile._fields]
     query = File.select(*columns).where(File.model_id == model_id, File.path > after)
-    return tuples(query.order_by(File.path).limit(_ROWS_A_READ))
+    # As the driver gives them: peewee's rows, which convert each value to what it is already, take four times as long.
+    rows: list[tuple[object, ...]] = database.execute(query.order_by(File.path).limit(_ROWS_A_READ)).fetchall()
+    return rows
 
 
 @connected

@@ -7,7 +7,9 @@ from email.utils import format_datetime
 
 import pytest
 
-pytestmark = pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
+from tests.support.databases import only_on
+
+pytestmark = only_on("postgresql")
 
 
 @pytest.fixture

@@ -7,13 +7,12 @@ import pytest
 from run.settings import free_port
 from services.evaluations.tables import Example, database
 from shared.database.connect import connection, open_database
+from tests.support.databases import only_on
 
 EVALUATIONS = "/api/v1/evaluations"
 MODELS = "/api/v1/models"
 ROLES = {"base_model": "base", "fine_tuned": "tuned"}
 IN_FLIGHT = 4
-
-on_postgresql = pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
 
 
 @pytest.fixture
@@ -70,7 +69,7 @@ def test_a_kill_every_second_costs_what_is_in_flight(start_worker, inference, ne
 
 
 @pytest.mark.soak
-@on_postgresql
+@only_on("postgresql")
 def test_no_inference_server_fails_it_after_a_minute(start_worker, evaluate, test_set, ended):
     evaluation = evaluate(test_set)
     start_worker(INFERENCE_URL=f"http://127.0.0.1:{free_port()}/v1")
@@ -78,7 +77,7 @@ def test_no_inference_server_fails_it_after_a_minute(start_worker, evaluate, tes
     assert "gives no answer: The connection failed" in ended(evaluation, within_s=120)["error"]
 
 
-@on_postgresql
+@only_on("postgresql")
 def test_postgresql_restarts(evaluations, serve, own_postgres, start_worker, inference, new_set, rows, ready_model):
     rows = rows(100)
     inference.takes_s = 0.02
