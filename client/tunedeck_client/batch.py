@@ -23,6 +23,8 @@ class Batch:
         self.open = True
         self.found = False
         self.damaged = 0
+        self.is_urgent = False
+        """Whether a line of level error is in it, which does not linger."""
         self._memory: list[bytes] = []
 
     @classmethod

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import sys
 import tempfile
 import time
 import uuid
+from hashlib import sha256
 
 if sys.platform != "win32":
     import fcntl
@@ -20,12 +22,25 @@ def new_name() -> str:
     return f"{time.time_ns():020d}-{uuid.uuid4().hex[:12]}"
 
 
+def host_id() -> str:
+    """Return what tells this machine or container from others, the same after it starts again.
+
+    A lock may hold within one machine only (BeeGFS, Lustre, NFS with local_lock): nobody adopts what another
+    host left.
+    """
+    machine = ""
+    with contextlib.suppress(OSError, ValueError), open("/etc/machine-id", encoding="ascii") as file:
+        machine = file.read()
+    return sha256(f"{socket.gethostname()} {machine}".encode("utf-8", "replace")).hexdigest()[:8]
+
+
 class OwnFolder:
-    """This process's folder below `root`; raises OSError where it cannot be made."""
+    """This process's folder below `root`, named for the host; raises OSError where it cannot be made."""
 
     def __init__(self, root: str) -> None:
         self.root = root
-        self.name = new_name()
+        self._host = host_id()
+        self.name = f"{new_name()}@{self._host}"
         self.path = os.path.join(root, self.name)
         os.makedirs(root, mode=0o700, exist_ok=True)
         # Made hidden and renamed once it is locked: nobody can take it for a dead process's.
@@ -41,7 +56,7 @@ class OwnFolder:
         adopted: list[str] = []
         with contextlib.suppress(OSError):
             for name in sorted(os.listdir(self.root)):
-                if name != self.name and not name.startswith("."):
+                if name != self.name and name.endswith(f"@{self._host}"):
                     adopted += self._adopt_from(os.path.join(self.root, name))
         return adopted
 

@@ -4,12 +4,25 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
+import weakref
 
+from tunedeck_client.crash import log_crashes
+from tunedeck_client.levels import level_of_number
 from tunedeck_client.line_queue import MAX_QUEUE_BYTES
 from tunedeck_client.log_shipper import EXIT_TIMEOUT, MAX_SPOOL_BYTES, LogShipper
 from tunedeck_client.sender import PATIENCE
 from tunedeck_client.spool import MAX_MEMORY_BYTES
-from tunedeck_client.text import level_of_number
+
+CLOSE_TIMEOUT = 0.9  # s for which `flush` and `close` each wait: logging.shutdown and dictConfig call both
+
+
+class _LastRecords(threading.local):
+    def __init__(self) -> None:
+        self.by_destination: dict[tuple[int, str], weakref.ref[logging.LogRecord]] = {}
+
+
+_last_records = _LastRecords()
 
 
 class JobLogHandler(logging.Handler):
@@ -19,8 +32,9 @@ class JobLogHandler(logging.Handler):
     Lines that the service has not stored are kept below `spool_dir` (default: the user's state folder), at
     most `max_spool_bytes` of them for each process. At most `max_queue_bytes` are held in memory on their way
     there, and at most `max_memory_bytes` where the disk fails. Times are in seconds: `timeout` of a request,
-    `backoff` before the first retry, `patience` until lines of an unknown job are dropped, `exit_timeout` of
-    `close`. Raises ValueError for a job_id, url or token that cannot work.
+    `backoff` before the first retry, `patience` until lines of an unknown job are dropped, `exit_timeout`
+    without progress until the end of the process waits no longer. An exception that nobody catches is logged,
+    too, unless `excepthook` is false. Raises ValueError for a job_id, url or token that cannot work.
     """
 
     def __init__(
@@ -39,7 +53,9 @@ class JobLogHandler(logging.Handler):
         patience: float = PATIENCE,
         exit_timeout: float = EXIT_TIMEOUT,
         level: int = logging.NOTSET,
+        excepthook: bool = True,
     ) -> None:
+        self._held = 0
         super().__init__(level)
         self._shipper = LogShipper(
             job_id,
@@ -55,6 +71,8 @@ class JobLogHandler(logging.Handler):
             patience=patience,
             exit_timeout=exit_timeout,
         )
+        if excepthook:
+            log_crashes(self._shipper)
 
     @property
     def lost(self) -> int:
@@ -62,20 +80,44 @@ class JobLogHandler(logging.Handler):
         return self._shipper.lost
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Queue the record; takes microseconds, whatever the service and the disk do."""
+        """Queue the record; takes microseconds, whatever the service and the disk do.
+
+        A record that reaches handlers of one job twice, by a logger and by its parent, is sent once.
+        """
         try:
+            if self._is_repeat(record):
+                return
             self._shipper.put(record.created, level_of_number(record.levelno), self.format(record))
         except Exception:  # a bad format string, a __str__ that raises: reported as `logging` does
             self.handleError(record)
 
+    def _is_repeat(self, record: logging.LogRecord) -> bool:
+        last, destination = _last_records.by_destination, self._shipper.destination
+        seen, last[destination] = last.get(destination), weakref.ref(record)
+        return seen is not None and seen() is record
+
+    def acquire(self) -> None:
+        super().acquire()
+        self._held += 1
+
+    def release(self) -> None:
+        self._held -= 1
+        super().release()
+
     def flush(self, timeout: float | None = 10.0) -> bool:  # type: ignore[override]
         """Wait at most `timeout` s until the service has stored everything so far.
 
-        False if it has not, and if a line was lost since the last flush.
+        False if it has not, and if a line was lost since the last flush. `logging.shutdown`, which holds the
+        handler's lock meanwhile, waits for a moment only: `dictConfig` calls it in the middle of a program.
         """
+        if self._held:
+            timeout = CLOSE_TIMEOUT
         return self._shipper.flush(timeout)
 
     def close(self) -> None:
-        """Flush for at most `exit_timeout` and stop; what the service has not stored stays in the spool."""
-        self._shipper.close()
+        """Flush for a moment. As with logging's own handlers, the next record opens it again.
+
+        What the service has not stored by then is sent in the background and at the end of the process.
+        """
+        self._shipper.rest(CLOSE_TIMEOUT)
         super().close()

@@ -14,6 +14,7 @@ LINE_OVERHEAD = 300  # bytes that a queued line takes in Python beside its chara
 LINES_A_TAKE = 500
 BYTES_A_TAKE = 1024 * 1024
 STALLED_AFTER = 0.05  # s without progress of the consumer: the disk hangs, do not wait for it
+STALLED_AFTER_WAITING = 30.0  # the same where the producer rather waits than loses a line
 
 # A line as (Unix time, level, message), or an event that `flush` waits for.
 Item = Union[Tuple[float, str, str], threading.Event]
@@ -28,12 +29,13 @@ class LineQueue:
         self._put_bytes = 0  # each of these two counters has one writer and needs no lock
         self._taken_bytes = 0
         self._progress_at = time.monotonic()
+        self._full_since: float | None = None
         self._dropped: Loss | None = None
         self._dropping = threading.Lock()
 
-    def put(self, created: float, level: str, message: str) -> None:
+    def put(self, created: float, level: str, message: str, *, wait: bool = False) -> None:
         """Queue a line; count it as dropped where the queue is full and its consumer makes no progress."""
-        if self._full() and not self._room():
+        if self._full() and not self._room(STALLED_AFTER_WAITING if wait else STALLED_AFTER):
             moment = rfc3339(created)
             with self._dropping:
                 loss = Loss(1, moment, moment)
@@ -45,11 +47,14 @@ class LineQueue:
     def _full(self) -> bool:
         return self._put_bytes - self._taken_bytes > self._max_bytes
 
-    def _room(self) -> bool:
+    def _room(self, stalled_after: float) -> bool:
+        if self._full_since is None:
+            self._full_since = time.monotonic()
         # A loop that only logs starves the consumer of the GIL: yield to it.
-        while time.monotonic() - self._progress_at < STALLED_AFTER:
+        while time.monotonic() - max(self._full_since, self._progress_at) < stalled_after:
             time.sleep(0.001)
             if not self._full():
+                self._full_since = None
                 return True
         return False
 

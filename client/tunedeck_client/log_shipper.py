@@ -7,19 +7,21 @@ import codecs
 import contextlib
 import math
 import os
+import shlex
 import sys
 import threading
 import time
 import weakref
+from functools import partial
 
 from tunedeck_client.line_queue import MAX_QUEUE_BYTES, Item, LineQueue
 from tunedeck_client.post import Post
 from tunedeck_client.sender import PATIENCE, Sender
 from tunedeck_client.spool import MAX_MEMORY_BYTES, Spool, roots_of
-from tunedeck_client.text import clean, encode, report, rfc3339, split
+from tunedeck_client.text import clean, encode, report, rfc3339, say, split
 
 MAX_SPOOL_BYTES = 256 * 1024 * 1024
-EXIT_TIMEOUT = 5.0  # s for which the end of a process waits for the service
+EXIT_TIMEOUT = 5.0  # s without a line stored, after which the end of a process waits no longer
 CHILD_EXIT_TIMEOUT = 1.0  # s, of a forked worker: its parent adopts what it leaves
 
 
@@ -27,7 +29,8 @@ class LogShipper:
     """Owns the queue, the spool and the two threads between them and the service.
 
     One thread writes the queue to the spool, the other sends the spool, so that lines reach the disk while
-    the service hangs. A forked child starts afresh at its first line, with threads and a spool of its own.
+    the service hangs. They begin with the first line, end with `stop`, and begin again with the next line. A
+    forked child starts afresh, with threads and a spool of its own.
     """
 
     def __init__(
@@ -48,9 +51,12 @@ class LogShipper:
     ) -> None:
         if isinstance(job_id, bool) or not isinstance(job_id, int) or job_id < 1:
             raise ValueError(f"job_id must be an integer from 1 on, not {job_id!r}")
+        self.destination = (job_id, url.rstrip("/"))
         self._source = clean(source)[:255] or "kernel"
-        self._post = Post(url, job_id, token or os.environ.get("TUNEDECK_TOKEN"), timeout)
+        self._new_post = partial(Post, url, job_id, token or os.environ.get("TUNEDECK_TOKEN"), timeout)
+        self._post = self._new_post()  # a url or a token that cannot work is told now
         self._roots = roots_of(job_id, url.rstrip("/"), spool_dir)
+        self._is_own_spool_dir = spool_dir is not None
         self._max_spool_bytes = max_spool_bytes
         self._max_queue_bytes = max_queue_bytes
         self._max_memory_bytes = max_memory_bytes
@@ -58,7 +64,9 @@ class LogShipper:
         self._backoff = backoff
         self._patience = patience
         self._pid = os.getpid()
-        self._closed = False
+        self._is_exiting = False
+        self._lost_by_earlier = 0
+        self._lost_at_flush = 0
         self._reset()
         self._start()
         _shippers.add(self)
@@ -67,10 +75,9 @@ class LogShipper:
         self._queue = LineQueue(self._max_queue_bytes)
         self._ended = False
         self._starting = threading.Lock()
-        self._lost_before = 0
         self._spool: Spool | None = None
         self._sender: Sender | None = None
-        self._writer: threading.Thread | None = None
+        self._threads: list[threading.Thread] = []
 
     def _start(self) -> Spool:
         with self._starting:
@@ -78,17 +85,24 @@ class LogShipper:
                 self._spool = Spool(
                     self._roots, self._max_spool_bytes, self._source, max_memory_bytes=self._max_memory_bytes
                 )
+                self._post = self._new_post()
                 self._sender = Sender(self._spool, self._post, self._source, self._backoff, self._patience)
-                self._at_exit()
-                sending = threading.Thread(target=self._sender.run, name="tunedeck-sender", daemon=True)
-                writing = threading.Thread(target=self._write, name="tunedeck-writer", daemon=True)
-                try:
-                    sending.start()
-                    writing.start()
-                except RuntimeError:
-                    return self._spool  # the interpreter is shutting down: lines still reach the spool
-                self._writer = writing
+                if not self._is_exiting:
+                    self._at_exit()
+                    self._start_threads(self._sender)
             return self._spool
+
+    def _start_threads(self, sender: Sender) -> None:
+        threads = [
+            threading.Thread(target=target, name=f"tunedeck-{name}", daemon=True)
+            for name, target in (("writer", self._write), ("sender", sender.run))
+        ]
+        with contextlib.suppress(
+            RuntimeError
+        ):  # the interpreter is shutting down: lines still reach the spool
+            for thread in threads:
+                thread.start()
+            self._threads = threads
 
     def _at_exit(self) -> None:
         atexit.register(self.close)
@@ -101,17 +115,30 @@ class LogShipper:
     @property
     def lost(self) -> int:
         """How many lines were lost so far."""
-        return self._spool.lost if self._spool else 0
+        return self._lost_by_earlier + (self._spool.lost if self._spool else 0)
 
-    def put(self, created: float, level: str, message: str) -> None:
-        """Queue a line with its Unix time. Not thread-safe: `logging.Handler` holds its lock around it."""
-        if self._closed:
-            return
-        if self._spool is None:
-            self._start()
-        self._queue.put(created, level, message)
-        if self._writer is None:
+    def put(self, created: float, level: str, message: str, *, wait: bool = False) -> None:
+        """Queue a line with its Unix time. Not thread-safe: `logging.Handler` holds its lock around it.
+
+        With `wait` it waits for room on the disk and, while the service takes lines, in the spool.
+        """
+        spool = self._spool or self._start()
+        self._queue.put(created, level, message, wait=wait)
+        if not self._threads:
             self._drain()  # no thread could be started: write to the spool here
+        elif wait and not spool.has_room():
+            self._wait_for_room(spool)
+
+    def _wait_for_room(self, spool: Spool) -> None:
+        stored, since = self._stored, time.monotonic()
+        while not spool.has_room() and time.monotonic() - since < self._exit_timeout:
+            time.sleep(0.01)
+            if self._stored != stored:
+                stored, since = self._stored, time.monotonic()
+
+    @property
+    def _stored(self) -> int:
+        return self._sender.stored if self._sender else 0
 
     def _write(self) -> None:
         while not self._ended:
@@ -128,19 +155,21 @@ class LogShipper:
 
     def _move(self, items: list[Item]) -> None:
         """Write queued lines to the spool, and set the events among them."""
-        spool = self._start()
+        spool = self._spool or self._start()
+        is_urgent = False
         try:
             lines = []
             for item in items:
                 if not isinstance(item, threading.Event):
                     created, level, message = item
+                    is_urgent |= level == "error"
                     moment = rfc3339(created)
                     lines += [encode(moment, level, self._source, part) for part in split(clean(message))]
             dropped = self._queue.take_dropped()
             if dropped is not None:
                 spool.lost += dropped.lines
                 lines.append(report(dropped, self._source, "they came faster than the disk could take them"))
-            spool.append(lines)
+            spool.append(lines, is_urgent=is_urgent)
         except Exception:
             spool.lost += len(items)
             raise
@@ -150,53 +179,91 @@ class LogShipper:
                 if isinstance(item, threading.Event):
                     item.set()
 
-    def flush(self, timeout: float | None) -> bool:
-        """Wait at most `timeout` s; True if all is stored and nothing was lost since the last flush."""
-        if self._closed:
-            return self._spool is None or not self._spool.waiting()
-        return self._flush(timeout, everything=False)
+    def flush(self, timeout: float | None, *, everything: bool = False) -> bool:
+        """Wait at most `timeout` s; True if all is stored and nothing was lost since the last flush.
 
-    def _flush(self, timeout: float | None, *, everything: bool) -> bool:
-        spool = self._start()
+        All is what this process has put so far, or `everything`: what it has adopted from dead ones as well.
+        """
+        is_stored = self._spool is None or self._is_stored(self._spool, timeout, everything=everything)
+        lost_before, self._lost_at_flush = self._lost_at_flush, self.lost
+        return is_stored and self.lost == lost_before
+
+    def _is_stored(self, spool: Spool, timeout: float | None, *, everything: bool) -> bool:
         end = math.inf if timeout is None else time.monotonic() + timeout
         reached = self._queue.mark()
-        if self._writer is None or self._sender is None:
+        if not self._threads or self._sender is None:
             self._drain()
-            return False
+            return not spool.waiting()
         self._sender.hurry(end)
         try:
             if not reached.wait(timeout):
                 return False
             spool.adopt()
             left = None if timeout is None else end - time.monotonic()
-            done = spool.wait_done(None if everything else spool.waiting(), left)
+            return spool.wait_done(None if everything else spool.waiting(), left)
         finally:
             self._sender.hurry(0.0)
-        lost_before, self._lost_before = self._lost_before, spool.lost
-        return done and spool.lost == lost_before
 
-    def close(self, timeout: float | None = None) -> None:
-        """Flush for at most `timeout` s (or `exit_timeout`) and stop; what is not sent stays in the spool."""
-        if self._closed:
-            return
-        self._closed = True
+    def rest(self, timeout: float) -> None:
+        """Flush for at most `timeout` s and stop where that was enough; else go on until the process ends."""
+        if self._spool is None or self._is_stored(self._spool, timeout, everything=True):
+            self.stop()
+
+    def close(self, timeout: float | None = None) -> bool:
+        """End with the process: send for as long as the service takes, then say what waits and where.
+
+        It gives up once nothing was stored for `timeout` s (or `exit_timeout`). False where a thread hangs.
+        """
+        self._is_exiting = True
+        spool = self._spool
+        if spool is None:
+            return True  # it has stopped, or is a forked child that never logged
+        limit = self._exit_timeout if timeout is None else timeout
+        stored = -1
+        while not self._is_stored(spool, limit, everything=True) and stored != self._stored:
+            stored = self._stored
+        has_ended = self.stop()
+        self._say_what_waits(spool)
+        return has_ended
+
+    def stop(self) -> bool:
+        """End the threads and give up the spool; False where one of them cannot be ended."""
         atexit.unregister(self.close)
-        if self._spool is None or self._sender is None:
-            return  # a forked child that never logged
-        self._flush(self._exit_timeout if timeout is None else timeout, everything=True)
+        spool, sender, threads = self._spool, self._sender, self._threads
+        if spool is None or sender is None:
+            return True
         self._ended = True
         self._queue.mark()
-        if self._writer is not None:
-            self._writer.join(1.0)
-        if self._writer is None or not self._writer.is_alive():
+        sender.stop()
+        self._post.abort()
+        for thread in threads:
+            thread.join(1.0)
+        has_ended = not any(thread.is_alive() for thread in threads)
+        if has_ended:
             self._drain()
-        self._sender.stop()
-        self._spool.close()
+        spool.close()
+        self._lost_by_earlier += spool.lost
+        self._reset()
+        return has_ended
+
+    def _say_what_waits(self, spool: Spool) -> None:
+        job_id, url = self.destination
+        for folder, count in spool.waiting_lines().items():
+            lines = "1 line" if count == 1 else f"{count} lines"
+            if folder is None:
+                say(f"{lines} lost: neither the service nor the disk took what was left")
+                continue
+            root = os.path.dirname(os.path.dirname(folder))
+            option = f" --spool-dir {shlex.quote(root)}" if self._is_own_spool_dir else ""
+            command = f"tunedeck-log --job {job_id} --url {shlex.quote(url)}{option} < /dev/null"
+            say(f"{lines} not sent yet, kept in {folder}. To send them: {command}")
 
     def forget(self) -> None:
         """Drop threads, lines and files: in a forked child they are the parent's."""
         if self._spool is not None:
             self._spool.forget()
+        self._is_exiting = False
+        self._lost_by_earlier = self._lost_at_flush = 0
         self._reset()
 
 

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import argparse
 import codecs
-import contextlib
 import os
 import select
 import signal
-import socket
 import sys
 import time
 from types import FrameType
 
+from tunedeck_client.levels import TracebackJoiner, level_of_text
 from tunedeck_client.log_shipper import EXIT_TIMEOUT, LogShipper
-from tunedeck_client.text import LineSplitter, level_of_text
+from tunedeck_client.terminal import Terminal
 from tunedeck_client.version import __version__
 
 CHUNK = 65536
-DRAIN_TIMEOUT = 1.0  # s after a signal in which the program may still print
 
 
 def main(arguments: list[str] | None = None, *, exit_timeout: float = EXIT_TIMEOUT) -> int:
@@ -42,10 +40,10 @@ def main(arguments: list[str] | None = None, *, exit_timeout: float = EXIT_TIMEO
         )
     except ValueError as error:
         parser.error(str(error))
-    try:
-        _Pipe(shipper, options.level, copy=not options.quiet).run()
-    finally:
-        shipper.close()
+    _Pipe(shipper, options.level, copy=not options.quiet).run()
+    if not shipper.close():
+        # A thread hangs in the system, inside of TLS perhaps: it must not see the interpreter end.
+        os._exit(0)
     return 0
 
 
@@ -54,31 +52,34 @@ class _Pipe:
         self._shipper = shipper
         self._level = level
         self._copy = copy
-        self._splitter = LineSplitter()
+        self._terminal = Terminal()
+        self._tracebacks = TracebackJoiner()
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     def run(self) -> None:
-        """Copy until the input ends; after a signal for DRAIN_TIMEOUT at most."""
-        wakeup, signalled = socket.socketpair()
-        with wakeup, signalled:
-            wakeup.setblocking(False)
-            signal.set_wakeup_fd(wakeup.fileno())
-            for number in (signal.SIGINT, signal.SIGTERM):
+        """Copy until the input ends. The first signal ends the program before us, which has last words."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
                 signal.signal(number, _once)
-            end: float | None = None
-            while end is None or time.monotonic() < end:
-                watched = [0] if end is not None else [0, signalled.fileno()]
-                ready = select.select(watched, [], [], None if end is None else end - time.monotonic())[0]
-                if 0 in ready:
-                    data = _read()
-                    if not data:
-                        break
-                    self._take(data)
-                elif ready:
-                    end = time.monotonic() + DRAIN_TIMEOUT
-            signal.set_wakeup_fd(-1)
+        while True:
+            if not _can_read(self._due_in()):
+                self._log(self._terminal.due(time.monotonic()))
+                continue
+            data = _read()
+            if data is None:
+                continue
+            if not data:
+                break
+            self._take(data)
+        now = time.monotonic()
         rest = self._decoder.decode(b"", final=True)
-        self._log(self._splitter.feed(rest, time.monotonic()) + self._splitter.end())
+        self._log(self._terminal.feed(rest, now) + self._terminal.end())
+        self._put(self._tracebacks.end())
+
+    def _due_in(self) -> float | None:
+        now = time.monotonic()
+        times = [due for due in (self._terminal.due_in(now), self._tracebacks.due_in(now)) if due is not None]
+        return min(times) if times else None
 
     def _take(self, data: bytes) -> None:
         if self._copy:
@@ -86,22 +87,34 @@ class _Pipe:
                 _write_all(data)
             except OSError:
                 self._copy = False  # the reader is gone; the log goes on
-        self._log(self._splitter.feed(self._decoder.decode(data), time.monotonic()))
+        self._log(self._terminal.feed(self._decoder.decode(data), time.monotonic()))
 
     def _log(self, lines: list[str]) -> None:
+        now = time.monotonic()
         for line in lines:
-            self._shipper.put(time.time(), level_of_text(line, self._level), line)
+            self._put(self._tracebacks.feed(line, now))
+        self._put(self._tracebacks.due(now))
+
+    def _put(self, lines: list[str]) -> None:
+        for line in lines:
+            self._shipper.put(time.time(), level_of_text(line, self._level), line, wait=True)
 
 
 def _once(number: int, frame: FrameType | None) -> None:
-    """Let a second signal end the process; the loop sees this one by its socket."""
-    with contextlib.suppress(ValueError):
-        signal.signal(number, signal.SIG_DFL)
+    """Let a second signal end the process."""
+    signal.signal(number, signal.SIG_DFL)
 
 
-def _read() -> bytes:
+def _can_read(timeout: float | None) -> bool:
+    return bool(select.select([0], [], [], timeout)[0])
+
+
+def _read() -> bytes | None:
+    """Return what there is: nothing at the end of the input, None where there is nothing yet."""
     try:
         return os.read(0, CHUNK)
+    except BlockingIOError:
+        return None
     except OSError:  # the terminal was closed
         return b""
 
@@ -109,7 +122,10 @@ def _read() -> bytes:
 def _write_all(data: bytes) -> None:
     view = memoryview(data)
     while view:
-        view = view[os.write(1, view) :]
+        try:
+            view = view[os.write(1, view) :]
+        except BlockingIOError:  # somebody made it non-blocking, and its reader is slow
+            select.select([], [1], [])
 
 
 if __name__ == "__main__":

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import random
-import sys
 import threading
 import time
-from typing import Callable
 
 from tunedeck_client.batch import Batch
-from tunedeck_client.post import PostResult
+from tunedeck_client.post import Post, PostResult
 from tunedeck_client.spool import Spool
-from tunedeck_client.text import REPORT_MARK, Loss, is_report, loss_of, report, rfc3339
+from tunedeck_client.text import Loss, is_report, loss_of, report, rfc3339, say
 
 LINGER = 0.25  # s from one batch to the next that may still grow: few requests, and live all the same
 MAX_BACKOFF = 30.0  # s between two attempts
 MAX_BACKOFF_IN_FLUSH = 0.5  # s, while a caller waits in flush or close
 PATIENCE = 60.0  # s of 404 or 400 until lines are dropped: a kernel may start before its job is created
+UNREACHABLE_AFTER = 5.0  # s without an answer until stderr says so: a restart is no news
 ADOPT_EVERY = 10.0  # s between two looks for files that dead processes left
 
 _STORED, _REFUSED, _GIVEN_UP, _STOPPED = "stored", "refused", "given up", "stopped"
@@ -28,14 +26,15 @@ class Sender:
 
     201 is stored. No response, 408, 429 and 5xx are retried with exponential backoff; any other unexpected
     response (401, 403, a redirect, another server's 200) at the longest pause. 413 and 422 bisect the batch
-    until the bad line is alone, which is dropped. 404 and 400 are retried until no line was stored for
-    `patience` seconds; from then on each batch is dropped at its first 404 or 400.
+    until the bad line is alone. Lines are dropped at the service's own word only, a proxy says whatever it
+    likes: a bad line at its 413 or 422; every line at its 410 (the log was deleted), and at its 404 or 400
+    where that goes on for `patience` seconds and no line was ever stored.
     """
 
     def __init__(
         self,
         spool: Spool,
-        post: Callable[[str, bytes], PostResult],
+        post: Post,
         source: str,
         backoff: float,
         patience: float,
@@ -51,6 +50,10 @@ class Sender:
         self._adopt_at = 0.0
         self._quiet_until = 0.0
         self._failures = 0
+        self._failing_since: float | None = None
+        self._is_away = False  # and stderr knows
+        self._has_stored = False
+        self.stored = 0  # batches, so that a caller sees progress
         self._unwanted_since: float | None = None
         self._losses: dict[str, tuple[Loss, str]] = {}
         self._noted: set[int] = set()
@@ -88,7 +91,8 @@ class Sender:
         with self._spool.changed:
             now = time.monotonic()
             batch = self._spool.head()
-            if batch is not None and (not batch.open or now >= self._quiet_until or now < self._hurry_until):
+            is_due = now >= self._quiet_until or now < self._hurry_until
+            if batch is not None and (not batch.open or batch.is_urgent or is_due):
                 self._spool.hand_out(batch)
                 return batch
             until = self._adopt_at if batch is None else min(self._adopt_at, self._quiet_until)
@@ -112,7 +116,7 @@ class Sender:
             self._spool.done(batch)
 
     def _send(self, key: str, lines: list[bytes]) -> str:
-        verdict, answer = self._ask(key, b"".join(lines))
+        verdict, answer = self._ask(key, b"".join(lines), is_single=len(lines) == 1)
         if verdict == _REFUSED and len(lines) > 1:
             # The halves' keys derive from the batch's: a retry after a restart stores nothing twice.
             half = len(lines) // 2
@@ -130,27 +134,50 @@ class Sender:
                 self._lose(f"{verdict} {answer.status}", loss_of(lines), why)
         return verdict
 
-    def _ask(self, key: str, body: bytes) -> tuple[str, PostResult]:
+    def _ask(self, key: str, body: bytes, *, is_single: bool) -> tuple[str, PostResult]:
         answer = PostResult(0, None, "")
         while not self._stopping:
             answer = self._post(key, body)
-            if answer.status in (201, 413, 422):
-                self._failures = 0
-                self._unwanted_since = None
-                return (_STORED if answer.status == 201 else _REFUSED), answer
-            if answer.status in (400, 404):
-                now = time.monotonic()
-                if self._unwanted_since is None:
-                    self._unwanted_since = now
-                if now - self._unwanted_since >= self._patience:
-                    return _GIVEN_UP, answer
+            verdict = self._judge(answer, is_single=is_single)
+            if verdict is not None:
+                return verdict, answer
             self._pause_after(answer)
         return _STOPPED, answer
+
+    def _judge(self, answer: PostResult, *, is_single: bool) -> str | None:
+        """Return what became of the lines, or None: they are to be sent again."""
+        status = answer.status
+        if status == 201 and answer.is_ours:
+            self._reached()
+            self._has_stored = True
+            self.stored += 1
+            return _STORED
+        if status in (413, 422) and (answer.is_ours or not is_single):
+            self._reached()
+            return _REFUSED
+        if status == 410 and answer.is_ours:
+            return _GIVEN_UP
+        if status in (400, 404) and answer.is_ours and not self._has_stored:
+            now = time.monotonic()
+            if self._unwanted_since is None:
+                self._unwanted_since = now
+            if now - self._unwanted_since >= self._patience:
+                return _GIVEN_UP
+        return None
+
+    def _reached(self) -> None:
+        self._failures = 0
+        self._failing_since = self._unwanted_since = None
+        if self._is_away:
+            self._is_away = False
+            say(f"the logs service at {self._post.url} answers again")
 
     def _pause_after(self, answer: PostResult) -> None:
         status = answer.status
         expected = status in (0, 408, 429) or status >= 500
-        if not expected:
+        if expected:
+            self._note_away(answer)
+        else:
             self._note(status, answer.reason)
         if status in (429, 503) and answer.retry_after is not None:
             self._pause(answer.retry_after, asked=True)
@@ -181,11 +208,18 @@ class Sender:
         self._losses[kind] = loss, why
 
     def _note(self, status: int, reason: str) -> None:
-        if status not in self._noted and sys.stderr is not None:
+        if status not in self._noted:
             self._noted.add(status)
-            with contextlib.suppress(OSError, ValueError):
-                said = f"the logs service answers {status} {reason}" if status >= 0 else reason
-                sys.stderr.write(f"{REPORT_MARK}{said}\n")
+            say(f"the logs service answers {status} {reason}" if status >= 0 else reason)
+
+    def _note_away(self, answer: PostResult) -> None:
+        now = time.monotonic()
+        if self._failing_since is None:
+            self._failing_since = now
+        if not self._is_away and now - self._failing_since >= UNREACHABLE_AFTER:
+            self._is_away = True
+            what = f"answers {answer.status}" if answer.status else "cannot be reached"
+            say(f"the logs service at {self._post.url} {what} ({answer.reason}): lines wait for it")
 
 
 def _now(lines: int) -> Loss:

@@ -20,12 +20,14 @@ MAX_MEMORY_BYTES = 16 * 1024 * 1024  # of batches that could not be written to d
 
 def roots_of(job_id: int, url: str, spool_dir: str | os.PathLike[str] | None) -> list[str]:
     """Return the folders to try in turn, in which the processes of a job keep their spools."""
-    if spool_dir is not None:
-        return [os.path.join(os.fspath(spool_dir), f"job-{job_id}")]
-    state = os.environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
+    if spool_dir is not None:  # absolute, for the program may change its directory
+        return [os.path.join(os.path.abspath(os.fspath(spool_dir)), f"job-{job_id}")]
     user = os.getuid() if hasattr(os, "getuid") else "user"
     service = sha256(url.encode("utf-8", "replace")).hexdigest()[:12]
-    bases = [os.path.join(state, "tunedeck"), os.path.join(tempfile.gettempdir(), f"tunedeck-{user}")]
+    states = [os.environ.get("XDG_STATE_HOME", ""), os.path.join(os.path.expanduser("~"), ".local", "state")]
+    # A relative one is ignored (XDG Base Directory Specification); "~" stays where no home is known.
+    bases = [os.path.join(state, "tunedeck") for state in states if os.path.isabs(state)][:1]
+    bases.append(os.path.join(os.path.abspath(tempfile.gettempdir()), f"tunedeck-{user}"))
     return [os.path.join(base, service, f"job-{job_id}") for base in bases]
 
 
@@ -44,14 +46,18 @@ class Spool:
         self._sending: Batch | None = None
         self._number = 0
         self._adopting = threading.Lock()
+        self._roots = roots if max_bytes > 0 else []
+        self._open_folder()
+
+    def _open_folder(self) -> None:
         self._folder: OwnFolder | None = None
-        for root in roots if max_bytes > 0 else []:
+        for root in self._roots:
             with contextlib.suppress(OSError):
                 self._folder = OwnFolder(root)
                 break
         self._name = self._folder.name if self._folder else new_name()
 
-    def append(self, lines: list[bytes]) -> None:
+    def append(self, lines: list[bytes], *, is_urgent: bool = False) -> None:
         """Add lines, on disk or else in memory; beyond either bound a report replaces the oldest batch.
 
         The oldest, because the newest lines say where the training stands and why it ended.
@@ -64,12 +70,15 @@ class Spool:
                     batch.open = False
                     continue
                 self._write(batch, lines[:count])
+                self._batches[-1].is_urgent |= is_urgent
                 lines = lines[count:]
             self._drop_excess()
             self.changed.notify_all()
 
     def _growing(self) -> Batch:
         if not self._batches or not self._batches[-1].open:
+            if self._folder is not None and not os.path.isdir(self._folder.path):
+                self._open_folder()  # somebody has cleaned up
             self._number += 1
             key = f"{self._name}-{self._number:08d}"
             self._batches.append(Batch(key, self._path(key)))
@@ -174,6 +183,23 @@ class Spool:
         """Return the batches that are not done."""
         with self.changed:
             return set(self._batches)
+
+    def waiting_lines(self) -> dict[str | None, int]:
+        """Count the lines that are not done, by the folder in which they are, or None: in memory."""
+        counts: dict[str | None, int] = {}
+        for batch in self.waiting():
+            lines = batch.lines
+            if batch.found:
+                with contextlib.suppress(OSError):
+                    lines = len(batch.read())
+            folder = None if batch.path is None else os.path.dirname(batch.path)
+            counts[folder] = counts.get(folder, 0) + lines
+        return counts
+
+    def has_room(self) -> bool:
+        """Whether less than half of what the disk may take is taken."""
+        with self.changed:
+            return sum(batch.size for batch in self._batches) * 2 < self._limits[True]
 
     def wait_done(self, batches: set[Batch] | None, timeout: float | None) -> bool:
         """Wait until these batches, or all, are done or dropped; False after `timeout` s."""

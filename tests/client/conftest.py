@@ -23,6 +23,16 @@ from run import settings
 
 CLIENT = Path(__file__).resolve().parents[2] / "client"
 
+PREFACE = """
+import logging, os, sys, time
+from tunedeck_client import JobLogHandler
+url, spool = sys.argv[1:]
+handler = JobLogHandler(7, url=url, spool_dir=spool, backoff=0.02)
+log = logging.getLogger("training")
+log.setLevel(logging.DEBUG)
+log.addHandler(handler)
+"""
+
 
 class Service:
     """`lines` of job 7 as stored; `requests` as (key, body, status, arrival in monotonic seconds).
@@ -36,6 +46,7 @@ class Service:
         self.lines, self.requests, self.keys, self.plan = [], [], {}, []
         self.headers = []
         self.always = None
+        self.delay = 0
         self.refuse = lambda line: None
         self._lock = threading.Lock()
         self._released = threading.Event()
@@ -86,6 +97,7 @@ class Service:
             status, headers, answer = self._judge(order, request, key, body)
             self.requests.append((key, body, status, time.monotonic()))
             self.headers.append(dict(request.headers))
+        time.sleep(self.delay)
         if order == "hang":
             self._released.wait(30)
         if order in ("lose", "reset", "hang"):
@@ -93,7 +105,7 @@ class Service:
             request.close_connection = True
             request.connection.close()
             return
-        data = json.dumps(answer).encode()
+        data = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
         request.send_response(status)
         for name, value in {"Content-Length": str(len(data)), **headers}.items():
             request.send_header(name, value)
@@ -104,7 +116,10 @@ class Service:
         if order in ("reset", "hang"):
             return 0, {}, None
         if isinstance(order, int):
-            return order, {}, {"code": order, "message": f"told to say {order}"}
+            return order, {}, {"code": order, "status": "Told", "message": f"told to say {order}"}
+        if isinstance(order, bytes):  # of a proxy: a status and the page that it shows
+            status, _, page = order.partition(b" ")
+            return int(status), {}, page
         if isinstance(order, tuple):
             return order[0], order[1], {"code": order[0], "message": "told to"}
         if request.path != "/api/v1/jobs/7/logs":
@@ -114,15 +129,23 @@ class Service:
         digest = hashlib.sha256(body).hexdigest()
         if key in self.keys:
             same = self.keys[key] == digest
-            return (201, {"Idempotent-Replayed": "true"}, {}) if same else (422, {}, {"message": "key reused"})
+            return (
+                (201, {"Idempotent-Replayed": "true"}, {"count": body.count(b"\n")})
+                if same
+                else (422, {}, {"code": 422, "message": "key reused"})
+            )
         lines = [json.loads(line) for line in body.splitlines()]
         for line in lines:
             if self.refuse(line):
-                return self.refuse(line), {}, {"message": "a bad line", "errors": {"message": ["bad"]}}
+                return (
+                    self.refuse(line),
+                    {},
+                    {"code": self.refuse(line), "message": "a bad line", "errors": {"message": ["bad"]}},
+                )
             if len(line["message"].encode()) > 256 * 1024:  # raises for a lone surrogate
-                return 413, {}, {"message": "too long"}
+                return 413, {}, {"code": 413, "message": "too long"}
             if "\0" in line["message"] or line["level"] not in ("debug", "info", "warn", "error"):
-                return 422, {}, {"message": "NUL or level"}
+                return 422, {}, {"code": 422, "message": "NUL or level"}
         self.keys[key] = digest
         self.lines += lines
         return 201, {}, {"count": len(lines)}
@@ -180,10 +203,10 @@ def _environment():
 def run_python(tmp_path):
     """Run a program that logs to job 7 by `log`, with `handler`; the finished process."""
 
-    def run(program, url, *, spool=None, check=True, **options):
+    def run(program, url, *, spool=None, check=True, preface=PREFACE, environ=None, **options):
         done = subprocess.run(
-            [sys.executable, "-c", PREFACE + program, url, str(spool or tmp_path / "spool")],
-            env=_environment(),
+            [sys.executable, "-c", preface + program, url, str(spool or tmp_path / "spool")],
+            env=_environment() | (environ or {}),
             capture_output=True,
             text=True,
             timeout=30,
@@ -238,14 +261,3 @@ def start_pipe(tmp_path):
     for process in running:
         process.kill()
         process.communicate()
-
-
-PREFACE = """
-import logging, os, sys, time
-from tunedeck_client import JobLogHandler
-url, spool = sys.argv[1:]
-handler = JobLogHandler(7, url=url, spool_dir=spool, backoff=0.02)
-log = logging.getLogger("training")
-log.setLevel(logging.DEBUG)
-log.addHandler(handler)
-"""

@@ -3,12 +3,17 @@
 import io
 import json
 import logging
+import logging.config
 import re
 import time
+import weakref
 
 import pytest
 from tunedeck_client import JobLogHandler, __version__
 from tunedeck_client.sender import LINGER
+
+SLOW_MACHINE = 3
+"""What bounds in seconds are multiplied by, on a machine with other things to do."""
 
 
 def test_it_works(service, make_log):
@@ -215,3 +220,57 @@ def test_the_folder_without_spool_dir_is_the_users(service, make_log, tmp_path, 
     (file,) = (tmp_path / "state" / "tunedeck").glob("*/job-7/*/*.ndjson")
     assert json.loads(file.read_text())["message"] == "kept"
     assert file.parent.stat().st_mode & 0o077 == 0
+
+
+def test_dict_config_does_not_end_the_log(service, make_log):
+    log, handler = make_log(service.url)
+    log.info("before")
+    logging.config.dictConfig({"version": 1, "disable_existing_loggers": False, "loggers": {}})
+    log.info("after")
+    assert handler.flush() is True
+    assert service.messages == ["before", "after"]
+
+
+def test_close_and_flush_in_turn_lose_nothing(service, make_log):
+    log, handler = make_log(service.url)
+    for number in range(5):
+        log.info("%d", number)
+        handler.close()
+    assert service.messages == ["0", "1", "2", "3", "4"]
+    assert handler.flush() is True
+
+
+def test_logging_waits_no_two_seconds_for_a_dead_service(free_port, start_service, make_log):
+    log, handler = make_log(f"http://127.0.0.1:{free_port}")
+    log.info("before")
+    begin = time.monotonic()
+    logging.shutdown([weakref.ref(handler)])
+    assert time.monotonic() - begin < 2.0 * SLOW_MACHINE
+    log.info("after")
+    service = start_service(free_port)
+    assert handler.flush(30) is True
+    assert service.messages == ["before", "after"]
+
+
+def test_a_record_of_two_loggers_is_sent_once(service, make_log):
+    log, handler = make_log(service.url)
+    child = logging.Logger("child")
+    child.parent = log
+    child.addHandler(handler)
+    _, second = make_log(service.url)
+    child.addHandler(second)
+    child.info("once")
+    child.info("once")
+    assert handler.flush()
+    assert second.flush()
+    assert service.messages == ["once", "once"], "two records, and three handlers that saw each"
+
+
+def test_an_error_does_not_linger(service, make_log):
+    log, _ = make_log(service.url)
+    log.info("first")
+    assert service.wait_for(lambda s: len(s.lines) == 1)
+    log.error("second")
+    assert service.wait_for(lambda s: len(s.lines) == 2)
+    first, second = (arrival for _, _, _, arrival in service.requests)
+    assert second - first < LINGER * SLOW_MACHINE

@@ -1,9 +1,17 @@
 """`tunedeck-log`, as a process."""
 
+import os
 import signal
+import subprocess
+import sys
+import threading
 import time
+from pathlib import Path
 
+import pytest
 from tunedeck_client import __version__
+
+CLIENT = Path(__file__).resolve().parents[2] / "client"
 
 
 def test_it_works(service, start_pipe):
@@ -51,22 +59,59 @@ def test_quiet_prints_nothing(service, start_pipe):
     assert service.messages == ["x"]
 
 
-def test_a_signal_drains_what_there_is(service, start_pipe):
-    pipes = {signal.SIGINT: start_pipe(service.url), signal.SIGTERM: start_pipe(service.url)}
-    for number, pipe in pipes.items():
-        pipe.stdin.write(b"%d one\n" % number)
-        pipe.stdin.flush()
-    assert service.wait_for(lambda s: len(s.lines) == 2)
-    for number, pipe in pipes.items():
-        pipe.send_signal(number)
-    time.sleep(0.1)
-    for number, pipe in pipes.items():
-        pipe.stdin.write(b"%d last words\n%d no end" % (number, number))
-        pipe.stdin.flush()
-    for number, pipe in pipes.items():
-        assert (pipe.wait(10), pipe.stderr.read()) == (0, b"")
-        mine = [message for message in service.messages if message.startswith(f"{number} ")]
-        assert mine == [f"{number} one", f"{number} last words", f"{number} no end"]
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_leaves_the_program_its_last_words(service, start_pipe, number):
+    pipe = start_pipe(service.url)
+    pipe.stdin.write(b"one\n")
+    pipe.stdin.flush()
+    assert service.wait_for(lambda s: s.messages == ["one"])
+    pipe.send_signal(number)
+    time.sleep(1.5)
+    pipe.stdin.write(b"checkpoint saved\nno end")
+    pipe.stdin.flush()
+    pipe.stdin.close()
+    assert (pipe.wait(10), pipe.stderr.read()) == (0, b"")
+    assert service.messages == ["one", "checkpoint saved", "no end"]
+    pipe.stdin = None
+
+
+def test_a_second_signal_ends_it(service, start_pipe):
+    pipe = start_pipe(service.url)
+    pipe.stdin.write(b"one\n")
+    pipe.stdin.flush()
+    assert service.wait_for(lambda s: s.messages == ["one"])
+    pipe.send_signal(signal.SIGTERM)
+    time.sleep(0.2)
+    pipe.send_signal(signal.SIGTERM)
+    assert pipe.wait(10) == -signal.SIGTERM
+
+
+SAVES_FOR_A_WHILE = """
+import signal, sys, time
+def save(*_):
+    for part in range(20):
+        print("saving", part, flush=True)
+        time.sleep(0.1)
+    print("saved", flush=True)
+    sys.exit(0)
+signal.signal(signal.SIGTERM, save)
+print("training", flush=True)
+time.sleep(60)
+"""
+
+
+def test_the_group_is_terminated_and_the_training_saves(service, tmp_path):
+    """As a scheduler does it: TERM to all of `trap : TERM; python … | tunedeck-log …`."""
+    program = tmp_path / "save.py"
+    program.write_text(SAVES_FOR_A_WHILE)
+    tunedeck_log = f"{sys.executable} -m tunedeck_client --job 7 --url {service.url} --spool-dir {tmp_path}/spool"
+    script = f"set -o pipefail; trap : TERM; {sys.executable} {program} | {tunedeck_log} > {tmp_path}/out"
+    environ = {**os.environ, "PYTHONPATH": str(CLIENT)}
+    shell = subprocess.Popen(["bash", "-c", script], env=environ, start_new_session=True)
+    assert service.wait_for(lambda s: "training" in s.messages)
+    os.killpg(shell.pid, signal.SIGTERM)
+    assert shell.wait(20) == 0
+    assert service.messages == ["training", *(f"saving {part}" for part in range(20)), "saved"]
 
 
 def test_a_broken_stdout_does_not_stop_the_log(service, start_pipe):
@@ -87,3 +132,104 @@ def test_it_rejects_arguments_that_cannot_work(start_pipe):
     _, err = pipe.communicate(b"", timeout=10)
     assert pipe.returncode == 2
     assert b"url must be" in err
+
+
+def test_a_file_faster_than_the_service_is_sent_whole(service, start_pipe):
+    """The spool fills while the service takes: the pipe pushes back, and at the end goes on as long as it takes."""
+    service.delay = 0.05
+    pipe = start_pipe(service.url, "--quiet", command=("-c", SMALL_SPOOL))
+    text = b"".join(b"line %d %s\n" % (number, b"x" * 100) for number in range(20_000))
+    _, err = pipe.communicate(text, timeout=60)
+    assert (pipe.returncode, err) == (0, b"")
+    assert [message.split()[1] for message in service.messages] == [str(number) for number in range(20_000)]
+
+
+SMALL_SPOOL = """
+import tunedeck_client.log_shipper as shipping
+from tunedeck_client import pipe
+class LogShipper(shipping.LogShipper):
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options, max_spool_bytes=1_000_000, max_queue_bytes=200_000)
+pipe.LogShipper = LogShipper
+raise SystemExit(pipe.main(exit_timeout=1.0))
+"""
+
+
+def test_what_hangs_is_shown_every_five_seconds(service, start_pipe):
+    pipe = start_pipe(service.url)
+    pipe.stdin.write(b"\r 40%|####\n\r 10%|#     \x1b[A")
+    pipe.stdin.flush()
+    assert service.wait_for(lambda s: s.messages == [" 40%|####", " 10%|#     "], timeout=20)
+
+
+def test_a_stdout_that_would_block_is_waited_for(service, tmp_path):
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    text = b"x" * 99 + b"\n"
+    command = [sys.executable, "-m", "tunedeck_client", "--job", "7", "--spool-dir", str(tmp_path / "spool")]
+    slow = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=writer, env=pipe_environment(service.url))
+    os.close(writer)
+    writing = threading.Thread(target=slow.communicate, args=(text * 5_000,))
+    writing.start()
+    read = b""
+    while data := os.read(reader, 1000):
+        read += data
+    os.close(reader)
+    writing.join(10)
+    assert slow.returncode == 0
+    assert read == text * 5_000
+
+
+def pipe_environment(url):
+    return {**os.environ, "PYTHONPATH": str(CLIENT), "LOGS_URL": url}
+
+
+def test_a_stdin_that_would_block_is_waited_for(service, tmp_path):
+    reader, writer = os.pipe()
+    os.set_blocking(reader, False)
+    command = [sys.executable, "-m", "tunedeck_client", "--job", "7", "--spool-dir", str(tmp_path / "spool")]
+    pipe = subprocess.Popen(command, stdin=reader, stdout=subprocess.DEVNULL, env=pipe_environment(service.url))
+    os.close(reader)
+    os.write(writer, b"one\n")
+    assert service.wait_for(lambda s: s.messages == ["one"])
+    os.write(writer, b"two\n")
+    os.close(writer)
+    assert pipe.wait(10) == 0
+    assert service.messages == ["one", "two"]
+
+
+def test_a_dead_service_is_told_and_what_waits_can_be_sent(start_service, free_port, start_pipe, tmp_path):
+    url = f"http://127.0.0.1:{free_port}"
+    pipe = start_pipe(url, command=("-c", "from tunedeck_client.pipe import main; raise SystemExit(main())"))
+    _, err = pipe.communicate(b"one\ntwo\n", timeout=30)
+    away, waits = err.decode().splitlines()
+    assert f"the logs service at {url} cannot be reached" in away
+    assert waits.startswith(f"tunedeck-client: 2 lines not sent yet, kept in {tmp_path / 'spool' / 'job-7'}/")
+    service = start_service(free_port)
+    command = waits.split("To send them: ")[1].replace("tunedeck-log", f"{sys.executable} -m tunedeck_client")
+    subprocess.run(["bash", "-c", command], env=pipe_environment(url), check=True, timeout=30)
+    assert service.messages == ["one", "two"]
+
+
+def test_it_tells_when_the_service_is_back(start_service, free_port, start_pipe):
+    url = f"http://127.0.0.1:{free_port}"
+    pipe = start_pipe(url)
+    pipe.stdin.write(b"one\n")
+    pipe.stdin.flush()
+    assert b"cannot be reached" in pipe.stderr.readline()
+    service = start_service(free_port)
+    _, err = pipe.communicate(timeout=60)
+    assert err.decode() == f"tunedeck-client: the logs service at {url} answers again\n"
+    assert service.messages == ["one"]
+
+
+def test_colours_stay_and_other_sequences_go(service, start_pipe):
+    start_pipe(service.url).communicate(b"\x1b]0;title\x07\x1b[31mred\x1b[0m\x1b[?25l\n", timeout=10)
+    assert service.messages == ["\x1b[31mred\x1b[0m"]
+
+
+def test_a_traceback_is_one_line_of_level_error(service, start_pipe):
+    text = b'start\nTraceback (most recent call last):\n  File "x", line 1\nValueError: bad\nend\n'
+    start_pipe(service.url).communicate(text, timeout=10)
+    assert [line["level"] for line in service.lines] == ["info", "error", "info"]
+    assert service.messages[1].endswith("ValueError: bad")

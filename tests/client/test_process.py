@@ -1,5 +1,6 @@
 """Exit, fork and the end of the interpreter."""
 
+import socket
 import time
 
 
@@ -24,14 +25,15 @@ log.info("logged")
 SHORT_EXIT_PIPE = "from tunedeck_client.pipe import main; raise SystemExit(main(exit_timeout=1.0))"
 
 
-def test_the_exit_beside_a_dead_service_is_bounded_and_silent(run_python, start_pipe, service, make_log):
+def test_the_exit_beside_a_dead_service_is_bounded_and_tells_what_waits(run_python, start_pipe, service, make_log):
     start = time.monotonic()
     pipe = start_pipe("http://127.0.0.1:1", command=("-c", SHORT_EXIT_PIPE))
     pipe.stdin.write(b"printed\n" * 5_000)
     pipe.stdin.close()
     done = run_python(SHORT_EXIT, "http://127.0.0.1:1")
-    assert (done.stdout, done.stderr) == ("", "")
-    assert (pipe.wait(10), pipe.stdout.read(), pipe.stderr.read()) == (0, b"printed\n" * 5_000, b"")
+    assert (done.stdout, "1 line not sent yet" in done.stderr) == ("", True)
+    assert (pipe.wait(10), pipe.stdout.read()) == (0, b"printed\n" * 5_000)
+    assert b"5000 lines not sent yet" in pipe.stderr.read()
     pipe.stdin = None
     assert time.monotonic() - start > 1.0, "both waited for the service, and not for ever"
     _, handler = make_log(service.url)
@@ -148,3 +150,97 @@ os.kill(os.getpid(), 9)
     _, handler = make_log(service.url)
     assert handler.flush() is True
     assert service.messages == ["left"]
+
+
+def test_the_exception_that_ends_it_is_logged(service, run_python):
+    done = run_python("def boom(): raise ValueError('why')\nboom()", service.url, check=False)
+    assert done.returncode == 1
+    (line,) = service.lines
+    assert line["level"] == "error"
+    assert line["message"].startswith("Traceback (most recent call last):")
+    assert line["message"].endswith("ValueError: why")
+    assert "ValueError: why" in done.stderr, "as before"
+
+
+def test_the_exception_that_ends_a_thread_is_logged(service, run_python):
+    program = """
+import threading
+def boom(): raise KeyError("why")
+thread = threading.Thread(target=boom, name="loader")
+thread.start()
+thread.join()
+"""
+    done = run_python(program, service.url)
+    (line,) = service.lines
+    assert line["message"].startswith("in thread loader: Traceback")
+    assert "KeyError: 'why'" in done.stderr
+
+
+def test_hooks_that_were_there_are_called_and_ours_can_be_left_out(service, run_python):
+    program = """
+sys.excepthook = lambda *error: print("their own", file=sys.stderr)
+handler = JobLogHandler(7, url=url, spool_dir=spool{})
+raise ValueError("why")
+"""
+    preface = "import sys\nfrom tunedeck_client import JobLogHandler\nurl, spool = sys.argv[1:]\n"
+    done = run_python(program.format(""), service.url, preface=preface, check=False)
+    assert (done.stderr, len(service.lines)) == ("their own\n", 1)
+    done = run_python(program.format(", excepthook=False"), service.url, preface=preface, check=False)
+    assert (done.stderr, len(service.lines)) == ("their own\n", 1)
+
+
+def test_a_relative_spool_is_where_it_was_when_the_program_moves(free_port, start_service, run_python, tmp_path):
+    program = """
+os.makedirs("elsewhere")
+own = JobLogHandler(7, url=url, spool_dir="spool", exit_timeout=0.1)
+os.chdir("elsewhere")
+log.addHandler(own)
+log.removeHandler(handler)
+log.info("kept")
+"""
+    url = f"http://127.0.0.1:{free_port}"
+    done = run_python(program, url, cwd=tmp_path)
+    assert f"kept in {tmp_path}/spool/job-7/" in done.stderr
+    service = start_service(free_port)
+    run_python("handler.flush()", url, spool=tmp_path / "spool")
+    assert service.messages == ["kept"]
+
+
+def test_without_a_home_the_spool_is_in_the_temporary_folder(service, run_python, tmp_path):
+    program = """
+import glob
+os.environ.pop("XDG_STATE_HOME", None)
+os.path.expanduser = lambda path: path
+own = JobLogHandler(7, url=url)
+assert not os.path.exists("~")
+assert glob.glob(f"{os.environ['TMPDIR']}/tunedeck-*/*/job-7")
+"""
+    run_python(program, service.url, cwd=tmp_path, environ={"TMPDIR": str(tmp_path)})
+
+
+NO_THREAD_IS_LEFT = """
+import sys, threading
+from tunedeck_client.pipe import main
+code = main(exit_timeout=0.2)
+assert threading.active_count() == 1, threading.enumerate()
+sys.exit(code)
+"""
+
+
+def test_no_thread_outlives_the_command_while_a_request_hangs(service, start_pipe):
+    """One inside of TLS crashed the interpreter at its end, two or three times in thirty."""
+    service.always = "hang"
+    pipe = start_pipe(service.url, command=("-c", NO_THREAD_IS_LEFT))
+    _, err = pipe.communicate(b"one\n", timeout=20)
+    assert pipe.returncode == 0, err
+
+
+def test_a_handshake_that_hangs_does_not_crash_the_end(start_pipe):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        pipe = start_pipe(
+            f"https://127.0.0.1:{silent.getsockname()[1]}",
+            command=("-c", "from tunedeck_client.pipe import main; main(exit_timeout=0.2)"),
+        )
+        _, err = pipe.communicate(b"one\n", timeout=20)
+    assert pipe.returncode == 0, err
+    assert b"1 line not sent yet" in err

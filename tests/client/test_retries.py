@@ -152,6 +152,44 @@ def test_an_unknown_job_is_waited_for_and_then_given_up(service, make_log, capfd
     assert f"2 lines lost, from {'2'}" in service.messages[1]
 
 
+@pytest.mark.parametrize("status", [400, 404, 410, 413, 422, 201])
+def test_a_proxys_word_drops_no_line(service, make_log, status):
+    service.always = b"%d <html>nginx</html>" % status
+    log, handler = make_log(service.url, patience=0.05, backoff=0.01)
+    for number in range(3):
+        log.info("%d", number)
+    assert handler.flush(0.5) is False
+    assert (service.lines, handler.lost) == ([], 0)
+    service.always = None
+    assert handler.flush() is True
+    assert service.messages == ["0", "1", "2"]
+
+
+@pytest.mark.parametrize("status", [400, 404])
+def test_once_a_line_was_stored_the_job_is_waited_for(service, make_log, status):
+    log, handler = make_log(service.url, patience=0.05, backoff=0.01)
+    log.info("stored")
+    assert handler.flush()
+    service.always = status
+    log.info("kept")
+    assert handler.flush(0.5) is False
+    assert handler.lost == 0
+    service.always = None
+    assert handler.flush() is True
+    assert service.messages == ["stored", "kept"]
+
+
+def test_a_log_that_was_deleted_takes_no_more_lines(service, make_log, capfd):
+    log, handler = make_log(service.url)
+    log.info("stored")
+    assert handler.flush()
+    service.always = 410
+    log.info("dropped")
+    assert handler.flush() is False
+    assert (handler.lost, len(service.requests)) == (1, 2)
+    assert "answers 410" in capfd.readouterr().err
+
+
 def test_a_job_that_appears_in_time_loses_nothing(service, make_log):
     service.plan = [404] * 3
     log, handler = make_log(service.url)

@@ -3,11 +3,13 @@
 import json
 import os
 import re
+import shutil
 import signal
 import threading
 import time
 
 import pytest
+from tunedeck_client import folder
 from tunedeck_client.batch import Batch
 from tunedeck_client.folder import OwnFolder
 from tunedeck_client.spool import Spool
@@ -301,3 +303,36 @@ def test_two_handlers_of_one_process_do_not_mix(service, make_log):
     for n in range(2):
         mine = [entry["message"] for entry in service.lines if entry["source"] == f"s{n}"]
         assert mine == [str(number) for number in range(200)]
+
+
+def test_a_folder_that_vanished_is_made_again(service, make_log, tmp_path):
+    log, handler = make_log(service.url)
+    log.info("one")
+    assert handler.flush()
+    shutil.rmtree(tmp_path / "spool")
+    for message in ("two", "three"):
+        log.info(message)
+        assert handler.flush()
+    service.always = 503
+    log.info("four")
+    assert service.wait_for(lambda s: s.requests[-1][2] == 503)
+    assert list((tmp_path / "spool").rglob("*.ndjson")), "on disk, not in memory"
+    service.always = None
+    assert handler.flush()
+    assert service.messages == ["one", "two", "three", "four"]
+
+
+def test_what_another_host_left_is_not_touched(service, make_log, tmp_path):
+    """Its process may live: some file systems keep locks within one machine."""
+    root = tmp_path / "spool" / "job-7"
+    theirs = root / f"{folder.new_name()}@00000000"
+    theirs.mkdir(parents=True)
+    (theirs / "lock").touch()
+    (theirs / "batch-1.ndjson").write_text('{"message": "theirs"}\n')
+    ours = root / f"{folder.new_name()}@{folder.host_id()}"
+    shutil.copytree(theirs, ours)
+    (ours / "batch-1.ndjson").write_text('{"timestamp": "2026-02-19T10:30:45Z", "level": "info", "message": "ours"}\n')
+    _, handler = make_log(service.url)
+    assert handler.flush()
+    assert service.messages == ["ours"]
+    assert (theirs / "batch-1.ndjson").exists()
