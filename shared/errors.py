@@ -32,6 +32,12 @@ class Conflict(ServiceError):
     status = 409
 
 
+class Gone(ServiceError):
+    """It was there, and will not be again."""
+
+    status = 410
+
+
 class TooLarge(ServiceError):
     status = 413
 

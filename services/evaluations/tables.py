@@ -53,6 +53,8 @@ class Evaluation(_Table):
     created_at = TimeField()
     started_at = TimeField(null=True)
     completed_at = TimeField(null=True)
+    request_key = CharField(null=True)
+    request_digest = CharField(null=True)
     test_set_sha256 = CharField(null=True)
     """Of the set as the worker first read it; with the index in the set this is what a row is known by."""
     total = IntegerField(null=True)

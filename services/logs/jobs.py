@@ -8,7 +8,9 @@ from typing import Any
 from services.logs.tables import Job, connected, database
 from shared.database.pagination import Page, paginate
 from shared.database.queries import get_or_404
+from shared.database.request_keys import create_once
 from shared.errors import Conflict
+from shared.request_key import RequestKey
 
 STATUSES = ("pending", "running", "completed", "failed", "cancelled")
 TERMINAL = frozenset({"completed", "failed", "cancelled"})
@@ -17,12 +19,15 @@ _TRANSITIONS = {"pending": {"running", "failed", "cancelled"}, "running": TERMIN
 
 
 @connected
-def create_job(dataset_id: int, configuration: dict[str, Any]) -> Job:
-    """Store a pending job."""
-    with database.atomic():
-        return Job.create(
-            dataset_id=dataset_id, configuration=configuration, status="pending", created_at=datetime.now(UTC)
-        )
+def create_job(sent: RequestKey | None, dataset_id: int, configuration: dict[str, Any]) -> tuple[Job, bool]:
+    """Store a pending job, or return the one that the same request stored before, and say which."""
+    return create_once(
+        *(Job, sent),
+        dataset_id=dataset_id,
+        configuration=configuration,
+        status="pending",
+        created_at=datetime.now(UTC),
+    )
 
 
 @connected

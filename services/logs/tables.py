@@ -46,6 +46,10 @@ class Job(_Table):
     completed_at = TimeField(null=True)
     has_keys = BooleanField(default=True)
     """Until the job's idempotency keys are forgotten, some time after its end."""
+    log_expired_at = TimeField(null=True)
+    """When its lines were deleted; it takes no more of them."""
+    request_key = CharField(null=True)
+    request_digest = CharField(null=True)
 
 
 class Line(_Table):

@@ -42,6 +42,8 @@ class Model(_Table):
     """Counts the changes to the model's files, so that a listing of the store can be told from a stale one."""
     created_at = TimeField()
     updated_at = TimeField()
+    request_key = CharField(null=True)
+    request_digest = CharField(null=True)
 
 
 class File(_Table):

@@ -18,7 +18,7 @@ def test_an_evaluation_of_the_first_release_is_scored_by_the_defaults(new_databa
             "VALUES (1, 'datasets/a', 'b', 't', 't', 'pending', 0, 0, 0, 0)"
         )
 
-    assert migrate(opened, MIGRATIONS) == ["0002_trusted"]
+    assert migrate(opened, MIGRATIONS)[0] == "0002_trusted"
 
     database.initialize(opened)
     with connection(opened):

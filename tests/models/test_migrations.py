@@ -14,7 +14,7 @@ def test_files_from_before_keep_what_was_known_of_them(new_database, database_ki
         database.execute_sql(
             f"INSERT INTO file ({columns}) VALUES (1, 'a', 'a', 5, 'e', 6, 's'), (1, 'b', 'b', 5, 'e', 6, NULL)"
         )
-        assert migrate(database, MIGRATIONS) == ["0002_uploads", "0003_listing", "0004_plans", "0005_no_stored_plans"]
+        assert migrate(database, MIGRATIONS)[0] == "0002_uploads"
         known, unread = File.select().order_by(File.id)
     assert (known.crc32, known.sha256, known.announced_sha256) == (6, "s", None)
     assert (unread.crc32, unread.sha256, unread.announced_sha256) == (6, None, None)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import url_for
-
 from services.evaluations.api import detail
 from services.evaluations.api.detail import Detail
 from services.evaluations.api.schemas import (
@@ -23,7 +21,9 @@ from services.evaluations.models_client import ModelsClient
 from services.evaluations.records import evaluations
 from services.evaluations.records.evaluations import CHANNEL
 from shared.database.pagination import Page
+from shared.http import idempotency
 from shared.http.collaborators import collaborator
+from shared.http.idempotency import created, request_key
 from shared.http.service import Blueprint
 from shared.notifier import Notifier
 from shared.s3.bucket import Bucket
@@ -34,11 +34,14 @@ blp = Blueprint("evaluations", __name__, url_prefix="/api/v1")
 @blp.post("/models/<id:model_id>/evaluate")
 @blp.arguments(NewEvaluationSchema)
 @blp.response(202, CreatedSchema)
+@blp.doc(**idempotency.DOCUMENTED)
 def create_evaluation(new: dict[str, Any], model_id: int) -> Any:
     """Have a ready model judged against its base on a test set."""
-    evaluation = evaluations.create_evaluation(collaborator(Bucket), collaborator(ModelsClient), model_id, **new)
+    evaluation, replayed = evaluations.create_evaluation(
+        collaborator(Bucket), collaborator(ModelsClient), request_key(new), model_id, **new
+    )
     collaborator(Notifier).publish(CHANNEL, str(evaluation.id))
-    return evaluation, {"Location": url_for("evaluations.get_evaluation", evaluation_id=evaluation.id)}
+    return evaluation, created("evaluations.get_evaluation", replayed=replayed, evaluation_id=evaluation.id)
 
 
 @blp.get("/evaluations")

@@ -10,7 +10,9 @@ from services.evaluations.models_client import ModelsClient
 from services.evaluations.tables import Evaluation, Example, connected, database
 from shared.database.pagination import Page, paginate
 from shared.database.queries import get_or_404
+from shared.database.request_keys import create_once, find_created
 from shared.errors import Conflict
+from shared.request_key import RequestKey
 from shared.s3.bucket import Bucket
 
 CHANNEL = "evaluations"
@@ -24,22 +26,28 @@ SHOWN_EXAMPLES = 100
 def create_evaluation(
     bucket: Bucket,
     models: ModelsClient,
+    sent: RequestKey | None,
     model_id: int,
     *,
     test_set_path: str,
     base_model_name: str | None,
     fine_tuned_served_name: str | None,
     **how: Any,
-) -> Evaluation:
-    """Store a pending evaluation of a ready model; ``how`` it is scored goes into the columns of those names.
+) -> tuple[Evaluation, bool]:
+    """Store a pending evaluation of a ready model, or return the one that the same request stored, and say which.
 
+    ``how`` it is scored goes into the columns of those names.
     Raises NotFound (no such model), Conflict (not ready), Unprocessable (no such test set), Unavailable.
     """
+    earlier = _find_created(sent)
+    if earlier is not None:
+        return earlier, True
     model = models.find_model(model_id)
     if model.status != "ready":
         raise Conflict(f"Model {model_id} is {model.status}, not ready.")
     require_set(bucket, test_set_path)
     return _insert(
+        sent,
         model_id=model_id,
         test_set_path=test_set_path,
         base_model_name=base_model_name or model.base_model,
@@ -51,9 +59,14 @@ def create_evaluation(
 
 
 @connected
-def _insert(**values: Any) -> Evaluation:
-    with database.atomic():
-        return Evaluation.create(status="pending", created_at=datetime.now(UTC), **values)
+def _find_created(sent: RequestKey | None) -> Evaluation | None:
+    found: Evaluation | None = find_created(Evaluation, sent)
+    return found
+
+
+@connected
+def _insert(sent: RequestKey | None, **values: Any) -> tuple[Evaluation, bool]:
+    return create_once(Evaluation, sent, status="pending", created_at=datetime.now(UTC), **values)
 
 
 @connected

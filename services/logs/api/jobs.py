@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import url_for
-
 from services.logs import jobs
 from services.logs.api.schemas import JobPageSchema, JobSchema, JobsQuery, JobUpdateSchema, NewJobSchema
 from services.logs.lines.idempotency_keys import KeySweep
 from services.logs.streaming.hub import Hub
 from services.logs.tables import Job
 from shared.database.pagination import Page
+from shared.http import idempotency
 from shared.http.collaborators import collaborator
 from shared.http.fields import only_changes
+from shared.http.idempotency import created, request_key
 from shared.http.service import Blueprint
 
 blp = Blueprint("jobs", __name__, url_prefix="/api/v1")
@@ -22,10 +22,11 @@ blp = Blueprint("jobs", __name__, url_prefix="/api/v1")
 @blp.post("/jobs")
 @blp.arguments(NewJobSchema)
 @blp.response(201, JobSchema)
+@blp.doc(**idempotency.DOCUMENTED)
 def create_job(new: dict[str, Any]) -> Any:
     """Create a pending job, for a kernel to claim."""
-    job = jobs.create_job(**new)
-    return job, {"Location": url_for("jobs.get_job", job_id=job.id)}
+    job, replayed = jobs.create_job(request_key(new), **new)
+    return job, created("jobs.get_job", replayed=replayed, job_id=job.id)
 
 
 @blp.get("/jobs")

@@ -18,13 +18,17 @@ from services.logs.api.schemas import (
 )
 from services.logs.jobs import get_job
 from services.logs.lines import queries
+from services.logs.lines.delete import delete_log, require_log
 from services.logs.lines.ingest import Ingest, StoredBatch
-from services.logs.lines.parse import MAX_BATCH_BYTES, NewBatch, idempotency_key, read_batch
+from services.logs.lines.parse import MAX_BATCH_BYTES, NewBatch, read_batch
 from services.logs.lines.queries import Filter, line_record
+from services.logs.streaming.hub import Hub
 from services.logs.streaming.stream import Connection, Streams
 from services.logs.streaming.subscriber import subscription
+from shared.errors import Unprocessable
 from shared.http.body import read_body
 from shared.http.collaborators import collaborator
+from shared.http.idempotency import REPLAYED, idempotency_key
 from shared.http.service import Blueprint
 
 blp = Blueprint("lines", __name__, url_prefix="/api/v1")
@@ -44,9 +48,9 @@ _STREAM_HEADERS = {
 @blp.doc(**LINES_DOCUMENTED)
 def create_lines(job_id: int) -> Response:
     """Store one line, or many (`{"logs": [...]}` or NDJSON): all on disk when the answer comes, or none."""
-    key = idempotency_key(request.headers.get("Idempotency-Key"))
-    raw = read_body(MAX_BATCH_BYTES)
-    batch = read_batch(raw, request.mimetype, request.headers.get("Content-Encoding", ""))
+    key = idempotency_key()
+    raw, encoding = read_body(MAX_BATCH_BYTES), request.headers.get("Content-Encoding", "")
+    batch = read_batch(raw, request.mimetype, encoding, lenient=_ignores_unknown())
     stored = collaborator(Ingest).store(job_id, batch, key)
     return _stored_answer(job_id, batch, stored)
 
@@ -63,12 +67,30 @@ def get_lines(query: dict[str, Any], job_id: int) -> Response:
     return _page_answer(job_id, query)
 
 
+@blp.delete("/jobs/<id:job_id>/logs")
+def delete_lines(job_id: int) -> dict[str, str]:
+    """Delete a job's log for good, a leaked secret's say: its streams end, and from then on it answers 410."""
+    try:
+        delete_log(job_id)
+    finally:
+        collaborator(Hub).announce(job_id)
+    return {"message": "Log deleted successfully"}
+
+
+def _ignores_unknown() -> bool:
+    # By hand: a schema would take as long as a single line.
+    unknown = request.args.get("unknown", "refuse")
+    if unknown not in ("refuse", "ignore"):
+        raise Unprocessable.field("unknown", "Must be one of: refuse, ignore.")
+    return unknown == "ignore"
+
+
 def _stored_answer(job_id: int, batch: NewBatch, stored: StoredBatch) -> Response:
     after, limit = stored.first_id - 1, min(stored.count, 1000)
     # By hand: for a single line url_for would be a tenth of the whole request.
     headers = {"Location": f"{blp.url_prefix}/jobs/{job_id}/logs?after={after}&limit={limit}"}
     if stored.replayed:
-        headers["Idempotent-Replayed"] = "true"
+        headers |= REPLAYED
     if not batch.single:
         counts = {"count": stored.count, "first_id": stored.first_id, "last_id": stored.last_id}
         return _json_answer(counts, 201, headers)
@@ -89,6 +111,7 @@ def _wants_stream(accept: MIMEAccept, parameters: Iterable[str]) -> bool:
 
 def _page_answer(job_id: int, query: dict[str, Any]) -> Response:
     job = get_job(job_id)
+    require_log(job)
     descending = query["order"] == "desc"
     first, last = query["after"] + 1, min(job.last_line, query["before"] - 1)
     wanted = Filter(query["level"], query["source"])
@@ -117,12 +140,14 @@ def _json_answer(answer: dict[str, Any], status: int, headers: dict[str, str]) -
 
 
 def _stream_answer(job_id: int, query: dict[str, Any]) -> Response:
-    last_event_ids = (request.headers.get("Last-Event-ID"), query["last_event_id"])
+    asked = ("last_event_id", "last_event_id_of_polyfills", "last_event_id_header")
+    last_event_ids = (request.headers.get("Last-Event-ID"), *(query[name] for name in asked))
     wanted = subscription(as_json=query["format"] == "json", level=query["level"], source=query["source"])
     connection = Connection(
         request.environ.get("gunicorn.socket"), chunked=request.environ["SERVER_PROTOCOL"] == "HTTP/1.1"
     )
-    stream = collaborator(Streams).start(job_id, last_event_ids, query["tail"], wanted, connection)
+    streams = collaborator(Streams)
+    stream = streams.start(job_id, last_event_ids, query["tail"], wanted, connection, follow=query["follow"])
     if stream is None:
         return Response(status=204, headers={"Vary": "Accept"})
     # Passed through as it is: Werkzeug's two iterators around it would cost each idle stream a kilobyte.

@@ -10,11 +10,13 @@ from marshmallow import validate
 from services.logs.jobs import STATUSES
 from services.logs.lines.levels import LEVEL_NUMBERS, LEVELS, Level
 from services.logs.lines.parse import MAX_SOURCE
+from shared.http import idempotency
 from shared.http.fields import (
     MAX_ID,
     BodySchema,
     Integer,
     JSONObject,
+    QueryBoolean,
     QueryInteger,
     QuerySchema,
     QueryText,
@@ -34,6 +36,7 @@ class JobSchema(ma.Schema):
     created_at = Time()
     started_at = Time(allow_none=True)
     completed_at = Time(allow_none=True)
+    log_expired_at = Time(allow_none=True)
 
 
 JobPageSchema = page_schema(JobSchema, "JobPage")
@@ -81,7 +84,8 @@ LINES_DOCUMENTED: dict[str, Any] = {
         },
     },
     "parameters": [
-        {"in": "header", "name": "Idempotency-Key", "schema": {"type": "string", "minLength": 1, "maxLength": 255}}
+        *idempotency.DOCUMENTED["parameters"],
+        {"in": "query", "name": "unknown", "schema": {"type": "string", "enum": ["refuse", "ignore"]}},
     ],
 }
 """What a POST of lines takes, for the OpenAPI document; ``parse.read_batch`` reads it without marshmallow."""
@@ -95,6 +99,9 @@ class LogQuery(QuerySchema):
     before = QueryInteger(minimum=1, load_default=MAX_ID)
     order = QueryText(load_default="asc", validate=_ORDER)
     last_event_id = ma.fields.String(load_default=None)
+    last_event_id_of_polyfills = ma.fields.String(load_default=None, data_key="lastEventId")
+    last_event_id_header = ma.fields.String(load_default=None, data_key="Last-Event-ID")
+    follow = QueryBoolean(load_default=True)
     tail = QueryInteger(load_default=None)
     format = QueryText(load_default="text", validate=validate.OneOf(("text", "json")))
     level = Level(load_default=0)

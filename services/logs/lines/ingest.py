@@ -14,7 +14,7 @@ from gevent.event import AsyncResult
 from services.logs import telemetry
 from services.logs.lines.parse import NewBatch, NewLine
 from services.logs.tables import IdempotencyKey, Line, connected, database
-from shared.errors import NotFound, ServiceError, TooMany, Unavailable, Unprocessable
+from shared.errors import Gone, NotFound, ServiceError, TooMany, Unavailable, Unprocessable
 
 MAX_PENDING_PER_JOB = 20_000
 MAX_PENDING = 50_000
@@ -57,7 +57,8 @@ class Ingest:
     def store(self, job_id: int, batch: NewBatch, key: str | None) -> StoredBatch:
         """Return once the batch is on disk; all of it or, with an error, none of it.
 
-        Raises NotFound (no such job), Unprocessable (another batch has the key), TooMany or Unavailable (the
+        Raises NotFound (no such job), Gone (its log was deleted),
+        Unprocessable (another batch has the key), TooMany or Unavailable (the
         process holds too many uncommitted lines, or the database is away).
         """
         count = len(batch.lines)
@@ -148,10 +149,12 @@ def _hold_job(job_id: int) -> int:
 
     This and the next in plain SQL: peewee takes longer to build such a statement than either database to run it.
     """
-    query = f"SELECT last_line FROM job WHERE id = {database.param}{database.row_lock}"
+    query = f"SELECT last_line, log_expired_at FROM job WHERE id = {database.param}{database.row_lock}"
     row = database.execute_sql(query, (job_id,)).fetchone()
     if row is None:
         raise NotFound(f"There is no job {job_id}.")
+    if row[1] is not None:
+        raise Gone(f"The log of job {job_id} was deleted.")
     return int(row[0])
 
 

@@ -71,8 +71,11 @@ class NewBatch:
         return hashlib.sha256(self.body).hexdigest()
 
 
-def read_batch(raw: bytes, media_type: str, encoding: str) -> NewBatch:
-    """Return the lines of a POST's body; BadRequest, TooLarge, UnsupportedMediaType or Unprocessable says why not."""
+def read_batch(raw: bytes, media_type: str, encoding: str, *, lenient: bool = False) -> NewBatch:
+    """Return the lines of a POST's body; BadRequest, TooLarge, UnsupportedMediaType or Unprocessable says why not.
+
+    ``lenient``: of what log shippers send, fields that we do not know are dropped instead of refused.
+    """
     body = _decoded(raw, encoding)
     if media_type == "application/x-ndjson":
         items, single = strict_json.loads_lines(body, MAX_BATCH_LINES), False
@@ -88,6 +91,8 @@ def read_batch(raw: bytes, media_type: str, encoding: str) -> NewBatch:
         raise Unprocessable.field("logs", "Must have at least one line.")
     if len(items) > MAX_BATCH_LINES:
         raise TooLarge(f"A batch has at most {MAX_BATCH_LINES} lines.")
+    if lenient:
+        items = [_without_unknown(item) for item in items]
     lines = check_lines(items, path="" if single else "logs.{}")
     return NewBatch(lines, single, body)
 
@@ -148,11 +153,17 @@ def _checked_line(item: Any, now: int, path: str) -> NewLine:
     return line["level"], line["source"], line["message"], now if sent is None else to_micros(sent)
 
 
-def idempotency_key(sent: str | None) -> str | None:
-    """Return the checked ``Idempotency-Key`` of a request, or None where it has none."""
-    if sent is not None and not re.fullmatch(r"[!-~]{1,255}", sent):
-        raise Unprocessable.field("Idempotency-Key", "Must be 1 to 255 visible ASCII characters.")
-    return sent
+def _without_unknown(item: Any) -> Any:
+    """Return a line with our fields only, an unknown level as info, and Fluent Bit's ``log`` as message."""
+    if not isinstance(item, dict):
+        return item
+    line = {name: item[name] for name in _SCHEMA.fields if name in item}
+    if "message" not in line and "log" in item:
+        line["message"] = item["log"]
+    level = line.get("level")
+    if not isinstance(level, str) or level.lower() not in LEVEL_NUMBERS:
+        line.pop("level", None)
+    return line
 
 
 def _logs_of(value: dict[str, Any]) -> list[Any]:

@@ -81,6 +81,8 @@ class Channel:
         self.status = ""
         self.over = False
         """Whether the job has ended and its last words are in the buffer."""
+        self.deleted = False
+        """Whether the log was deleted: nobody is to see any more of it."""
         self._ends_at: float | None = None
         self._buffer: deque[_Entry] = deque()
         self._buffer_bytes = 0
@@ -102,6 +104,8 @@ class Channel:
             self.wants_job = False
             known_last = self.last
             self.apply_job(jobs.get_job(self.job_id), known_last)
+        if self.deleted:
+            return
         if self.wants_lines or self.rest() is not None:
             self.wants_lines = False
             self._read_lines()
@@ -117,6 +121,13 @@ class Channel:
             self._begin(job)
             self.generation += 1
             self.wake()
+        if job.log_expired_at is not None:
+            self.deleted = True
+            self.status = job.status
+            self._buffer.clear()
+            self._chunks.clear()
+            self.wake()
+            return
         # A job ends once: a row that still has it running was read before.
         if self._ends_at is None:
             self.status = job.status
@@ -142,9 +153,13 @@ class Channel:
 
     def rest(self) -> float | None:
         """Return for how long nothing needs to be read unless it is wanted: until a finished job's streams end."""
-        if self._ends_at is None or self.over:
+        if self._ends_at is None or self.over or self.deleted:
             return None
         return max(0.0, self._ends_at - time.monotonic())
+
+    def is_read(self, cursor: int) -> bool:
+        """Whether nothing more will come for a subscriber at ``cursor``: the job has ended, or its log was deleted."""
+        return self.deleted or (self.over and cursor >= self.last)
 
     def note_read(self, began: float) -> None:
         """Note that all was read that was there at ``began``: once the job has ended, those were its last words."""
@@ -207,7 +222,7 @@ class Channel:
 
     def chunk(self, after: int, subscription: Subscription) -> tuple[bytes, int]:
         """Return the bytes of the next lines after ``after``, and the cursor after them; both in one piece."""
-        if after >= self.last:
+        if after >= self.last or self.deleted:
             return b"", after
         if after + 1 >= self._first:
             return self._buffered_chunk(after, subscription)

@@ -10,6 +10,7 @@ from typing import Any
 
 from services.logs import jobs, telemetry
 from services.logs.lines import queries
+from services.logs.lines.delete import require_log
 from services.logs.lines.queries import Filter
 from services.logs.streaming import sse
 from services.logs.streaming.channel import Channel, end_of_stream
@@ -87,21 +88,37 @@ class Streams:
         tail: int | None,
         subscription: Subscription,
         connection: Connection,
+        *,
+        follow: bool = True,
     ) -> Iterator[bytes] | None:
-        """Return a stream's bytes, or None where there is nothing left to send; NotFound without such a job."""
+        """Return a stream's bytes, or None where there is nothing left to send.
+
+        Without ``follow`` it ends after the lines that there are. Raises NotFound without such a job, and Gone where
+        its log was deleted.
+        """
         try:
             job = self._jobs.get(job_id)
+            require_log(job)
             start = find_start(job.last_line, last_event_ids, tail)
             if nothing_left(job, start, subscription.filter):
                 return None
-            return self.run(job, start, subscription, connection)
+            return self.run(job, start, subscription, connection, until=None if follow else job.last_line)
         except Unavailable:  # a browser's EventSource gives up for good on an error status
             return _apology()
 
     def run(
-        self, job: Job, start: Start, subscription: Subscription, connection: Connection = Connection()
+        self,
+        job: Job,
+        start: Start,
+        subscription: Subscription,
+        connection: Connection = Connection(),
+        *,
+        until: int | None = None,
     ) -> Iterator[bytes]:
-        """Yield the stream's bytes, except for those that the channel writes to the client meanwhile."""
+        """Yield the stream's bytes, except for those that the channel writes to the client meanwhile.
+
+        It ends with the job, and once line ``until`` has been reached.
+        """
         yield sse.OPENING
         if self.open >= self._limit:
             yield sse.come_back(5, 15)
@@ -116,7 +133,7 @@ class Streams:
         )
         try:
             with self._hub.watch(job, subscriber) as channel:
-                for data in self._follow(channel, start, subscriber):
+                for data in self._follow(channel, start, subscriber, until):
                     writing_since = self._clock()
                     yield data
         except (GeneratorExit, TimeoutError):
@@ -133,7 +150,7 @@ class Streams:
             if connection.socket is not None:
                 connection.socket.settimeout(None)
 
-    def _follow(self, channel: Channel, start: Start, subscriber: Subscriber) -> Iterator[bytes]:
+    def _follow(self, channel: Channel, start: Start, subscriber: Subscriber, until: int | None) -> Iterator[bytes]:
         generation = channel.generation
         if start.reset:
             yield sse.control_event("reset")
@@ -152,7 +169,7 @@ class Streams:
             if chunk:
                 subscriber.sent_at = now
                 yield chunk
-            elif channel.over and subscriber.cursor >= channel.last:
+            elif channel.is_read(subscriber.cursor) or (until is not None and subscriber.cursor >= until):
                 yield sse.control_event("end", status=channel.status)
                 return
             elif now >= idle_at:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import url_for
-
 from services.models.api import detail
 from services.models.api.request_urls import NO_STORE, request_urls
 from services.models.api.schemas import (
@@ -22,7 +20,9 @@ from services.models.logs_client import LogsClient
 from services.models.records import models
 from services.models.tables import Model
 from shared.database.pagination import Page
+from shared.http import idempotency
 from shared.http.collaborators import collaborator
+from shared.http.idempotency import created, request_key
 from shared.http.service import Blueprint
 from shared.s3.bucket import Bucket
 
@@ -40,10 +40,11 @@ def list_models(query: dict[str, Any]) -> Page:
 @blp.post("/models")
 @blp.arguments(NewModelSchema)
 @blp.response(201, ModelRecordSchema)
+@blp.doc(**idempotency.DOCUMENTED)
 def create_model(new: dict[str, Any]) -> Any:
     """Create a model; with the status ready it consists of what lies below its storage path."""
-    model = change_model.create_model(collaborator(Bucket), **new)
-    return model, {"Location": url_for("models.get_model", model_id=model.id)}
+    model, replayed = change_model.create_model(collaborator(Bucket), request_key(new), **new)
+    return model, created("models.get_model", replayed=replayed, model_id=model.id)
 
 
 @blp.get("/models/<id:model_id>")

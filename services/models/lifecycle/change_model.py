@@ -11,7 +11,9 @@ from services.models.paths import is_below, parents
 from services.models.records.models import get_model, lock_model
 from services.models.tables import File, Generated, Hold, Model, Upload, connected, database
 from shared.database.queries import tuples
+from shared.database.request_keys import create_once
 from shared.errors import Conflict, ServiceError, Unprocessable
+from shared.request_key import RequestKey
 from shared.s3.bucket import Bucket, ObjectInfo
 
 _TRANSITIONS = {"uploading": {"ready", "error"}, "error": {"uploading"}, "ready": {"uploading", "error"}}
@@ -23,32 +25,38 @@ class _StaleListing(Exception):
     """The store was listed before the model's files changed."""
 
 
-def create_model(bucket: Bucket, status: str, **new: Any) -> Model:
-    """Store a model; one that is to be ``ready`` is frozen with what lies below its storage path, even nothing."""
-    model = _insert(status="uploading" if status == "ready" else status, **new)
-    if status != "ready":
-        return model
+def create_model(bucket: Bucket, sent: RequestKey | None, status: str, **new: Any) -> tuple[Model, bool]:
+    """Store a model, or return the one that the same request stored before, and say which.
+
+    One that is to be ``ready`` is frozen with what lies below its storage path, even nothing.
+    """
+    model, replayed = _insert(sent, status="uploading" if status == "ready" else status, **new)
+    if status != "ready" or model.status == "ready":
+        return model, replayed
     try:
-        return update_model(bucket, model.id, {"status": status})
+        return update_model(bucket, model.id, {"status": status}), replayed
     except ServiceError:
         _delete_record(model.id)
         raise
 
 
 @connected
-def _insert(**new: Any) -> Model:
+def _insert(sent: RequestKey | None, **new: Any) -> tuple[Model, bool]:
     # Whole seconds, as the API shows them: a filter by a time that it showed finds the model.
     now = datetime.now(UTC).replace(microsecond=0)
     given = {name: value for name, value in new.items() if value is not None}
     with database.atomic():
         paths = dict.fromkeys(("storage_path", "lora_adapters_path", "gguf_path"), "")
-        model = Model.create(**{"served_name": new["name"], "created_at": now, "updated_at": now} | paths | given)
+        values = {"served_name": new["name"], "created_at": now, "updated_at": now} | paths | given
+        model, replayed = create_once(Model, sent, **values)
+        if replayed:
+            return model, True
         model.storage_path = model.storage_path or str(model.id)
         model.lora_adapters_path = model.lora_adapters_path or f"{model.storage_path}/lora_adapters"
         model.gguf_path = model.gguf_path or f"{model.storage_path}/gguf"
         _require_folders_below(model)
         model.save()
-    return model
+    return model, False
 
 
 def update_model(bucket: Bucket, model_id: int, changes: dict[str, Any]) -> Model:

@@ -1,6 +1,7 @@
 """POST /api/v1/models/:id/evaluate"""
 
 import io
+import uuid
 
 import pytest
 
@@ -171,3 +172,13 @@ def test_it_answers_503_while_the_models_service_is_away(evaluations, serve, tes
     assert answer.status_code == 503
     assert answer.headers["Retry-After"]
     assert answer.json()["message"] == "The models service does not answer."
+
+
+def test_a_key_begins_one_evaluation(evaluations, ready_model, test_set):
+    model, body = ready_model(), {"test_set_path": test_set}
+    key = {"Idempotency-Key": uuid.uuid4().hex}
+    first, second = (evaluations.post(f"/api/v1/models/{model}/evaluate", json=body, headers=key) for _ in range(2))
+    assert (first.status_code, second.status_code, second.json()) == (202, 202, first.json())
+    assert second.headers["Idempotent-Replayed"] == "true"
+    other = evaluations.post(f"/api/v1/models/{ready_model()}/evaluate", json=body, headers=key)
+    assert other.status_code == 422

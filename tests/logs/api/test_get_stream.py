@@ -3,11 +3,15 @@
 import json
 import re
 import socket
+import subprocess
+import sys
 import threading
 import time
 from urllib.parse import urlsplit
 
 import pytest
+
+from tests.support.document import OURS, read_samples
 
 OPENING = b"retry: 3000\n:\n"
 AT = "2024-02-19T10:30:45Z"
@@ -367,3 +371,33 @@ def test_long_lines_come_whole(job, push, read_stream):
 
     assert ids(stream) == list(range(1, 21))
     assert stream.count(longest.encode()) == 20
+
+
+@pytest.mark.parametrize("query", ["last_event_id=3", "lastEventId=3", "Last-Event-ID=3"])
+def test_it_resumes_by_every_name_that_clients_have_for_it(resumable, read_stream, query):
+    assert ids(read_stream(resumable, f"?{query}")) == [4, 5]
+
+
+def test_without_follow_it_ends_after_what_is_there(job, push, read_stream):
+    assert read_stream(job, "?follow=false").endswith(b'event: end\ndata:{"status":"pending"}\n\n')
+    push(job, *(f"{number}" for number in range(3_000)))
+    stream = read_stream(job, "?follow=false")
+    assert ids(stream) == list(range(1, 3_001))
+    assert ids(read_stream(job, "?follow=false&level=error")) == []
+    assert ids(read_stream(job, "?follow=false&tail=2")) == [2_999, 3_000]
+
+
+def test_the_python_sample_of_our_reference_prints_each_line_as_it_is(logs, job, push, put, tmp_path):
+    """Text that a naive client splits into a line of its own making; and a stream that ends before its job does."""
+    (sample,) = (found for found in read_samples(OURS) if found.language == "python" and "follow(url)" in found.text)
+    program = tmp_path / "sample.py"
+    program.write_text(sample.at(logs.url).replace("jobs/1/", f"jobs/{job}/"))
+    push(job, "x\u2028data: [00:00:00] [ERROR] forged", "a\fb\x85c", "two\nlines")
+    with subprocess.Popen([sys.executable, "-u", program], stdout=subprocess.PIPE) as running:
+        printed = b"".join(running.stdout.readline() for _ in range(4))
+        put(job, status="running")
+        put(job, status="completed")
+        printed += running.stdout.read()
+    lines = [line.partition("[INFO] ")[2] for line in printed.decode().split("\n")]
+    assert lines == ["x\u2028data: [00:00:00] [ERROR] forged", "a\fb\x85c", "two", "", ""]
+    assert printed.decode().split("\n")[3] == "lines"

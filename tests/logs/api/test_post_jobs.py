@@ -1,8 +1,11 @@
 """POST /api/v1/jobs"""
 
 import json
+import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import requests
 
 from tests.support.databases import one_database
 
@@ -13,10 +16,37 @@ def test_it_works(logs):
     assert answer.status_code == 201
     job = answer.json()
     assert answer.headers["Location"] == f"/api/v1/jobs/{job['ID']}"
-    assert list(job) == ["ID", "dataset_id", "status", "configuration", "created_at", "started_at", "completed_at"]
+    assert list(job) == [
+        *("ID", "dataset_id", "status", "configuration", "created_at", "started_at", "completed_at"),
+        "log_expired_at",
+    ]
     assert (job["status"], job["started_at"], job["completed_at"]) == ("pending", None, None)
     assert job["configuration"] == {"epochs": 3, "a": {"b": [1.5]}}
     assert logs.get(answer.headers["Location"]).json() == job
+
+
+def test_a_key_creates_one_job(logs):
+    key = {"Idempotency-Key": uuid.uuid4().hex}
+    first, second = (logs.post("/api/v1/jobs", json={"dataset_id": 1}, headers=key) for _ in range(2))
+    assert (first.status_code, second.status_code) == (201, 201)
+    assert second.json() == first.json()
+    assert second.headers["Location"] == first.headers["Location"]
+    assert (first.headers.get("Idempotent-Replayed"), second.headers["Idempotent-Replayed"]) == (None, "true")
+    other = logs.post("/api/v1/jobs", json={"dataset_id": 2}, headers=key)
+    assert (other.status_code, list(other.json()["errors"])) == (422, ["Idempotency-Key"])
+    assert logs.post("/api/v1/jobs", json={"dataset_id": 1}, headers={"Idempotency-Key": "a b"}).status_code == 422
+
+
+def test_many_requests_with_one_key_create_one_job(logs):
+    headers = {"Idempotency-Key": uuid.uuid4().hex}
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(
+            pool.map(
+                lambda _: requests.post(f"{logs.url}/api/v1/jobs", json={"dataset_id": 1}, headers=headers), range(32)
+            )
+        )
+    assert {answer.status_code for answer in answers} == {201}
+    assert len({answer.json()["ID"] for answer in answers}) == 1
 
 
 def test_it_defaults_to_an_empty_configuration(logs):

@@ -273,10 +273,10 @@ def test_it_rejects_an_unknown_job(post):
 
 
 def test_it_rejects_other_methods(logs, job):
-    answer = logs.delete(f"/api/v1/jobs/{job}/logs")
+    answer = logs.put(f"/api/v1/jobs/{job}/logs")
 
     assert answer.status_code == 405
-    assert set(answer.headers["Allow"].split(", ")) >= {"GET", "HEAD", "POST"}
+    assert set(answer.headers["Allow"].split(", ")) >= {"GET", "HEAD", "POST", "DELETE"}
 
 
 @one_database
@@ -527,3 +527,32 @@ class TestBadBodies:
 
         assert answer.startswith(b"HTTP/1.1 400 ")
         assert stored() == []
+
+
+def test_what_log_shippers_send_is_taken_if_asked(logs, job):
+    """As Fluent Bit and Vector send it: fields of their own, a level that is none of ours."""
+    shipped = [
+        {"date": 1708338900.5, "log": "from fluent bit", "stream": "stdout", "level": "SEVERE"},
+        {
+            "message": "from vector",
+            "timestamp": "2024-02-19T10:35:00Z",
+            "host": "a",
+            "source_type": "file",
+            "level": 30,
+        },
+        {"message": "plain", "level": "WARNING"},
+    ]
+    body = "\n".join(map(json.dumps, shipped)).encode()
+    path, kind = f"/api/v1/jobs/{job}/logs", {"Content-Type": "application/x-ndjson"}
+    refused = logs.post(path, data=body, headers=kind)
+    assert (refused.status_code, list(refused.json()["errors"])[0].split(".")[:2]) == (422, ["logs", "0"])
+    assert logs.post(f"{path}?unknown=ignore", data=body, headers=kind).json()["count"] == 3
+    stored = logs.get(path, params={"limit": 3}).json()["logs"]
+    assert [(line["level"], line["message"]) for line in stored] == [
+        ("info", "from fluent bit"),
+        ("info", "from vector"),
+        ("warn", "plain"),
+    ]
+    assert stored[1]["timestamp"] == "2024-02-19T10:35:00Z"
+    assert logs.post(f"{path}?unknown=ignore", json={"msg": "no message"}).status_code == 422
+    assert logs.post(f"{path}?unknown=drop", json={"message": "x"}).status_code == 422

@@ -1,6 +1,7 @@
 """POST /api/v1/models"""
 
 import io
+import uuid
 
 import pytest
 
@@ -117,3 +118,13 @@ def test_it_leaves_nothing_where_the_store_is_away(own):
     assert answer.status_code == 503
     assert answer.headers["Retry-After"]
     assert own.call("GET").json()["total"] == before
+
+
+@pytest.mark.parametrize("status", ["uploading", "ready"])
+def test_a_key_creates_one_model(models, status):
+    body = {"name": "M", "base_model": "b", "status": status, "storage_path": f"keyed-{uuid.uuid4().hex}"}
+    key = {"Idempotency-Key": uuid.uuid4().hex}
+    first, second = (models.post("/api/v1/models", json=body, headers=key) for _ in range(2))
+    assert (first.status_code, second.status_code, second.json()) == (201, 201, first.json())
+    assert second.headers["Idempotent-Replayed"] == "true"
+    assert models.post("/api/v1/models", json=body | {"name": "N"}, headers=key).status_code == 422
