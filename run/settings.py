@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import socket
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +46,8 @@ class Settings:
 _UNASSIGNED = range(10_000, 32_768)
 """Where servers listen; Linux assigns those above to outgoing connections, macOS 49,152 and above."""
 
+_held: list[socket.socket] = []
+
 
 class Ports:
     """Assigns ports: ``<PART>_PORT`` if that is set, else the port of the last run, else a free one.
@@ -75,13 +78,25 @@ class Ports:
 
 
 def free_port() -> int:
-    """Return a port of 127.0.0.1 on which nothing listens.
+    """Return a port of 127.0.0.1 that nobody has, and on Linux keep it from whoever looks for one until we end.
 
-    It is below those that outgoing connections get, or one of these could take it before its server starts.
+    It is below those that outgoing connections get, or one of these could take it before its server starts. A server
+    may listen on it all the same, since both it and we allow the address to be used again.
     """
-    while not is_free("127.0.0.1", port := secrets.choice(_UNASSIGNED)):
-        pass
-    return port
+    while True:
+        holder = socket.socket()
+        try:
+            holder.bind(("127.0.0.1", secrets.choice(_UNASSIGNED)))
+        except OSError:
+            holder.close()
+            continue
+        port = int(holder.getsockname()[1])
+        if sys.platform == "linux":
+            holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            _held.append(holder)
+        else:
+            holder.close()
+        return port
 
 
 def gateway_hosts(host: str | None) -> list[str]:

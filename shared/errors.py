@@ -38,6 +38,12 @@ class Gone(ServiceError):
     status = 410
 
 
+class PreconditionFailed(ServiceError):
+    """It is not what If-Match names, or is there although If-None-Match says that it must not be."""
+
+    status = 412
+
+
 class TooLarge(ServiceError):
     status = 413
 

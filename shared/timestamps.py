@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 _RFC_3339 = re.compile(r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}:\d{2})(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
 _NAIVE = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?", re.ASCII)
 
+_PLUS_LOST = re.compile(r"[Tt]\d{2}:\d{2}:\d{2}(\.\d+)? \d{2}:\d{2}\Z", re.ASCII)
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -17,6 +19,8 @@ def parse_time(value: object) -> datetime:
         raise ValueError("Must be a string in RFC 3339, as 2024-02-19T10:30:45Z.")
     match = _RFC_3339.fullmatch(value)
     if match is None:
+        if _PLUS_LOST.search(value):
+            raise ValueError("A + in a URL is a space; write %2B, as in 2024-02-19T10:30:45%2B01:00.")
         if _NAIVE.fullmatch(value):
             raise ValueError("Must name its offset from UTC, as 2024-02-19T10:30:45Z.")
         raise ValueError("Not a time in RFC 3339, as 2024-02-19T10:30:45Z.")

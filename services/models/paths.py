@@ -28,9 +28,9 @@ def is_below(path: str, folder: str) -> bool:
     return path.startswith(f"{folder}/")
 
 
-def is_included(path: str, include: str | None) -> bool:
-    """Say whether an archive limited to ``include`` (a file or a folder; None: all) has the file."""
-    return include is None or path == include or is_below(path, include)
+def is_in(path: str, folder: str) -> bool:
+    """Say whether the file lies below the folder; all do below ``""``, the storage path itself."""
+    return not folder or is_below(path, folder)
 
 
 def archive_names(paths: Iterable[str]) -> Iterator[tuple[str, str]]:

@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import SplitResult, quote, urlsplit
 
 from services.models.bucket import BUCKET
-from services.models.paths import is_below
+from services.models.paths import is_in
+from services.models.selection import Selection
 from services.models.settings import Settings
 from shared.s3.client import Signer
 
@@ -51,8 +52,9 @@ class PresignedUrls:
 
     def object_url(self, key: str) -> str:
         """Return the presigned URL of an object."""
-        disposition = quote(_disposition(key.rsplit("/", 1)[-1]), safe="")
-        return self._sign(self._signer.read, "GET", key, f"response-content-disposition={disposition}")
+        # A browser names the file after the path. With the name in here there would be a semicolon, which clients
+        # that encode a URL anew (llama.cpp) leave bare, and many a server then reads as the end of the parameter.
+        return self._sign(self._signer.read, "GET", key, "response-content-disposition=attachment")
 
     def part_url(self, key: str, upload_id: str, number: int) -> str:
         """Return the presigned URL to which a part of the store's upload ``upload_id`` is PUT."""
@@ -64,21 +66,24 @@ class PresignedUrls:
         url = SplitResult(scheme, netloc, f"{path}/{BUCKET}/{quote(key, safe='/')}", query, "")
         return signer.presign(method, url, self._now, LIFETIME)
 
-    def folder_url(self, model_id: int, storage_path: str, folder: str, paths: list[str]) -> str | None:
+    def api_url(self, path: str) -> str:
+        """Return the URL of a path of the API."""
+        return f"{self._address}{path}"
+
+    def folder_url(
+        self, model_id: int, storage_path: str, folder: str, paths: list[str], archive: str | None
+    ) -> str | None:
         """Return one URL for all of ``paths`` (below the storage path) that lie below the absolute ``folder``.
 
-        A single file is the object itself, several are a ZIP of the folder; nothing can be signed for a prefix.
+        A single file is the object itself, several are a ZIP of the folder, of the ``archive`` of that name where one
+        is known; nothing can be signed for a prefix.
         """
         include = folder[len(storage_path) + 1 :]
-        inside = [path for path in paths if is_below(path, include)]
+        inside = [path for path in paths if is_in(path, include)]
         if not inside:
             return None
         if len(inside) == 1:
             return self.object_url(f"{storage_path}/{inside[0]}")
-        return f"{self._address}/api/v1/models/{model_id}/download?include={quote(include, safe='/')}"
-
-
-def _disposition(name: str) -> str:
-    plain = re.sub(r"[^ !#-\[\]-~]", "_", name)
-    value = f'attachment; filename="{plain}"'
-    return value if plain == name else f"{value}; filename*=UTF-8''{quote(name, safe='')}"
+        name = "" if archive is None else f"/{archive}"
+        query = Selection((include,) if include else ()).query
+        return self.api_url(f"/api/v1/models/{model_id}/download{name}{query}")

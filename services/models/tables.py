@@ -101,6 +101,13 @@ class Upload(_Table):
         return "open" if self.etag is None else "completed"
 
 
+class DeletedModel(_Table):
+    """A model whose record was deleted and whose objects were not; it may still be purged."""
+
+    id = BigIntegerField(primary_key=True)
+    storage_path = TextField()
+
+
 class Hold(_Table):
     """A change to a model's stored files that is under way; no model is frozen meanwhile."""
 

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 import marshmallow as ma
 from flask import request
 from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]
 from webargs.flaskparser import FlaskParser
 
-from shared.errors import BadRequest, TooLarge, UnsupportedMediaType
+from shared.errors import BadRequest, TooLarge, Unprocessable, UnsupportedMediaType
 from shared.http import strict_json
 from shared.http.fields import unprocessable
 
 
 class StrictParser(FlaskParser):
     """Reads JSON bodies with ``strict_json``, and answers in the one error shape."""
+
+    # What becomes of unknown parameters is each schema's to say.
+    DEFAULT_UNKNOWN_BY_LOCATION: ClassVar[dict[str, str | None]] = {
+        **FlaskParser.DEFAULT_UNKNOWN_BY_LOCATION,
+        "query": None,
+    }
+
+    def load_querystring(self, req: Any, schema: Any) -> Any:
+        """Refuse a parameter that comes twice and has one value: which of the two is meant nobody can tell."""
+        names = {field.data_key or name: field for name, field in schema.fields.items()}
+        for name, values in req.args.lists():
+            if len(values) > 1 and name in names and not isinstance(names[name], ma.fields.List):
+                raise Unprocessable.field(name, "Must not come more than once.")
+        return super().load_querystring(req, schema)
 
     def load_json(self, req: Any, schema: Any) -> Any:
         if not request.is_json:

@@ -11,7 +11,10 @@ DEFAULT_PAGE_SIZE = 10
 
 
 class PageQuery(QuerySchema):
-    """``page`` from 1, ``limit`` 1 to 100."""
+    """``page`` from 1, ``limit`` 1 to 100. An unknown parameter is refused: a filter that is not applied misleads."""
+
+    class Meta:
+        unknown = ma.RAISE
 
     page = QueryInteger(minimum=1, load_default=1)
     limit = QueryInteger(minimum=1, maximum=MAX_PAGE_SIZE, load_default=DEFAULT_PAGE_SIZE)

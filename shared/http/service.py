@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import socket
+import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import flask_smorest
@@ -66,23 +69,57 @@ def create_service(title: str, blueprints: Iterable[Blueprint], checks: Mapping[
     return app
 
 
+LINGER_S = 30.0
+LINGER_IDLE_S = 5.0
+"""How long a connection that is closed early is read, in all and without a byte; both are nginx's."""
+
+
 class _HangUp:
     """Passes an app's ``Connection: close`` on to gunicorn, which drops that header and would keep the connection.
 
-    The server's response object is reachable in one way only: as the owner of ``start_response``.
+    What the client still sends is read first: a connection that is closed with bytes unread is reset, and the reset
+    overtakes the answer, so that a proxy or a client never sees why. The server's response object is reachable in one
+    way only: as the owner of ``start_response``.
     """
 
     def __init__(self, wsgi_app: Any) -> None:
         self._wsgi_app = wsgi_app
 
     def __call__(self, environ: Any, start_response: Any) -> Any:
+        closes = False
+
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+            nonlocal closes
             force_close = getattr(getattr(start_response, "__self__", None), "force_close", None)
             if force_close is not None and ("Connection", "close") in headers:
                 force_close()
+                closes = True
             return start_response(status, headers, exc_info)
 
-        return self._wsgi_app(environ, start)
+        answer = self._wsgi_app(environ, start)
+        client = environ.get("gunicorn.socket")
+        return _Lingering(answer, client) if closes and client is not None else answer
+
+
+class _Lingering:
+    """An answer after which the client is read until it is done; gunicorn calls ``close`` once all of it is sent."""
+
+    def __init__(self, answer: Any, client: Any) -> None:
+        self._answer = answer
+        self._client = client
+
+    def __iter__(self) -> Any:
+        return iter(self._answer)
+
+    def close(self) -> None:
+        if hasattr(self._answer, "close"):
+            self._answer.close()
+        with suppress(OSError):  # a reset, or nothing for too long: the answer was sent, that is all one can do
+            self._client.shutdown(socket.SHUT_WR)
+            self._client.settimeout(LINGER_IDLE_S)
+            ends = time.monotonic() + LINGER_S
+            while time.monotonic() < ends and self._client.recv(65536):
+                pass
 
 
 def _name_request() -> None:

@@ -5,12 +5,16 @@ Integers beyond 64 bits come out as floats (RFC 8259, section 6: no more can be 
 
 from __future__ import annotations
 
+import codecs
+import json
 import re
 from typing import Any
 
 import orjson
 
 from shared.errors import BadRequest, Unprocessable
+
+_NOT_FINITE = object()
 
 _ESCAPE = re.compile(
     rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
@@ -50,11 +54,36 @@ def _decode(raw: bytes) -> Any:
     try:
         return orjson.loads(raw)
     except orjson.JSONDecodeError as error:
+        if raw.startswith(codecs.BOM_UTF8):
+            raise BadRequest("The body begins with a byte order mark; JSON is UTF-8 without one.") from error
+        if (place := _not_finite(raw)) is not None:
+            raise BadRequest(
+                f'{place}: JSON has no NaN and no Infinity; send the string "NaN" or "Infinity".'
+            ) from error
         # The decoder does not say in which field a surrogate is unpaired; of a NUL in its place `_storable` does.
         marked = _ESCAPE.sub(lambda escape: b"\\u0000" if escape[1] else escape[0], raw)
         if marked == raw:
             raise BadRequest(f"The body is not JSON: {error}.") from error
     return _decode(marked)
+
+
+def _not_finite(raw: bytes) -> str | None:
+    """Return the field of the first NaN or Infinity, or None: Python writes them, and no decoder says where."""
+    if not re.search(rb"\b(?:NaN|Infinity)\b", raw):
+        return None
+    try:
+        pending: list[tuple[str, Any]] = [("", json.loads(raw, parse_constant=lambda _: _NOT_FINITE))]
+    except (ValueError, RecursionError):
+        return None
+    while pending:
+        path, item = pending.pop(0)
+        if item is _NOT_FINITE:
+            return path or "body"
+        if isinstance(item, dict):
+            pending.extend((f"{path}.{key}" if path else key, member) for key, member in item.items())
+        elif isinstance(item, list):
+            pending.extend((f"{path}.{index}" if path else str(index), member) for index, member in enumerate(item))
+    return None
 
 
 def _storable(value: Any, raw: bytes) -> Any:

@@ -22,8 +22,12 @@ from minio.datatypes import CompleteMultipartUploadResult, ListMultipartUploadsR
 from minio.signer import presign_v4
 
 _NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
-_CONNECT_TIMEOUT_S = 5
-READ_TIMEOUT_S = 60
+_CONNECT_TIMEOUT_S = 3
+READ_TIMEOUT_S = 10
+"""Without a byte of an answer to a GET or HEAD; what hangs is known after it."""
+_WRITE_TIMEOUT_S = 60
+"""A store takes its time over a part, or to put ten thousand together."""
+
 _POOL_SIZE = 320
 """Of idle connections: 64 downloads, each with four small files ahead of the one that it sends."""
 
@@ -76,13 +80,35 @@ def connect(settings: S3Settings, *, read_timeout_s: float = READ_TIMEOUT_S) -> 
         secret_key=settings.s3_secret_key,
         region=settings.s3_region,
         secure=endpoint.scheme == "https",
-        http_client=urllib3.PoolManager(
+        http_client=_Connections(
             maxsize=_POOL_SIZE,
             block=False,
             timeout=urllib3.Timeout(connect=_CONNECT_TIMEOUT_S, read=read_timeout_s),
-            retries=urllib3.Retry(total=2, connect=1, backoff_factor=0.2, status_forcelist=(500, 502, 503, 504)),
+            retries=_Retry(total=2, connect=1, backoff_factor=0.2, status_forcelist=(500, 502, 503, 504)),
         ),
     )
+
+
+class _Retry(urllib3.Retry):
+    """Retries what failed, but not what hangs: it would hang three times as long."""
+
+    def increment(  # type: ignore[override]
+        self, method: Any = None, url: Any = None, response: Any = None, error: Any = None, **where: Any
+    ) -> Any:
+        if isinstance(error, urllib3.exceptions.ReadTimeoutError):
+            raise error
+        return super().increment(method, url, response, error, **where)
+
+
+class _Connections(urllib3.PoolManager):
+    """Connections on which a write is waited for longer than a read."""
+
+    def urlopen(  # type: ignore[override]
+        self, method: str, url: str, redirect: bool = True, **kwargs: Any
+    ) -> urllib3.BaseHTTPResponse:
+        if method not in ("GET", "HEAD"):
+            kwargs.setdefault("timeout", urllib3.Timeout(connect=_CONNECT_TIMEOUT_S, read=_WRITE_TIMEOUT_S))
+        return super().urlopen(method, url, redirect, **kwargs)
 
 
 class S3Client(Minio):

@@ -79,4 +79,4 @@ class RequestBody:
 
 def too_large(called: str) -> TooLarge:
     """Return the error of a file, whatever it is called, that is larger than MAX_FILE_BYTES."""
-    return TooLarge(f"{called} is at most {MAX_FILE_BYTES} bytes.")
+    return TooLarge(f"{called} is at most {MAX_FILE_BYTES} bytes; a larger one comes in parts, by POST …/uploads.")

@@ -121,7 +121,8 @@ def make_model(system):
     for path, size in FILES.items():
         assert system.request("PUT", f"{url}/files/{path}", data=os.urandom(size)).status_code == 200
     assert system.request("PUT", url, json={"status": "ready"}).status_code == 200
-    return f"{url}/download/model-{model['ID']}-{model['created_at'][:10].replace('-', '')}.zip"
+    archive = system.get(url).json()["download_links"]["archive"]
+    return f"{url}/download/{archive.rsplit('/', 1)[1]}"
 
 
 def kill_all(system):
@@ -145,3 +146,45 @@ def test_aria2_fetches_four_parts_at_once(downloads):
     folder, _ = downloads[2]["aria2c -x4"]
     ranges = set(re.findall("Range: bytes=([0-9]+)-", aria2_log(folder)))
     assert len(ranges) >= 3
+
+
+@pytest.fixture(scope="module")
+def changed(tmp_path_factory):
+    """A running system, and a model whose archive has become another one since half of it was fetched."""
+    folder = tmp_path_factory.mktemp("changed")
+    system = start_system(folder / "data", EXAMPLE_KERNEL="0", EVALUATION_WORKER="0")
+    try:
+        system.wait_until_ready()
+        path = make_model(system)
+        whole = system.get(path).content
+        url = path.partition("/download")[0]
+        # Ready again, with another file; what a client has of the first archive is a part of no archive now.
+        assert system.request("PUT", url, json={"status": "uploading"}).status_code == 200
+        assert system.request("PUT", f"{url}/files/first", data=os.urandom(1_000_000)).status_code == 200
+        assert system.request("PUT", url, json={"status": "ready"}).status_code == 200
+        yield system, path, whole
+    finally:
+        system.stop()
+
+
+RESUME = {
+    "curl": ["curl", "-sSf", "-C", "-", "-o", "m.zip"],
+    "wget": ["wget", "-q", "-c", "-t", "1", "-O", "m.zip"],
+    "aria2c": ["aria2c", "-q", "-c", "--allow-overwrite=false", "--max-tries=1", "-o", "m.zip"],
+}
+
+
+@pytest.mark.parametrize("client", RESUME)
+@pytest.mark.parametrize("address", ["chunked", "named", "pinned"])
+def test_it_never_splices_two_archives(changed, tmp_path, client, address):
+    """The first half was fetched before a change, or before the checksums were known: that is no half of this one."""
+    system, path, whole = changed
+    half = whole[: len(whole) // 2]
+    (tmp_path / "m.zip").write_bytes(half)
+    chunked = path.rsplit("/", 1)[0]
+    named = re.sub("-[0-9a-f]{12}[.]zip$", ".zip", path)
+    url = f"{system.url}/api/v1{ {'chunked': chunked, 'named': named, 'pinned': path}[address] }"
+    done = subprocess.run([*RESUME[client], url], cwd=tmp_path, capture_output=True, check=False)
+    kept = (tmp_path / "m.zip").read_bytes()
+    assert done.returncode != 0 or kept == system.get(chunked).content
+    assert kept in (half, system.get(chunked).content)

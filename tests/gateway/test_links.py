@@ -179,6 +179,76 @@ def test_they_say_how_long_they_open(port, model_id):
 
 def test_a_link_reads_and_does_no_more(port, model_id):
     link = get(port, f"http://127.0.0.1:{port}{MODELS}/{model_id}").json()["model"]["file_list"][1]["url"]
-    for method, status in (("HEAD", 403), ("PUT", 405), ("DELETE", 405), ("POST", 405)):
+    for method, status in (("PUT", 405), ("DELETE", 405), ("POST", 405)):
         assert requests.request(method, link, data=b"x", timeout=10).status_code == status
     assert requests.get(link, headers={"Range": "bytes=1-3"}, timeout=10).content == b"irs"
+
+
+@pytest.fixture
+def link(port, model_id):
+    """A link to ``first``."""
+    (found,) = (
+        file["url"]
+        for file in get(port, f"http://127.0.0.1:{port}{MODELS}/{model_id}").json()["model"]["file_list"]
+        if file["path"] == "lora_adapters/a"
+    )
+    return found
+
+
+def test_a_link_answers_head(port, link):
+    """llama.cpp, wget --spider and aria2 ask that first; S3's signature is of a GET."""
+    head, got = requests.head(link, timeout=10), requests.get(link, timeout=10)
+    assert (head.status_code, head.content) == (200, b"")
+    for name in ("Content-Length", "ETag", "Content-Type", "Accept-Ranges", "Last-Modified"):
+        assert head.headers.get(name) == got.headers.get(name), name
+    assert requests.head(link + "0", timeout=10).status_code == 403
+    assert requests.head(link.replace("lora_adapters/a", "lora_adapters/none"), timeout=10).status_code in (403, 404)
+
+
+@pytest.mark.parametrize(
+    ("condition", "status", "content"),
+    [("{etag}", 206, b"irs"), ('"other"', 412, None), ("Mon, 19 Feb 2024 10:00:00 GMT", 200, b"first")],
+)
+def test_a_part_is_of_the_file_that_if_range_names(port, link, condition, status, content):
+    etag = requests.head(link, timeout=10).headers["ETag"]
+    headers = {"Range": "bytes=1-3", "If-Range": condition.format(etag=etag)}
+    answer = requests.get(link, headers=headers, timeout=10)
+    assert answer.status_code == status
+    assert content is None or answer.content == content
+
+
+def test_what_the_store_says_of_origins_stays_with_it(port, link):
+    answer = requests.get(link, headers={"Origin": "http://elsewhere.example"}, timeout=10)
+    assert [name for name in answer.headers if name.lower().startswith("access-control-")] == []
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "length", "words"),
+    [
+        ("PUT", "/api/v1/models/1/files/a", 500 * 2**20 + 1, "uploads"),
+        ("PUT", "/api/v1/datasets/a", 500 * 2**20 + 1, "at most"),
+        ("POST", "/api/v1/jobs", 8 * 2**20 + 1, "at most"),
+        ("POST", "/api/v1/jobs", 10**30, ""),
+    ],
+)
+def test_it_refuses_by_the_declared_length(port, method, path, length, words):
+    """Whatever the service does; what that refuses midway reached clients as 503 one time in four."""
+    head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+        client.sendall(head.encode() + b"x" * 300_000)  # Caddy looks at so much before it answers
+        answer = client.recv(65536).decode()
+    assert answer.split()[1] == ("413" if words else "400")
+    assert words in answer
+
+
+def test_a_chunked_body_that_is_too_large_is_413_every_time(port):
+    def chunks():
+        for _ in range(64):
+            yield bytes(100_000)
+
+    for _ in range(20):
+        answer = requests.post(f"http://127.0.0.1:{port}{MODELS}", data=chunks(), timeout=30)
+        assert answer.status_code == 415  # which is told before the body is read, too
+        headers = {"Content-Type": "application/json"}
+        answer = requests.post(f"http://127.0.0.1:{port}{MODELS}", data=chunks(), headers=headers, timeout=30)
+        assert answer.status_code == 413

@@ -97,8 +97,9 @@ class StandIn(ThreadingHTTPServer):
             case "PUT", "jobs", number:
                 return self.change_job(int(number), json.loads(body))
             case "POST", "jobs", number, "logs":
-                self.logs[int(number)] += [json.loads(line) for line in body.split(b"\n") if line]
-                return {}
+                lines = [json.loads(line) for line in body.split(b"\n") if line]
+                self.logs[int(number)] += lines
+                return {"count": len(lines)}
             case "GET", "models":
                 ours = [model for model in self.models.values() if model["job_id"] == int(query["job_id"])]
                 return _page(ours[::-1], query)
@@ -131,7 +132,8 @@ class _Handler(BaseHTTPRequestHandler):
             answer = self.server.handle(self.command, self.path, body)
             status = 201 if self.command == "POST" else 200
         except Answered as answered:
-            status, answer = answered.status, {"message": f"stand-in says {answered.status}"}
+            status = answered.status
+            answer = {"code": status, "message": f"stand-in says {status}"}
         content = json.dumps(answer).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(content)))

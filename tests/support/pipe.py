@@ -23,6 +23,8 @@ class Pipe:
         """How many connections to the server are open."""
         self._live = []
         self._refuses_then = False
+        self._flows = threading.Event()
+        self._flows.set()
         threading.Thread(target=self._accept, daemon=True).start()
 
     def cut(self, after=None):
@@ -41,7 +43,12 @@ class Pipe:
         self.cut(after)
         self._refuses_then = True
 
+    def hang(self):
+        """Pass nothing on, and break no connection: as a server whose process was stopped."""
+        self._flows.clear()
+
     def mend(self):
+        self._flows.set()
         self.open, self.passes, self._refuses_then = True, None, False
 
     def _accept(self):
@@ -67,6 +74,7 @@ class Pipe:
     def _pump(self, source, target, left, counted=False):
         with suppress(OSError):
             while data := source.recv(65536 if left is None else min(65536, left)):
+                self._flows.wait()
                 target.sendall(data)
                 if counted:
                     self.passed += len(data)

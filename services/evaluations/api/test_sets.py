@@ -8,6 +8,7 @@ from services.evaluations.api.schemas import TestSetPageSchema, TestSetSchema
 from services.evaluations.datasets import test_sets
 from services.evaluations.tables import TestSet
 from shared.database.pagination import Page
+from shared.http.bare_body import require_bare_body
 from shared.http.collaborators import collaborator
 from shared.http.pagination import PageQuery
 from shared.http.service import Blueprint
@@ -28,4 +29,5 @@ def list_test_sets(query: dict[str, int]) -> Page:
 @blp.response(200, TestSetSchema)
 def upload_test_set(name: str) -> TestSet:
     """Store the body, a JSON array or JSON Lines of `{"input", "expected"}`, as a test set."""
+    require_bare_body()
     return test_sets.upload(collaborator(Bucket), name, request.stream, request.content_length)

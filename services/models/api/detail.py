@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from typing import Any
 
 from services.models.api.schemas import ModelRecordSchema, ModelUpdateSchema
+from services.models.archive.download import archive_name
+from services.models.archive.plan import PlanCache
 from services.models.files import file_records
 from services.models.logs_client import LogsClient
 from services.models.presigned_urls import PresignedUrls
@@ -13,6 +17,7 @@ from services.models.records.display_names import name_files
 from services.models.records.models import get_model
 from services.models.tables import File, Model
 from shared.database.pagination import Page
+from shared.errors import Conflict, Unavailable
 from shared.http.fields import only_changes
 
 LISTED_FILES = 1000
@@ -21,7 +26,7 @@ _FLEETING = frozenset({"job", "file_list", "links_expire_at"})
 """Differ from one answer to the next (signatures, another service's record), so a PUT may send them with any value."""
 
 
-def show_model(model_id: int, logs: LogsClient, urls: PresignedUrls) -> dict[str, Any]:
+def show_model(model_id: int, logs: LogsClient, plans: PlanCache, urls: PresignedUrls) -> dict[str, Any]:
     """Return the model's detail, or raise NotFound."""
     model = get_model(model_id)
     sizes = file_records.file_sizes(model_id)
@@ -33,7 +38,8 @@ def show_model(model_id: int, logs: LogsClient, urls: PresignedUrls) -> dict[str
         "file_list": [_show_file(model, row, urls) for row in listed],
         "links_expire_at": urls.expire_at,
     }
-    return {"model": record, "download_links": _folder_links(model, list(sizes), urls), "files": named}
+    # Of the record only: the links, the job and the evaluation are other ones from answer to answer.
+    return {"model": record, "download_links": _download_links(model, list(sizes), plans, urls), "files": named}
 
 
 def list_files(model_id: int, urls: PresignedUrls, *, page: int, limit: int) -> Page:
@@ -41,6 +47,22 @@ def list_files(model_id: int, urls: PresignedUrls, *, page: int, limit: int) -> 
     model, found = file_records.list_files(model_id, page=page, limit=limit)
     data = [_show_file(model, row, urls) for row in found.data]
     return Page(data=data, total=found.total, page=page, limit=limit)
+
+
+def file_url(model_id: int, path: str, urls: PresignedUrls) -> str:
+    """Return a fresh link to a file; NotFound, Conflict (known to be wrong) or Unavailable (being verified)."""
+    model, file = file_records.find_file(model_id, path)
+    if not file_records.is_trusted(file):
+        if file.error is not None:
+            raise Conflict(f"{path}: {file.error}")
+        raise Unavailable(f"{path} is being verified.", retry_after=5)
+    return urls.object_url(f"{model.storage_path}/{file.path}")
+
+
+def record_etag(model: Model) -> str:
+    """Return the quoted etag of a model's record."""
+    shown = json.dumps(ModelRecordSchema().dump(model), sort_keys=True)
+    return f'"{hashlib.sha256(shown.encode()).hexdigest()[:32]}"'
 
 
 def changes_of(model_id: int, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -60,11 +82,26 @@ def _named(model: Model, sizes: Mapping[str, int]) -> dict[str, int]:
 
 
 def _show_file(model: Model, row: File, urls: PresignedUrls) -> dict[str, Any]:
-    return {**row.__data__, "url": urls.object_url(f"{model.storage_path}/{row.path}")}
+    """Return a file's record; one that is not what its sender said, or may not be, has no link."""
+    url = urls.object_url(f"{model.storage_path}/{row.path}") if file_records.is_trusted(row) else None
+    return {**row.__data__, "url": url}
 
 
-def _folder_links(model: Model, paths: list[str], urls: PresignedUrls) -> dict[str, str | None]:
+def _download_links(model: Model, paths: list[str], plans: PlanCache, urls: PresignedUrls) -> dict[str, str | None]:
     folders = {"lora_adapters": model.lora_adapters_path, "gguf": model.gguf_path}
     if model.status != "ready":  # its archives would be refused
-        return dict.fromkeys(folders)
-    return {name: urls.folder_url(model.id, model.storage_path, folder, paths) for name, folder in folders.items()}
+        return dict.fromkeys((*folders, "archive"))
+    name = _archive_name(model, plans)
+    links = {
+        folder: urls.folder_url(model.id, model.storage_path, path, paths, name) for folder, path in folders.items()
+    }
+    whole = None if name is None else urls.api_url(f"/api/v1/models/{model.id}/download/{name}")
+    return links | {"archive": whole}
+
+
+def _archive_name(model: Model, plans: PlanCache) -> str | None:
+    """Return the name of the address that never has other bytes, or None while checksums are unknown."""
+    if not file_records.has_all_checksums(model.id):
+        return None
+    digest = plans.get(model).digest
+    return None if digest is None else archive_name(model, digest)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Any
 
-from flask import request
+from flask import Response, request
 
 from services.models.api import detail
+from services.models.api.conditional import require_precondition
 from services.models.api.request_urls import NO_STORE, request_urls
 from services.models.api.schemas import FilePageSchema, FileRecordSchema
 from services.models.files import put_file
 from shared.errors import Unprocessable
+from shared.http.bare_body import require_bare_body
 from shared.http.collaborators import collaborator
 from shared.http.pagination import PageQuery
 from shared.http.service import Blueprint
@@ -30,21 +33,40 @@ def list_files(query: dict[str, int], model_id: int) -> Any:
 
 @blp.put("/models/<id:model_id>/files/<rest:path>")
 @blp.response(200, FileRecordSchema)
-def upload_file(model_id: int, path: str) -> put_file.FileRecord:
+def upload_file(model_id: int, path: str) -> Any:
     """Store the body as a file of the model, or as its new content."""
-    _require_path(path)
-    body = (request.stream, request.content_length, request.headers.get)
-    return put_file.put_file(collaborator(Bucket), model_id, path, *body)
+    path = _checked(path)
+    require_bare_body()
+    body = (request.stream, request.content_length, request.headers.get, _require_precondition)
+    record = put_file.put_file(collaborator(Bucket), model_id, path, *body)
+    return record, {"ETag": f'"{record.etag}"'}
+
+
+@blp.get("/models/<id:model_id>/files/<rest:path>")
+@blp.alt_response(302, description="To a fresh link.", success=True)
+def get_file(model_id: int, path: str) -> Response:
+    """Redirect to a fresh link to a file."""
+    return _redirect(detail.file_url(model_id, path, request_urls()))
+
+
+def _require_precondition(etag: str | None) -> None:
+    require_precondition(request.headers.get, etag)
 
 
 @blp.delete("/models/<id:model_id>/files/<rest:path>")
 def delete_file(model_id: int, path: str) -> dict[str, str]:
     """Delete a file of the model."""
-    _require_path(path)
-    put_file.remove_file(collaborator(Bucket), model_id, path)
+    path = _checked(path)
+    put_file.remove_file(collaborator(Bucket), model_id, path, _require_precondition)
     return {"message": "File deleted successfully"}
 
 
-def _require_path(path: str) -> None:
+def _redirect(url: str) -> Response:
+    return Response(status=302, headers={**NO_STORE, "Location": url})
+
+
+def _checked(path: str) -> str:
+    """Return the path composed (NFC), as files are kept; Unprocessable where no file system could hold it."""
     if (problem := path_problem(path)) is not None:
         raise Unprocessable.field("path", problem)
+    return unicodedata.normalize("NFC", path)

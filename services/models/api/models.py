@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from flask import request
+
 from services.models.api import detail
+from services.models.api.conditional import require_precondition
 from services.models.api.request_urls import NO_STORE, request_urls
 from services.models.api.schemas import (
     DeleteQuery,
@@ -15,6 +18,7 @@ from services.models.api.schemas import (
     ModelUpdateSchema,
     NewModelSchema,
 )
+from services.models.archive.plan import PlanCache
 from services.models.lifecycle import change_model
 from services.models.logs_client import LogsClient
 from services.models.records import models
@@ -44,27 +48,39 @@ def list_models(query: dict[str, Any]) -> Page:
 def create_model(new: dict[str, Any]) -> Any:
     """Create a model; with the status ready it consists of what lies below its storage path."""
     model, replayed = change_model.create_model(collaborator(Bucket), request_key(new), **new)
-    return model, created("models.get_model", replayed=replayed, model_id=model.id)
+    headers = created("models.get_model", replayed=replayed, model_id=model.id)
+    return model, {**headers, "ETag": detail.record_etag(model)}
 
 
 @blp.get("/models/<id:model_id>")
 @blp.response(200, DetailSchema)
 def get_model(model_id: int) -> Any:
     """Show a model with its files, links to them, and its job."""
-    return detail.show_model(model_id, collaborator(LogsClient), request_urls()), NO_STORE
+    shown = detail.show_model(model_id, collaborator(LogsClient), collaborator(PlanCache), request_urls())
+    return shown, {**NO_STORE, "ETag": detail.record_etag(models.get_model(model_id))}
 
 
 @blp.put("/models/<id:model_id>")
 @blp.arguments(ModelUpdateSchema)
 @blp.response(200, ModelRecordSchema)
-def update_model(update: dict[str, Any], model_id: int) -> Model:
+def update_model(update: dict[str, Any], model_id: int) -> Any:
     """Change the fields that are sent; the status ready freezes the model's files."""
-    return change_model.update_model(collaborator(Bucket), model_id, detail.changes_of(model_id, update))
+    changes = detail.changes_of(model_id, update)
+    model = change_model.update_model(collaborator(Bucket), model_id, changes, _require_precondition)
+    return model, {"ETag": detail.record_etag(model)}
+
+
+def _require_precondition(model: Model) -> None:
+    require_precondition(request.headers.get, detail.record_etag(model))
 
 
 @blp.delete("/models/<id:model_id>")
 @blp.arguments(DeleteQuery, location="query")
 def delete_model(query: dict[str, Any], model_id: int) -> dict[str, str]:
     """Delete a model's record, and its objects where purge is true and no other model has them."""
-    change_model.delete_model(collaborator(Bucket), model_id, purge=query["purge"])
-    return {"message": "Model deleted successfully"}
+    kept = change_model.delete_model(collaborator(Bucket), model_id, purge=query["purge"])
+    message = "Model deleted successfully"
+    if kept:
+        why = "other models have them" if query["purge"] else "DELETE with ?purge=true removes them"
+        message += f"; {kept} objects stay in the store, {why}"
+    return {"message": message}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime, time
 from typing import Any
@@ -29,6 +31,8 @@ from shared.timestamps import parse_time
 
 _SHORT_TEXT = validate.Length(1, 255)
 _STATUS = validate.OneOf(STATUSES)
+MAX_METRICS_BYTES = 4 * 2**20
+_BODY_BYTES = MAX_METRICS_BYTES + 2**20
 
 
 class Crc32(ma.fields.Field[int]):
@@ -48,6 +52,23 @@ class ObjectPath(QueryText):
         return path
 
 
+class TrainingMetrics(JSONObject):
+    """An object of at most 4 MiB; figures that are no numbers come as the strings ``"NaN"`` and ``"Infinity"``."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
+        metrics = super()._deserialize(value, attr, data, **kwargs)
+        if len(json.dumps(metrics, ensure_ascii=False)) > MAX_METRICS_BYTES:
+            raise ma.ValidationError(f"Must have at most {MAX_METRICS_BYTES} bytes.")
+        return metrics
+
+
+class FilePath(ObjectPath):
+    """The path of a file, composed (NFC): one that a Mac spells decomposed is the same file."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+        return unicodedata.normalize("NFC", super()._deserialize(value, attr, data, **kwargs))
+
+
 class Moment(ma.fields.Field[datetime]):
     """A time, or a date: then its first moment or, for ``last``, its last."""
 
@@ -61,9 +82,8 @@ class Moment(ma.fields.Field[datetime]):
                 return datetime.combine(datetime.fromisoformat(value), self._clock, UTC)
             return parse_time(value)
         except ValueError as error:
-            raise ma.ValidationError(
-                "Must be a date, as 2024-02-19, or a time in RFC 3339, as 2024-02-19T10:30:45Z."
-            ) from error
+            form = "Must be a date, as 2024-02-19, or a time in RFC 3339, as 2024-02-19T10:30:45Z."
+            raise ma.ValidationError(str(error) if "%2B" in str(error) else form) from error
 
 
 class FileRecordSchema(ma.Schema):
@@ -75,7 +95,7 @@ class FileRecordSchema(ma.Schema):
 
 class FileSchema(FileRecordSchema):
     error = ma.fields.String(allow_none=True)
-    url = ma.fields.String()
+    url = ma.fields.String(allow_none=True)
 
 
 FilePageSchema = page_schema(FileSchema, "FilePage")
@@ -124,6 +144,8 @@ class DetailSchema(ma.Schema):
 
 
 class NewModelSchema(BodySchema):
+    body_limit = _BODY_BYTES
+
     name = ma.fields.String(required=True, validate=_SHORT_TEXT)
     description = ma.fields.String(load_default="", validate=validate.Length(max=10_000))
     base_model = ma.fields.String(required=True, validate=_SHORT_TEXT)
@@ -133,12 +155,15 @@ class NewModelSchema(BodySchema):
     storage_path = ObjectPath(load_default=None)
     lora_adapters_path = ObjectPath(load_default=None)
     gguf_path = ObjectPath(load_default=None)
-    training_metrics = JSONObject(load_default=dict)
+    training_metrics = TrainingMetrics(load_default=dict)
     eval_results = JSONObject(load_default=None, allow_none=True)
     status = ma.fields.String(load_default="uploading", validate=_STATUS)
 
 
 class ModelUpdateSchema(UpdateSchema):
+    body_limit = _BODY_BYTES
+
+    allow_empty = ma.fields.Boolean(truthy={True}, falsy={False})
     name = ma.fields.String(validate=_SHORT_TEXT)
     description = ma.fields.String(validate=validate.Length(max=10_000))
     base_model = ma.fields.String(validate=_SHORT_TEXT)
@@ -146,7 +171,7 @@ class ModelUpdateSchema(UpdateSchema):
     served_name = ma.fields.String(validate=_SHORT_TEXT)
     lora_adapters_path = ObjectPath()
     gguf_path = ObjectPath()
-    training_metrics = JSONObject()
+    training_metrics = TrainingMetrics()
     eval_results = JSONObject(allow_none=True)
     status = ma.fields.String(validate=_STATUS)
 
@@ -161,7 +186,10 @@ class ModelsQuery(PageQuery):
 
 
 class DownloadQuery(QuerySchema):
-    include = ObjectPath(load_default=None)
+    """What a download has; each parameter may come several times."""
+
+    include = ma.fields.List(FilePath(), load_default=list)
+    excluded = ma.fields.List(QueryText(validate=_SHORT_TEXT), load_default=list, data_key="exclude")
 
 
 class DeleteQuery(QuerySchema):
@@ -169,8 +197,8 @@ class DeleteQuery(QuerySchema):
 
 
 class NewUploadSchema(BodySchema):
-    path = ObjectPath(required=True)
-    size = Integer(required=True, minimum=1, maximum=MAX_OBJECT_BYTES)
+    path = FilePath(required=True)
+    size = Integer(required=True, minimum=0, maximum=MAX_OBJECT_BYTES)
     sha256 = ma.fields.String(
         load_default=None,
         allow_none=True,
@@ -208,4 +236,4 @@ class UploadProgressSchema(UploadSchema):
 
 
 class CompleteSchema(BodySchema):
-    parts = ma.fields.List(ma.fields.Nested(_PartSchema), required=True, validate=validate.Length(1, MAX_PARTS))
+    parts = ma.fields.List(ma.fields.Nested(_PartSchema), required=True, validate=validate.Length(max=MAX_PARTS))

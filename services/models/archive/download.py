@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass
@@ -14,8 +15,9 @@ from services.models.archive.sender import send_pieces
 from services.models.archive.streaming_zip import stream_zip
 from services.models.files.file_records import record_damage
 from services.models.records.models import get_model
+from services.models.selection import Selection
 from services.models.tables import Model
-from shared.errors import Conflict, NotFound, Unavailable
+from shared.errors import Conflict, Gone, NotFound, Unavailable
 from shared.s3.bucket import Bucket
 
 
@@ -24,6 +26,11 @@ class Download:
     """A model's archive, or a part of it, before any of it is read."""
 
     plan: Plan
+    selection: Selection
+    pinned: str | None
+    """The digest by which its address names the archive, which no other one has."""
+    revision: str | None
+    """The digest of the model's whole archive, once its layout is known."""
 
     @property
     def archive(self) -> Archive | None:
@@ -32,7 +39,15 @@ class Download:
 
     @property
     def filename(self) -> str:
-        return _filename(self.plan.model)
+        return archive_name(self.plan.model, self.pinned)
+
+    @property
+    def location(self) -> str | None:
+        """The path of the address that never has other bytes, once there is one."""
+        model = self.plan.model
+        if self.revision is None:
+            return None
+        return f"/api/v1/models/{model.id}/download/{archive_name(model, self.revision)}{self.selection.query}"
 
     def chunks(self, bucket: Bucket, start: int = 0, stop: int | None = None) -> Generator[bytes]:
         """Yield the bytes ``start`` to ``stop`` of the archive, or all of one whose length is not known.
@@ -59,31 +74,43 @@ class Download:
             raise
 
 
-def find_download(plans: PlanCache, model_id: int, include: str | None, filename: str | None = None) -> Download:
-    """Return the archive of a ready model, or of what ``include`` (a path below its storage path) names.
+def find_download(plans: PlanCache, model_id: int, selection: Selection, filename: str | None = None) -> Download:
+    """Return the archive of a ready model, or of what is selected of it.
 
-    Raises NotFound (no such model, no files, nothing included, or it has another name than ``filename``), Conflict
-    (not ready, or a damaged file) and, for an archive that is asked for by its ``filename``, Unavailable until its
-    length is known.
+    Raises NotFound (no such model, no files, nothing selected, or it has another name than ``filename``), Gone (the
+    name is that of an earlier archive), Conflict (not ready, or a damaged file) and Unavailable: for an archive that
+    is asked for by its ``filename`` until its length is known, and while announced checksums are still unread.
     """
     model = get_model(model_id)
-    _require_ready(model, filename)
+    pinned = _require_ready(model, filename)
     plan = plans.get(model)
     _require_ready(plan.model, filename)  # it may have changed meanwhile
-    if include is not None:
-        plan = plan.part(include)
+    revision = plan.digest
+    if pinned is not None and revision is not None and pinned != revision:
+        raise Gone(f"Model {model_id} was frozen anew; its archive is {archive_name(model, revision)}.")
+    if not selection.is_all:
+        plan = plan.part(selection)
     plan.require_undamaged()
     if filename is not None and plan.archive is None:
         raise Unavailable(f"Not every checksum of model {model_id} is known yet.", retry_after=5)
-    return Download(plan)
+    return Download(plan, selection, pinned, revision)
 
 
-def _require_ready(model: Model, filename: str | None) -> None:
-    if filename not in (None, _filename(model)):
-        raise NotFound(f"The archive of model {model.id} has another name.")
+def _require_ready(model: Model, filename: str | None) -> str | None:
+    """Return the digest in the file name, or None where it names no archive."""
+    pinned = None
+    if filename not in (None, archive_name(model)):
+        stem = archive_name(model).removesuffix(".zip")
+        match = re.fullmatch(rf"{stem}-([0-9a-f]{{12}})\.zip", filename or "")
+        if match is None:
+            raise NotFound(f"The archive of model {model.id} has another name.")
+        pinned = match[1]
     if model.status != "ready":
         raise Conflict(f"Model {model.id} is {model.status}, not ready.")
+    return pinned
 
 
-def _filename(model: Model) -> str:
-    return f"model-{model.id}-{model.created_at:%Y%m%d}.zip"
+def archive_name(model: Model, digest: str | None = None) -> str:
+    """Return the name of a model's archive, or of the one that has this digest."""
+    suffix = "" if digest is None else f"-{digest}"
+    return f"model-{model.id}-{model.created_at:%Y%m%d}{suffix}.zip"

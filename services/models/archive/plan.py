@@ -10,11 +10,12 @@ from typing import NamedTuple
 from services.models.archive.layout import Archive, Entry
 from services.models.archive.object_reader import Content, GeneratedFile, StoredObject
 from services.models.lifecycle.model_card import SUMS, checksum_lines
-from services.models.paths import archive_names, fold, is_included
+from services.models.paths import archive_names, fold
 from services.models.records.manifest import Manifest, read_manifest
 from services.models.records.models import get_model
+from services.models.selection import Selection
 from services.models.tables import Model
-from shared.errors import Conflict, NotFound
+from shared.errors import Conflict, NotFound, Unavailable
 from shared.pacing import yielding
 from shared.single_flight import SingleFlight
 
@@ -30,6 +31,8 @@ class Member(NamedTuple):
     content: Content
     error: str | None = None
     """What is wrong with the stored object, if anything is known to be."""
+    is_unverified: bool = False
+    """Whether its sender's checksum is still to be compared with its content."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,17 +45,24 @@ class Plan:
     """None until the checksums of all of its members are known."""
 
     def require_undamaged(self) -> None:
-        """Raise Conflict where a file is known to have another content than it should."""
+        """Raise Conflict for a file that is known to be another than it should be, Unavailable until it is known."""
         for member in self.members:
+            if member.is_unverified:
+                raise Unavailable(f"{member.path} is being verified.", retry_after=5)
             # A file in error without checksums was missing or changed when it was read; perhaps it is back.
             if member.error is not None and member.content.crc32 is not None:
                 raise Conflict(member.error)
 
-    def part(self, include: str) -> Plan:
-        """Return the plan of what ``include`` (a path below the storage path) names; NotFound where that is nothing."""
-        members = [member for member in self.members if is_included(member.path, include)]
+    @property
+    def digest(self) -> str | None:
+        """Twelve digits that another archive of the model does not have; None until it has a layout."""
+        return None if self.archive is None else self.archive.etag[1:13]
+
+    def part(self, selection: Selection) -> Plan:
+        """Return the plan of what a selection leaves; NotFound where that is nothing."""
+        members = [member for member in self.members if selection.admits(member.path)]
         if not members:
-            raise NotFound(f"Model {self.model.id} has no file {include}.")
+            raise NotFound(f"Model {self.model.id} has no file {selection}.")
         return Plan(self.model, members, _lay_out(self.model, members))
 
 
@@ -100,7 +110,7 @@ def plan_archive(manifest: Manifest) -> Plan:
     members, sums = [], []
     for file, (path, name) in zip(yielding(files), names, strict=False):
         stored = StoredObject(f"{model.storage_path}/{path}", file.size, file.etag, file.crc32)
-        members.append(Member(path, f"{model.id}/{name}".encode(), stored, file.error))
+        members.append(Member(path, f"{model.id}/{name}".encode(), stored, file.error, file.is_unverified))
         sums.append((name, file.sha256 or ""))
     for text, (path, name) in zip(documents.values(), names, strict=False):
         members.append(Member(path, f"{model.id}/{name}".encode(), GeneratedFile(text.encode())))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Any
 
 from services.models.files.holds import FileHold, locked_model
@@ -9,7 +10,7 @@ from services.models.paths import fold, parents
 from services.models.records.models import get_model
 from services.models.tables import File, Model, connected, database
 from shared.database.pagination import Page, paginate
-from shared.database.queries import tuples
+from shared.database.queries import get_or_404, tuples
 from shared.errors import Conflict
 
 
@@ -32,6 +33,36 @@ def file_sizes(model_id: int) -> dict[str, int]:
     """Return the size of each of the model's files by path."""
     query = File.select(File.path, File.size).where(File.model_id == model_id).order_by(File.path)
     return dict(tuples(query))
+
+
+@connected
+def find_file(model_id: int, path: str) -> tuple[Model, File]:
+    """Return a model and its file of that path, composed or not, or raise NotFound."""
+    model = get_model(model_id)
+    spellings = {path, unicodedata.normalize("NFD", path), unicodedata.normalize("NFC", path)}
+    query = File.select().where(File.model_id == model_id, File.path.in_(spellings))
+    return model, get_or_404(query.order_by(File.path == path).limit(1), f"file {path} of model {model_id}")
+
+
+@connected
+def find_etag(model_id: int, path: str) -> str | None:
+    """Return the quoted etag of a file that is on record, or None."""
+    etag = File.select(File.etag).where(File.model_id == model_id, File.path == path).scalar()
+    return None if etag is None else f'"{etag}"'
+
+
+def is_trusted(file: File) -> bool:
+    """Say whether a file is what its sender said it is, as far as anybody can know: it may be handed out."""
+    if file.announced_sha256 is None:
+        return file.error is None or file.sha256 is None
+    return file.sha256 is not None and file.error is None
+
+
+@connected
+def has_all_checksums(model_id: int) -> bool:
+    """Say whether a model has files and the checksums of each are known."""
+    of_model = File.select(File.id).where(File.model_id == model_id)
+    return of_model.exists() and not of_model.where(File.sha256.is_null() | File.crc32.is_null()).exists()
 
 
 @connected

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -94,6 +95,8 @@ def _progress(upload: Upload, came: Sequence[PartInfo], urls: PresignedUrls) -> 
 
 def _sizes(upload: Upload) -> dict[int, int]:
     """How large each part must be, by its number."""
+    if upload.size == 0:
+        return {}
     edges = [*range(0, upload.size, upload.part_size), upload.size]
     return {number: end - start for number, (start, end) in enumerate(pairwise(edges), 1)}
 
@@ -142,6 +145,11 @@ def _join(bucket: Bucket, upload: Upload, sent: Sent) -> str:
     """Complete the upload in the store and return the object's etag; retried, for Ceph's gateway fails while another
     request completes it.
     """
+    if upload.size == 0:  # S3 puts nothing together of nothing
+        if sent:
+            raise Unprocessable.field("parts", "A file of no bytes has none.")
+        bucket.abort_upload(upload.key, upload.store_id)
+        return bucket.put(upload.key, io.BytesIO())
     for pause in _PAUSES_S:
         with suppress(Unavailable):
             return _join_once(bucket, upload, sent)
@@ -180,7 +188,7 @@ def _recorded(upload: Upload) -> FileRecord:
     found = File.get_or_none(here)
     if found is None:
         raise Conflict(f"Upload {upload.id} is completed; {upload.path} was replaced or deleted since.")
-    return FileRecord(found.path, found.size, found.crc32, found.sha256)
+    return FileRecord(found.path, found.size, found.crc32, found.sha256, found.etag)
 
 
 def abort_upload(bucket: Bucket, model_id: int, upload_id: int) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.models.files.file_body import FileBody
-from services.models.files.file_records import forget_file, record_file, require_no_clash
+from services.models.files.file_records import find_etag, forget_file, record_file, require_no_clash
 from services.models.files.holds import FileHold, hold_file
 from services.models.records.models import get_model
 from shared.errors import NotFound, ServiceError
@@ -22,6 +22,11 @@ class FileRecord:
     size: int
     crc32: int | None
     sha256: str | None
+    etag: str
+
+
+Precondition = Callable[[str | None], None]
+"""Is given the quoted etag of the file that is there, or None, and raises PreconditionFailed."""
 
 
 def put_file(
@@ -31,6 +36,7 @@ def put_file(
     source: Readable,
     declared_size: int | None,
     header: Callable[[str], str | None],
+    precondition: Precondition = lambda etag: None,
 ) -> FileRecord:
     """Stream ``source`` to the store and record it; on any error there is neither an object nor a row.
 
@@ -38,6 +44,7 @@ def put_file(
     record. Raises what ``hold_file`` and ``FileBody`` raise, and Unavailable.
     """
     with hold_file(model_id, path) as hold:
+        precondition(find_etag(model_id, path))
         body = FileBody(source, declared_size, header, hold.check)
         require_no_clash(model_id, path)
         etag = bucket.put(hold.key, body)
@@ -47,7 +54,7 @@ def put_file(
             if bucket.has(hold.key, etag):
                 bucket.remove(hold.key)
             raise
-    return FileRecord(path, body.size, body.crc32, body.sha256)
+    return FileRecord(path, body.size, body.crc32, body.sha256, etag)
 
 
 def record(bucket: Bucket, hold: FileHold, *, etag: str, **known: Any) -> bool:
@@ -63,9 +70,10 @@ def record(bucket: Bucket, hold: FileHold, *, etag: str, **known: Any) -> bool:
             return True
 
 
-def remove_file(bucket: Bucket, model_id: int, path: str) -> None:
+def remove_file(bucket: Bucket, model_id: int, path: str, precondition: Precondition = lambda etag: None) -> None:
     """Delete the object and its record; NotFound where there is neither."""
     with hold_file(model_id, path) as hold:
+        precondition(find_etag(model_id, path))
         is_stored = bucket.has(hold.key)
         bucket.remove(hold.key)
         if not forget_file(hold) and not is_stored:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 from services.models.bucket import list_objects
-from services.models.lifecycle.freeze import freeze
+from services.models.lifecycle.freeze import freeze, generate_anew
 from services.models.paths import is_below, parents
 from services.models.records.models import get_model, lock_model
-from services.models.tables import File, Generated, Hold, Model, Upload, connected, database
+from services.models.tables import DeletedModel, File, Generated, Hold, Model, Upload, connected, database
 from shared.database.queries import tuples
 from shared.database.request_keys import create_once
 from shared.errors import Conflict, ServiceError, Unprocessable
@@ -17,6 +18,14 @@ from shared.request_key import RequestKey
 from shared.s3.bucket import Bucket, ObjectInfo
 
 _TRANSITIONS = {"uploading": {"ready", "error"}, "error": {"uploading"}, "ready": {"uploading", "error"}}
+ON_CARD = frozenset(
+    {
+        *("name", "description", "base_model", "type", "served_name", "training_metrics"),
+        *("lora_adapters_path", "gguf_path"),
+    }
+)
+"""What the generated files of a model say of its record."""
+
 _LISTINGS = 5
 """How often the store is listed again because files changed meanwhile, before a client is told to come back."""
 
@@ -34,9 +43,9 @@ def create_model(bucket: Bucket, sent: RequestKey | None, status: str, **new: An
     if status != "ready" or model.status == "ready":
         return model, replayed
     try:
-        return update_model(bucket, model.id, {"status": status}), replayed
+        return update_model(bucket, model.id, {"status": status, "allow_empty": True}), replayed
     except ServiceError:
-        _delete_record(model.id)
+        _delete_record(model.id, model.storage_path, purge=True)
         raise
 
 
@@ -59,12 +68,17 @@ def _insert(sent: RequestKey | None, **new: Any) -> tuple[Model, bool]:
     return model, False
 
 
-def update_model(bucket: Bucket, model_id: int, changes: dict[str, Any]) -> Model:
+def update_model(
+    bucket: Bucket, model_id: int, changes: dict[str, Any], precondition: Callable[[Model], None] = lambda model: None
+) -> Model:
     """Set the fields named in ``changes`` and return the model; entering ``ready`` lists the store and freezes it.
 
-    Raises NotFound, Conflict (a transition that its status does not allow, or files that are still changing),
-    Unprocessable (a folder outside of the storage path) and Unavailable.
+    ``allow_empty`` among them is no field: it lets a model be ready that has no file. Of a ready model what its card
+    says is generated anew. Raises NotFound, what ``precondition`` raises of the record, Conflict (a transition that
+    its status does not allow, files that are still changing, missing or wrong), Unprocessable (a folder outside of the
+    storage path) and Unavailable.
     """
+    fields = {name: value for name, value in changes.items() if name != "allow_empty"}
     for _ in range(_LISTINGS):
         model = get_model(model_id)
         freezes = changes.get("status") == "ready" and model.status != "ready"
@@ -73,16 +87,32 @@ def update_model(bucket: Bucket, model_id: int, changes: dict[str, Any]) -> Mode
         # Listed before the transaction: nothing waits for the store inside of one.
         listing = list_objects(bucket, model.storage_path) if freezes else None
         try:
-            return _apply(model_id, changes, listing, model.revision)
+            return _apply(
+                model_id,
+                fields,
+                listing,
+                model.revision,
+                precondition,
+                allow_empty=changes.get("allow_empty", False),
+            )
         except _StaleListing:
             continue
     raise Conflict(f"The files of model {model_id} are still changing.", retry_after=1)
 
 
 @connected
-def _apply(model_id: int, changes: dict[str, Any], listing: list[ObjectInfo] | None, revision: int) -> Model:
+def _apply(
+    model_id: int,
+    changes: dict[str, Any],
+    listing: list[ObjectInfo] | None,
+    revision: int,
+    precondition: Callable[[Model], None],
+    *,
+    allow_empty: bool,
+) -> Model:
     with database.atomic():
         model = lock_model(model_id)
+        precondition(model)
         status = changes.get("status", model.status)
         if status != model.status:
             _require_transition(model, status)
@@ -96,7 +126,9 @@ def _apply(model_id: int, changes: dict[str, Any], listing: list[ObjectInfo] | N
         if changed:
             model.updated_at = datetime.now(UTC).replace(microsecond=0)
         if freezes:
-            freeze(model, listing or [])
+            freeze(model, listing or [], allow_empty=allow_empty)
+        elif model.status == "ready" and changed & ON_CARD:
+            generate_anew(model)
         model.save()
         return model
 
@@ -108,37 +140,55 @@ def _require_transition(model: Model, status: str) -> None:
 
 def _require_folders_below(model: Model) -> None:
     for name in ("lora_adapters_path", "gguf_path"):
-        if not is_below(getattr(model, name), model.storage_path):
+        folder = getattr(model, name)
+        is_flat = name == "lora_adapters_path" and folder == model.storage_path  # as PEFT writes it
+        if not is_flat and not is_below(folder, model.storage_path):
             raise Unprocessable.field(name, f"Must lie under the storage path {model.storage_path!r}.")
 
 
-def delete_model(bucket: Bucket, model_id: int, *, purge: bool) -> None:
+def delete_model(bucket: Bucket, model_id: int, *, purge: bool) -> int:
     """Delete the record and, with ``purge``, the objects below its storage path that no other model covers.
 
-    The objects go first: if the store fails midway, the same request goes on where it stopped.
+    Returns how many objects stay there. The objects go first: if the store fails midway, the same request goes on
+    where it stopped. A purge works after the record is gone, too.
     """
-    model = get_model(model_id)
+    storage_path = _storage_path(model_id, purge=purge)
+    kept = list_objects(bucket, storage_path, markers=True)
     if purge:
-        others = _overlapping_paths(model)
-        for found in list_objects(bucket, model.storage_path, markers=True):
-            if not any(is_below(found.key, other) for other in others):
+        others = _overlapping_paths(model_id, storage_path)
+        covered = [found for found in kept if any(is_below(found.key, other) for other in others)]
+        for found in kept:
+            if found not in covered:
                 bucket.remove(found.key)
-    _delete_record(model_id)
+        kept = covered
+    _delete_record(model_id, storage_path, purge=purge)
+    return len(kept)
 
 
 @connected
-def _overlapping_paths(model: Model) -> list[str]:
+def _storage_path(model_id: int, *, purge: bool) -> str:
+    """Return the storage path of a model, or of one that was deleted and not purged; NotFound else."""
+    deleted = DeletedModel.get_or_none(DeletedModel.id == model_id) if purge else None
+    return str(deleted.storage_path if deleted is not None else get_model(model_id).storage_path)
+
+
+@connected
+def _overlapping_paths(model_id: int, storage_path: str) -> list[str]:
     """The storage paths of other models that may cover objects of this one: equal, above or below."""
-    around = [model.storage_path, *parents(model.storage_path)]
-    below = Model.storage_path.startswith(f"{model.storage_path}/")
-    query = Model.select(Model.storage_path).where(Model.id != model.id, Model.storage_path.in_(around) | below)
+    around = [storage_path, *parents(storage_path)]
+    below = Model.storage_path.startswith(f"{storage_path}/")
+    query = Model.select(Model.storage_path).where(Model.id != model_id, Model.storage_path.in_(around) | below)
     return [path for (path,) in tuples(query)]
 
 
 @connected
-def _delete_record(model_id: int) -> None:
+def _delete_record(model_id: int, storage_path: str, *, purge: bool) -> None:
+    """Delete the record; where its objects stay, remember where, for a purge later on."""
     with database.atomic():
-        lock_model(model_id)
+        DeletedModel.delete().where(DeletedModel.id == model_id).execute()
+        if not purge:
+            lock_model(model_id)
+            DeletedModel.insert(id=model_id, storage_path=storage_path).execute()
         for table in (File, Generated, Hold):
             table.delete().where(table.model_id == model_id).execute()
         # What has expired is aborted in the store before it is forgotten.

@@ -19,31 +19,48 @@ _Key = tuple[str, int, str]
 """Path, size and etag: where all three are the same so is the object."""
 
 
-def freeze(model: Model, listing: list[ObjectInfo]) -> None:
+def freeze(model: Model, listing: list[ObjectInfo], *, allow_empty: bool) -> None:
     """Make ``listing`` (sorted by key) the model's manifest; call it in a transaction that holds the model's row.
 
-    Checksums stay where size and etag say that the object is still the one they were computed of. Raises Conflict
-    while an upload is under way, whose object may come after the listing, or a multipart one is open.
+    Checksums, and what they say against it, stay where size and etag say that the object is still the one they were
+    computed of. Raises Conflict while an upload is under way, whose object may come after the listing, while one in
+    parts is open, for a file that is known to be wrong, and where there is none unless that is allowed.
     """
+    if not listing and not allow_empty:
+        raise Conflict(f"There is no file below {model.storage_path}/; with allow_empty it is ready all the same.")
     _require_no_open_upload(model)
     Hold.delete().where(Hold.model_id == model.id, Hold.held_until < datetime.now(UTC)).execute()
     if Hold.select().where(Hold.model_id == model.id).exists():
         raise Conflict(f"An upload to model {model.id} is under way.", retry_after=1)
     known = _known_checksums(model.id)
-    for table in (File, Generated):
-        table.delete().where(table.model_id == model.id).execute()
+    File.delete().where(File.model_id == model.id).execute()
     start = len(model.storage_path) + 1
     sizes = {found.key[start:]: found.size for found in listing}
     rows = []
     for found in listing:
         path = found.key[start:]
-        checksums = known.get((path, found.size, found.etag), (None, None, None))
+        error, *checksums = known.get((path, found.size, found.etag), (None, None, None, None))
+        if error is not None:
+            raise Conflict(f"{path}: {error} Upload it again, or delete it.")
         rows.append((model.id, path, fold(path), found.size, found.etag, *checksums))
     database.insert_rows(File, _COLUMNS, rows)
+    model.total_size = sum(sizes.values())
+    _generate(model, sizes)
+
+
+def generate_anew(model: Model) -> None:
+    """Make a ready model's card and metrics from its record anew, in a transaction that holds its row."""
+    query = File.select(File.path, File.size).where(File.model_id == model.id).order_by(File.path)
+    _generate(model, dict(tuples(query)))
+
+
+def _generate(model: Model, sizes: dict[str, int]) -> None:
+    """Write what is generated of a model's record: a new revision, for its archive is another one."""
+    start = len(model.storage_path) + 1
+    Generated.delete().where(Generated.model_id == model.id).execute()
     made = make_documents(model, model.lora_adapters_path[start:], model.gguf_path[start:], sizes)
     for path, content in made.items():
         Generated.create(model_id=model.id, path=path, content=content)
-    model.total_size = sum(sizes.values())
     model.revision += 1
 
 
@@ -55,10 +72,14 @@ def _require_no_open_upload(model: Model) -> None:
 
 
 def _known_checksums(model_id: int) -> dict[_Key, tuple[Any, ...]]:
-    """The checksums of each file; of one in error, which is read again, only what its sender announced."""
+    """What is wrong with each file, and its checksums.
+
+    One that is not what its sender announced stays so. One with another error is read again: perhaps it is back.
+    """
     columns = [getattr(File, name) for name in _CHECKSUMS]
     query = File.select(File.path, File.size, File.etag, File.error, *columns).where(File.model_id == model_id)
-    return {
-        (path, size, etag): tuple(checksums) if error is None else (None, None, checksums[2])
-        for path, size, etag, error, *checksums in tuples(query)
-    }
+    known: dict[_Key, tuple[Any, ...]] = {}
+    for path, size, etag, error, crc32, sha256, announced in tuples(query):
+        is_settled = error is None or (sha256 is not None and announced is not None)
+        known[path, size, etag] = (error, crc32, sha256, announced) if is_settled else (None, None, None, announced)
+    return known

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
-from services.models.paths import fold, is_below
+from services.models.paths import fold, is_below, is_in
 
 METRICS = "metrics.json"
 CARD = "README.md"
@@ -46,8 +46,8 @@ def checksum_lines(sums: Iterable[tuple[str, str]]) -> str:
 
 def _card(model: Record, lora_folder: str, gguf_folder: str, sizes: Mapping[str, int]) -> str:
     parts = [f"# {_one_line(model.name)}", model.description.strip(), _facts(model)]
-    if any(is_below(path, lora_folder) for path in sizes):
-        parts.append(_peft(model, lora_folder))
+    if any(is_in(path, lora_folder) for path in sizes):
+        parts.append(_peft(model, lora_folder, has_tokenizer=_join(lora_folder, "tokenizer_config.json") in sizes))
     ggufs = [path for path in sizes if is_below(path, gguf_folder) and path.lower().endswith(".gguf")]
     if ggufs:
         parts.append(_gguf(model, ggufs[0]))
@@ -69,18 +69,24 @@ def _facts(model: Record) -> str:
     return "\n".join(lines)
 
 
-def _peft(model: Record, folder: str) -> str:
+def _join(folder: str, name: str) -> str:
+    return f"{folder}/{name}" if folder else name
+
+
+def _peft(model: Record, folder: str, *, has_tokenizer: bool) -> str:
+    place = folder or "."
+    tokenizer = json.dumps(place, ensure_ascii=False) if has_tokenizer else "BASE"
     return f"""## The adapter, with PEFT
 
-`{folder}/` is a LoRA adapter for {_one_line(model.base_model)}; `BASE` is that model's name or folder on your side.
+`{place}/` is a LoRA adapter for {_one_line(model.base_model)}; `BASE` is that model's name or folder on your side.
 
 ```python
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 BASE = {json.dumps(model.base_model, ensure_ascii=False)}
-model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(BASE), {json.dumps(folder)})
-tokenizer = AutoTokenizer.from_pretrained(BASE)
+model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(BASE), {json.dumps(place)})
+tokenizer = AutoTokenizer.from_pretrained({tokenizer})
 ```"""
 
 

@@ -25,5 +25,5 @@ def name_files(paths: Iterable[str], folders: Sequence[str]) -> dict[str, str]:
 
 
 def _short_name(path: str, folders: Sequence[str]) -> str:
-    around = [folder for folder in folders if is_below(path, folder)]
+    around = [folder for folder in folders if folder and is_below(path, folder)]
     return path[len(max(around, key=len)) + 1 :] if around else path

@@ -22,6 +22,12 @@ class ManifestFile(NamedTuple):
     """Known together with the other one, so that an archive is planned once."""
     sha256: str | None
     error: str | None
+    announced_sha256: str | None
+
+    @property
+    def is_unverified(self) -> bool:
+        """Whether its sender named a checksum, and nobody has read the file yet."""
+        return self.announced_sha256 is not None and self.sha256 is None and self.error is None
 
 
 class Manifest(NamedTuple):

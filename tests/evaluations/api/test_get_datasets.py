@@ -44,6 +44,6 @@ def test_it_rejects_a_bad_query(evaluations, query):
     assert list(answer.json()["errors"]) == [query.partition("=")[0]]
 
 
-def test_it_ignores_unknown_parameters_and_answers_head(evaluations):
-    assert evaluations.get(f"{DATASETS}?x=1").status_code == 200
+def test_it_rejects_unknown_parameters_and_answers_head(evaluations):
+    assert evaluations.get(f"{DATASETS}?x=1").status_code == 422
     assert evaluations.head(DATASETS).status_code == 200

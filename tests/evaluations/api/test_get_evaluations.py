@@ -83,7 +83,7 @@ def test_it_rejects_a_bad_query(evaluations, query):
     assert list(answer.json()["errors"]) == [query.partition("=")[0]]
 
 
-def test_it_ignores_unknown_parameters_and_answers_head(evaluations):
-    assert evaluations.get(f"{EVALUATIONS}?x=%00").status_code == 200
+def test_it_rejects_unknown_parameters_and_answers_head(evaluations):
+    assert evaluations.get(f"{EVALUATIONS}?x=%00").status_code == 422
     assert evaluations.head(EVALUATIONS).status_code == 200
     assert evaluations.post(EVALUATIONS, json={}).headers["Allow"]

@@ -58,8 +58,11 @@ def test_it_filters_by_status(logs, new_job, put, dataset):
     assert found("completed") == ([], 0)
 
 
-def test_it_ignores_unknown_parameters(logs):
-    assert logs.get("/api/v1/jobs?kernel=k&x=%00").status_code == 200
+@one_database
+@pytest.mark.parametrize("query", ["kernel=k", "x=%00", "status=pending&status=running"])
+def test_it_rejects_a_filter_that_would_not_be_applied(logs, query):
+    answer = logs.get(f"/api/v1/jobs?{query}")
+    assert (answer.status_code, list(answer.json()["errors"])) == (422, [query.partition("=")[0]])
 
 
 def test_it_answers_head(logs):

@@ -8,9 +8,9 @@ TAG = '"abc"'
 WHOLE = Reply(200, 0, 1000)
 
 
-def reply(etag=TAG, length=1000, ranged=True, **headers):
+def reply(etag=TAG, length=1000, ranged=True, immutable=True, **headers):
     given = {name.replace("_", "-"): value for name, value in headers.items()}
-    return choose_reply(given.get, etag, length, ranged=ranged)
+    return choose_reply(given.get, etag, length, ranged=ranged, immutable=immutable)
 
 
 def test_it_works():
@@ -150,3 +150,35 @@ def test_without_an_etag_nothing_is_ranged_and_nothing_matches():
     assert reply(None, None, Range="bytes=0-1").status == 200
     assert reply(None, None, If_Match=TAG).status == 412
     assert reply(None, None, If_None_Match=TAG).status == 200
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({}, WHOLE),
+        ({"Range": "bytes=0-"}, WHOLE),
+        ({"Range": "bytes=0-1,4-5"}, WHOLE),
+        ({"Range": "abc"}, WHOLE),
+        ({"Range": "bytes=0-0"}, Reply(428)),
+        ({"Range": "bytes=500-"}, Reply(428)),
+        ({"Range": "bytes=-1"}, Reply(428)),
+        ({"Range": "bytes=5000-"}, Reply(428)),
+        ({"Range": "bytes=500-", "If-Match": "*"}, Reply(428)),
+        ({"Range": "bytes=500-", "If_Range": TAG}, Reply(206, 500, 1000)),
+        ({"Range": "bytes=0-", "If_Range": TAG}, Reply(206, 0, 1000)),
+        ({"Range": "bytes=500-", "If_Match": f'"x", {TAG}'}, Reply(206, 500, 1000)),
+        ({"Range": "bytes=5000-", "If_Range": TAG}, Reply(416)),
+        ({"Range": "bytes=500-", "If_Range": '"other"'}, WHOLE),
+        ({"Range": "bytes=500-", "If_Match": '"other"'}, Reply(412)),
+        ({"Range": "bytes=500-", "If_None_Match": TAG}, Reply(304)),
+    ],
+)
+def test_where_the_bytes_may_change_a_part_needs_proof(headers, expected):
+    assert reply(immutable=False, **headers) == expected
+    assert reply(immutable=False, ranged=False, **headers).status in (200, 304, 412)
+
+
+@pytest.mark.parametrize("headers", [{"Range": "bytes=5-"}, {"Range": "bytes=-5"}])
+def test_without_an_etag_no_part_can_be_proven(headers):
+    assert reply(etag=None, length=None, immutable=False, **headers) == Reply(428)
+    assert reply(etag=None, length=None, immutable=False, If_Range=TAG, **headers).status == 200

@@ -14,11 +14,26 @@ def keys(bucket, path):
 def test_it_works(models, bucket, ready):
     model = ready({"a": b"1"})
     answer = models.delete(f"{MODELS}/{model['ID']}")
-    assert (answer.status_code, answer.json()) == (200, {"message": "Model deleted successfully"})
+    assert (answer.status_code, answer.json()) == (
+        200,
+        {"message": "Model deleted successfully; 1 objects stay in the store, DELETE with ?purge=true removes them"},
+    )
     assert models.get(f"{MODELS}/{model['ID']}").status_code == 404
     assert models.get(f"{MODELS}/{model['ID']}/files").status_code == 404
     assert models.delete(f"{MODELS}/{model['ID']}").status_code == 404
     assert keys(bucket, model["storage_path"]) == [f"{model['storage_path']}/a"]
+
+
+def test_a_purge_works_after_it(models, bucket, ready):
+    model, other = ready({"a": b"1"}), ready({"b": b"1"})
+    url = f"{MODELS}/{model['ID']}"
+    assert models.delete(url).status_code == 200
+    assert models.delete(url).status_code == 404
+    purged = models.delete(f"{url}?purge=true")
+    assert (purged.status_code, purged.json()) == (200, {"message": "Model deleted successfully"})
+    assert keys(bucket, model["storage_path"]) == []
+    assert models.delete(f"{url}?purge=true").status_code == 404
+    assert keys(bucket, other["storage_path"]) == [f"{other['storage_path']}/b"]
 
 
 def test_an_id_is_never_used_twice(models, create):

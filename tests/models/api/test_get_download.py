@@ -97,7 +97,7 @@ def test_include_limits_it(models, ready):
 @pytest.mark.parametrize("include", ["", "/", "../2", "lora_adapters/", "a//b", "a\\b", "a\0"])
 def test_it_rejects_an_odd_include(models, ready, include):
     answer = models.get(f"{MODELS}/{ready(FILES)['ID']}/download", params={"include": include})
-    assert (answer.status_code, list(answer.json()["errors"])) == (422, ["include"])
+    assert (answer.status_code, list(answer.json()["errors"])) == (422, ["include.0"])
 
 
 def test_head_has_the_headers_and_reads_nothing(own):

@@ -53,8 +53,20 @@ def test_its_links_open(models, bucket, ready):
         assert (got.status_code, len(got.content)) == (200, file["size"]), got.text
         assert "attachment" in got.headers["Content-Disposition"]
         assert requests.get(file["url"].replace("attachment", "inline"), timeout=10).status_code == 403
+        assert "%3B" not in file["url"], "which llama.cpp makes a semicolon, and Go reads as a broken query"
     base = f"http://{bucket.client._base_url.host}"
-    assert detail["download_links"]["gguf"] == f"{base}{url}/download?include=gguf"
+    archive = models.head(f"{url}/download").headers["Content-Location"]
+    assert detail["download_links"]["archive"] == f"{base}{archive}"
+    assert detail["download_links"]["gguf"] == f"{base}{archive}?include=gguf"
+
+
+def test_until_the_checksums_are_known_there_is_no_link_to_the_archive(models, bucket, create):
+    path = create()["storage_path"]
+    for name in ("gguf/a", "gguf/b"):
+        bucket.put(f"{path}/{name}", io.BytesIO(b"x"))
+    url = f"{MODELS}/{create(storage_path=path, status='ready')['ID']}"
+    links = models.get(url).json()["download_links"]
+    assert (links["archive"], links["gguf"].partition("/download")[2]) == (None, "?include=gguf")
 
 
 def test_links_are_made_without_asking_anybody(own):

@@ -86,5 +86,17 @@ def test_it_rejects_a_bad_query(models, name, value):
     assert (answer.status_code, list(answer.json()["errors"])) == (422, [name])
 
 
-def test_it_ignores_unknown_parameters(models):
-    assert models.get(MODELS, params={"nonsense": "1"}).status_code == 200
+@one_database
+@pytest.mark.parametrize(
+    "query", ["order=asc", "name=x", "statu=ready", "limit=1&limit=2", "status=ready&status=ready"]
+)
+def test_it_rejects_a_filter_that_would_not_be_applied(models, query):
+    answer = models.get(f"/api/v1/models?{query}")
+    assert (answer.status_code, list(answer.json()["errors"])) == (422, [query.partition("=")[0]])
+
+
+@one_database
+def test_a_plus_that_the_url_lost_is_told(models):
+    answer = models.get("/api/v1/models?date_from=2024-02-19T10:30:45+01:00")
+    assert (answer.status_code, "%2B" in answer.json()["message"]) == (422, True)
+    assert models.get("/api/v1/models?date_from=2024-02-19T10:30:45%2B01:00").status_code == 200

@@ -81,7 +81,7 @@ def test_ready_freezes_even_nothing(models):
         ("storage_path", "a\\b"),
         ("storage_path", "x" * 1025),
         ("gguf_path", "elsewhere/gguf"),
-        ("lora_adapters_path", "1"),
+        ("lora_adapters_path", "elsewhere"),
         ("ID", 7),
         ("nonsense", 1),
     ],

@@ -71,7 +71,7 @@ def test_a_link_writes_its_part_and_does_nothing_else(models, create, bucket, st
         ("path", "../x"),
         ("path", "a//b"),
         ("path", ""),
-        ("size", 0),
+        ("size", -1),
         ("size", 5 * 2**40 + 1),
         ("size", "5"),
         ("sha256", "abc"),
@@ -99,11 +99,11 @@ def test_a_model_with_an_open_upload_does_not_get_ready(models, create):
     model = create()
     record = begin(models, model).json()
     url = f"{MODELS}/{model['ID']}"
-    answer = models.put(url, json={"status": "ready"})
+    answer = models.put(url, json={"status": "ready", "allow_empty": True})
     assert answer.status_code == 409
     assert re.search(rf"\b{record['upload_id']} of big.bin\b", answer.json()["message"])
     models.delete(f"{url}/uploads/{record['upload_id']}")
-    assert models.put(url, json={"status": "ready"}).status_code == 200
+    assert models.put(url, json={"status": "ready", "allow_empty": True}).status_code == 200
 
 
 def test_it_rejects_while_the_store_is_away(own):
@@ -115,3 +115,15 @@ def test_it_rejects_while_the_store_is_away(own):
         own.pipe.mend()
     assert (answer.status_code, bool(answer.headers["Retry-After"])) == (503, True)
     assert own.call("GET", f"/{model['ID']}/uploads").json()["total"] == 0
+
+
+def test_a_file_of_no_bytes_has_no_parts(models, create):
+    url = f"{MODELS}/{create()['ID']}"
+    record = models.post(f"{url}/uploads", json={"path": "empty", "size": 0}).json()
+    assert record["parts"] == []
+    complete = f"{url}/uploads/{record['upload_id']}/complete"
+    assert models.post(complete, json={"parts": [{"number": 1, "etag": "x"}]}).status_code == 422
+    for _ in range(2):
+        done = models.post(complete, json={"parts": []})
+        assert (done.status_code, done.json()["size"]) == (200, 0)
+    assert models.get(url).json()["files"] == {"empty": 0}

@@ -12,6 +12,7 @@ from contextlib import suppress
 from urllib.parse import quote, urlsplit
 
 import pytest
+import requests
 
 from tests.support.databases import one_database
 
@@ -187,7 +188,7 @@ def test_it_rejects_a_bad_path_as_it_came(models, create, target):
 
 @pytest.mark.parametrize(
     ("there", "sent"),
-    [("A.bin", "a.bin"), ("a", "a/b"), ("a/b", "a"), ("a/b", "A"), ("é", "e\u0301"), ("d/ß", "d/SS")],
+    [("A.bin", "a.bin"), ("a", "a/b"), ("a/b", "a"), ("a/b", "A"), ("d/ß", "d/SS")],
 )
 def test_it_rejects_a_name_that_clashes(models, create, there, sent):
     model = create()
@@ -195,6 +196,25 @@ def test_it_rejects_a_name_that_clashes(models, create, there, sent):
     assert models.put(f"{url}/{quote(there)}", data=b"x").status_code == 200
     assert models.put(f"{url}/{quote(sent)}", data=b"x").status_code == 409
     assert names(models, model) == [there]
+
+
+def test_both_spellings_of_a_name_are_one_file(models, create, ready):
+    """As a Mac sends it, decomposed (NFD), and as everybody else does: it is kept composed."""
+    composed, decomposed = "gguf/é.bin", "gguf/e\u0301.bin"
+    model = create()
+    url = f"{MODELS}/{model['ID']}/files"
+    for spelling, content in ((composed, b"one"), (decomposed, b"two"), (composed, b"three")):
+        assert models.put(f"{url}/{quote(spelling)}", data=content).json()["path"] == composed
+    assert names(models, model) == [composed]
+    assert models.put(f"{MODELS}/{model['ID']}", json={"status": "ready"}).status_code == 200
+    for spelling in (composed, decomposed):
+        for params in ({"include": spelling}, {"include": "gguf", "exclude": spelling}):
+            answer = models.get(f"{MODELS}/{model['ID']}/download", params=params)
+            assert answer.status_code == (404 if "exclude" in params else 200)
+        assert models.get(f"{url}/{quote(spelling)}", allow_redirects=False).status_code == 302
+    models.put(f"{MODELS}/{model['ID']}", json={"status": "uploading"})
+    assert models.delete(f"{url}/{quote(decomposed)}").status_code == 200
+    assert names(models, model) == []
 
 
 def test_names_that_only_look_alike_do_not_clash(models, create):
@@ -261,3 +281,94 @@ def test_405_names_what_is_allowed(models, create):
     answer = models.post(f"{MODELS}/{create()['ID']}/files/a", data=b"")
     assert answer.status_code == 405
     assert {"PUT", "DELETE"} <= set(answer.headers["Allow"].split(", "))
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Content-Type": "multipart/form-data; boundary=x"}, 415),
+        ({"Content-Encoding": "gzip"}, 415),
+        ({"Content-Encoding": "aws-chunked"}, 415),
+        ({"Content-Encoding": "zstd"}, 415),
+        ({"Content-Range": "bytes 0-0/2"}, 400),
+        ({"Content-Encoding": "identity"}, 200),
+        ({"Content-Type": "application/x-www-form-urlencoded"}, 200),
+    ],
+)
+def test_it_stores_a_bare_file_and_no_envelope(models, create, headers, status):
+    model = create()
+    answer = models.put(f"{MODELS}/{model['ID']}/files/a", data=b"x", headers=headers)
+    assert answer.status_code == status
+    assert names(models, model) == (["a"] if status == 200 else [])
+
+
+def test_curls_form_is_refused(models, create, tmp_path):
+    """``curl -F``, for ``curl -T``: the form was stored as the file."""
+    (tmp_path / "a").write_bytes(b"x")
+    url = f"{models.url}{MODELS}/{create()['ID']}/files/a"
+    with (tmp_path / "a").open("rb") as file:
+        done = requests.put(url, files={"file": file}, timeout=10)
+    assert (done.status_code, "curl -T" in done.json()["message"]) == (415, True)
+
+
+BODY = b"the body"
+DIGESTS = {
+    "Content-MD5": base64.b64encode(hashlib.md5(BODY).digest()).decode(),
+    "x-checksum-sha256": hashlib.sha256(BODY).hexdigest(),
+    "x-amz-content-sha256": hashlib.sha256(BODY).hexdigest(),
+    "x-amz-checksum-sha256": base64.b64encode(hashlib.sha256(BODY).digest()).decode(),
+    "x-amz-checksum-sha1": base64.b64encode(hashlib.sha1(BODY).digest()).decode(),
+    "x-amz-checksum-crc32": base64.b64encode(zlib.crc32(BODY).to_bytes(4, "big")).decode(),
+    "Content-Digest": f"sha-256=:{base64.b64encode(hashlib.sha256(BODY).digest()).decode()}:",
+    "Repr-Digest": f"sha-512=:{base64.b64encode(hashlib.sha512(BODY).digest()).decode()}:, unixsum=:AA==:",
+    "Digest": f"SHA-256={base64.b64encode(hashlib.sha256(BODY).digest()).decode()}",
+}
+
+
+@pytest.mark.parametrize("name", DIGESTS)
+def test_every_checksum_that_a_sender_announces_is_verified(models, create, name):
+    model = create()
+    url = f"{MODELS}/{model['ID']}/files/a"
+    wrong = models.put(url, data=BODY + b"!", headers={name: DIGESTS[name]})
+    assert (wrong.status_code, list(wrong.json()["errors"])) == (422, [name])
+    assert names(models, model) == []
+    assert models.put(url, data=BODY, headers={name: DIGESTS[name]}).status_code == 200
+    if name != "x-amz-content-sha256":
+        broken = models.put(url, data=BODY, headers={name: "sha-256=:AAAA:" if "igest" in name else "AAAA"})
+        assert broken.status_code == 422
+
+
+def test_what_names_no_checksum_that_we_know_is_passed_over(models, create):
+    headers = {
+        "x-amz-content-sha256": "UNSIGNED-PAYLOAD",
+        "x-amz-checksum-crc32c": "AAAAAA==",
+        "Content-Digest": "unixsum=:AAA=:",
+    }
+    assert models.put(f"{MODELS}/{create()['ID']}/files/a", data=b"x", headers=headers).status_code == 200
+
+
+def test_conditions_guard_a_file(models, create):
+    url = f"{MODELS}/{create()['ID']}/files/a"
+    assert models.put(url, data=b"1", headers={"If-Match": "*"}).status_code == 412
+    first = models.put(url, data=b"1", headers={"If-None-Match": "*"})
+    assert first.status_code == 200
+    assert models.put(url, data=b"2", headers={"If-None-Match": "*"}).status_code == 412
+    second = models.put(url, data=b"2", headers={"If-Match": first.headers["ETag"]})
+    assert second.status_code == 200
+    assert models.put(url, data=b"3", headers={"If-Match": first.headers["ETag"]}).status_code == 412
+    assert models.delete(url, headers={"If-Match": first.headers["ETag"]}).status_code == 412
+    assert models.delete(url, headers={"If-Match": second.headers["ETag"]}).status_code == 200
+
+
+def test_too_large_is_413_every_time(models, create):
+    """By the declared length and by the bytes that come: the connection was reset, and the answer lost with it."""
+    url = f"{models.url}{MODELS}/{create()['ID']}/files/a"
+    for _ in range(10):
+        declared = requests.put(url, data=bytes(501 * 2**20), timeout=60)
+        assert (declared.status_code, "uploads" in declared.json()["message"]) == (413, True)
+
+
+def test_a_body_that_is_too_large_is_413_every_time(models):
+    for _ in range(20):
+        answer = requests.post(f"{models.url}{MODELS}", json={"name": "x" * 6 * 2**20}, timeout=60)
+        assert answer.status_code == 413

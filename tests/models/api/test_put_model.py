@@ -2,8 +2,11 @@
 
 import http.client
 import io
+import json
 import threading
 import time
+import uuid
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
@@ -83,8 +86,82 @@ def test_ready_again_does_nothing(models, bucket, ready):
 def test_the_life_of_a_model(models, create, before, after, status):
     url = f"{MODELS}/{create()['ID']}"
     for name in before:
-        assert models.put(url, json={"status": name}).status_code == 200
+        assert models.put(url, json={"status": name, "allow_empty": True}).status_code == 200
     assert models.put(url, json={"status": after}).status_code == status
+
+
+def test_it_rejects_ready_of_nothing_unless_that_is_meant(models, create):
+    url = f"{MODELS}/{create()['ID']}"
+    answer = models.put(url, json={"status": "ready"})
+    assert (answer.status_code, "allow_empty" in answer.json()["message"]) == (409, True)
+    assert models.put(url, json={"status": "ready", "allow_empty": False}).status_code == 409
+    assert models.put(url, json={"status": "ready", "allow_empty": "yes"}).status_code == 422
+    ready = models.put(url, json={"status": "ready", "allow_empty": True})
+    assert (ready.status_code, ready.json()["status"], "allow_empty" in ready.json()) == (200, "ready", False)
+
+
+def test_what_its_card_says_of_a_ready_model_is_made_anew(models, ready):
+    model = ready({"a": b"1"})
+    url = f"{MODELS}/{model['ID']}"
+    before = models.get(f"{url}/download")
+    body = {"name": "Renamed", "training_metrics": {"loss": "NaN"}, "description": "Why"}
+    assert models.put(url, json=body).status_code == 200
+    after = models.get(f"{url}/download")
+    assert after.headers["ETag"] != before.headers["ETag"]
+    archive = zipfile.ZipFile(io.BytesIO(after.content))
+    card = archive.read(f"{model['ID']}/README.md").decode()
+    assert ("# Renamed" in card, "Why" in card) == (True, True)
+    assert json.loads(archive.read(f"{model['ID']}/metrics.json")) == {"loss": "NaN"}
+    assert models.put(url, json={"eval_results": {"f1": 1}}).status_code == 200
+    assert models.get(f"{url}/download").headers["ETag"] == after.headers["ETag"], "of which the card says nothing"
+
+
+def test_a_record_that_somebody_else_changed_is_not_overwritten(models, create):
+    url = f"{MODELS}/{create()['ID']}"
+    etag = models.get(url).headers["ETag"]
+    assert models.put(url, json={"name": "One"}, headers={"If-Match": etag}).status_code == 200
+    stale = models.put(url, json={"name": "Two"}, headers={"If-Match": etag})
+    assert (stale.status_code, models.get(url).json()["model"]["name"]) == (412, "One")
+    fresh = models.get(url).headers["ETag"]
+    changed = models.put(url, json={"name": "Two"}, headers={"If-Match": fresh})
+    assert (changed.status_code, changed.headers["ETag"]) == (200, models.get(url).headers["ETag"])
+    assert models.put(url, json={"name": "x"}, headers={"If-None-Match": "*"}).status_code == 412
+
+
+def test_the_adapters_may_lie_flat_in_the_storage_path(models, ready):
+    """As PEFT writes them."""
+    path = f"flat-{uuid.uuid4().hex}"
+    files = {"adapter_config.json": b"{}", "tokenizer_config.json": b"{}", "gguf/m.gguf": b"GGUF"}
+    model = ready(files, storage_path=path, lora_adapters_path=path)
+    detail = models.get(f"{MODELS}/{model['ID']}").json()
+    assert set(detail["files"]) == {"adapter_config.json", "tokenizer_config.json", "m.gguf"}
+    assert detail["download_links"]["lora_adapters"] is not None
+    archive = zipfile.ZipFile(io.BytesIO(models.get(f"{MODELS}/{model['ID']}/download").content))
+    card = archive.read(f"{model['ID']}/README.md").decode()
+    assert 'PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(BASE), ".")' in card
+    assert 'AutoTokenizer.from_pretrained(".")' in card
+
+
+def test_training_metrics_have_four_mib(models, create):
+    url = f"{MODELS}/{create()['ID']}"
+    assert models.put(url, json={"training_metrics": {"loss": "x" * (4 * 2**20 - 100)}}).status_code == 200
+    large = models.put(url, json={"training_metrics": {"loss": "x" * 4 * 2**20}})
+    assert (large.status_code, list(large.json()["errors"])) == (422, ["training_metrics"])
+
+
+@one_database
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b'{"training_metrics": {"history": [{"loss": NaN}]}}', "training_metrics.history.0.loss"),
+        (b'{"training_metrics": {"loss": -Infinity}}', "training_metrics.loss"),
+        (b'\xef\xbb\xbf{"name": "x"}', "byte order mark"),
+    ],
+)
+def test_what_is_no_json_is_named(models, create, body, words):
+    headers = {"Content-Type": "application/json"}
+    answer = models.put(f"{MODELS}/{create()['ID']}", data=body, headers=headers)
+    assert (answer.status_code, words in answer.json()["message"]) == (400, True)
 
 
 @one_database
@@ -134,7 +211,7 @@ def test_it_rejects_ready_while_an_upload_is_under_way(models, create):
     connection.putheader("Content-Length", "10")
     connection.endheaders(b"12345")
     time.sleep(0.5)
-    answer = models.put(url, json={"status": "ready"})
+    answer = models.put(url, json={"status": "ready", "allow_empty": True})
     assert (answer.status_code, "under way" in answer.json()["message"]) == (409, True)
     connection.send(b"67890")
     assert connection.getresponse().status == 200

@@ -32,6 +32,11 @@ def ready_own(own):
     own.pipe.mend()
 
 
+def proof(own, url):
+    """The headers that prove of which archive a part is asked for."""
+    return {"If-Range": own.call("HEAD", url).headers["ETag"]}
+
+
 def start(own, url):
     """Begin a download, with its first bytes read."""
     answer = own.call("GET", url, stream=True)
@@ -46,7 +51,7 @@ def test_a_read_that_breaks_is_healed(own, ready_own):
     for size in (3_000_000, 1_333_333, 700_001):
         own.pipe.cut(after=size)
         assert own.call("GET", url).content == whole
-        part = own.call("GET", url, headers={"Range": "bytes=1234567-"})
+        part = own.call("GET", url, headers={"Range": "bytes=1234567-", **proof(own, url)})
         assert part.content == whole[1_234_567:]
     own.pipe.mend()
     assert zipfile.ZipFile(io.BytesIO(whole)).testzip() is None
@@ -57,7 +62,7 @@ def test_small_files_that_break_are_healed(own, ready_own):
     whole = own.call("GET", url).content
     own.pipe.cut(after=5500)  # two of them, and then in the midst of one
     assert own.call("GET", url).content == whole
-    assert own.call("GET", url, headers={"Range": "bytes=12345-"}).content == whole[12345:]
+    assert own.call("GET", url, headers={"Range": "bytes=12345-", **proof(own, url)}).content == whole[12345:]
 
 
 def test_a_short_absence_of_the_store_is_healed(own, ready_own):
@@ -99,7 +104,7 @@ def test_what_is_gone_or_another_at_the_start_is_409(own, bucket, ready_own, con
         assert own.call("GET", path).status_code == 409
     assert own.call("HEAD", url).status_code == 200
     size = int(own.call("HEAD", url).headers["Content-Length"])
-    tail = own.call("GET", url, headers={"Range": f"bytes={size - 22}-"})
+    tail = own.call("GET", url, headers={"Range": f"bytes={size - 22}-", **proof(own, url)})
     assert (tail.status_code, tail.content[:4]) == (206, b"PK\5\6")  # for which no object is read
     bucket.put(key, io.BytesIO(content))
     assert own.call("GET", url).status_code == 200
@@ -234,3 +239,29 @@ def test_a_client_that_takes_nothing_keeps_no_connection_to_the_store(own, bucke
         received += read
     assert b"".join(received) == BIG
     assert opened == [0, len(received[0]) + len(received[1])]
+
+
+def test_a_store_that_hangs_is_503_in_time(own, ready_own):
+    _, url = ready_own({"a": BIG[:1000]})
+    assert own.call("GET", url).status_code == 200
+    own.pipe.hang()
+    try:
+        begin = time.monotonic()
+        answer = own.call("GET", url)
+        assert (answer.status_code, "Retry-After" in answer.headers) == (503, True)
+        assert time.monotonic() - begin < 15
+    finally:
+        own.pipe.mend()
+    wait_until(lambda: own.call("GET", url).status_code == 200)
+
+
+def test_a_read_that_hangs_midway_is_opened_anew(own, ready_own):
+    _, url = ready_own({"a": BIG})
+    answer, first, chunks = start(own, url)
+    own.pipe.hang()
+    time.sleep(11)
+    own.pipe.cut()  # what hung is never heard of again
+    own.pipe.mend()
+    with answer:
+        whole = first + b"".join(chunks)
+    assert zipfile.ZipFile(io.BytesIO(whole)).testzip() is None

@@ -15,6 +15,7 @@ from services.models.archive.layout import Archive, Entry
 from services.models.archive.object_reader import GeneratedFile, StoredObject
 from services.models.archive.plan import PlanCache, plan_archive
 from services.models.records.manifest import Manifest, ManifestFile
+from services.models.selection import Selection
 from shared.errors import Conflict, NotFound
 from shared.pacing import ITEMS_A_TURN
 
@@ -36,7 +37,7 @@ ODD = {
 
 def rows_of(files):
     return [
-        ManifestFile(path, len(data), f"etag of {path}", zlib.crc32(data), hashlib.sha256(data).hexdigest(), None)
+        ManifestFile(path, len(data), f"etag of {path}", zlib.crc32(data), hashlib.sha256(data).hexdigest(), None, None)
         for path, data in files.items()
     ]
 
@@ -96,7 +97,7 @@ def test_a_member_has_its_object_and_its_path():
     "sizes", [[2**32 - 1, 3, 0], [2**32, 0, 2**32 - 2], [1] * 65_536], ids=["2^32-1", "2^32", "many"]
 )
 def test_it_is_the_archive_of_its_entries(sizes):
-    rows = [ManifestFile(f"f{index}", size, "e", index, "ab" * 32, None) for index, size in enumerate(sizes)]
+    rows = [ManifestFile(f"f{index}", size, "e", index, "ab" * 32, None, None) for index, size in enumerate(sizes)]
     made = planned(rows, {})
     entries = [Entry(f"7/{row.path}".encode(), row.size, row.crc32) for row in rows]
     sums = "".join(f"{row.sha256}  {row.path}\n" for row in rows).encode()
@@ -112,9 +113,9 @@ def test_its_length_is_not_known_until_every_checksum_is():
     made = planned([*rows, last._replace(crc32=None)])
     assert made.archive is None
     assert "SHA256SUMS" not in [member.path for member in made.members]
-    assert made.part("a").archive is not None  # of which all are known
+    assert made.part(Selection(("a",))).archive is not None  # of which all are known
     with pytest.raises(NotFound, match="no file SHA256SUMS"):
-        made.part("SHA256SUMS")
+        made.part(Selection(("SHA256SUMS",)))
 
 
 def test_a_damaged_file_is_in_no_archive():
@@ -122,8 +123,8 @@ def test_a_damaged_file_is_in_no_archive():
     missing = planned([rows[0], rows[1]._replace(error="damaged"), rows[2]._replace(crc32=None, error="missing")])
     with pytest.raises(Conflict, match="damaged"):
         missing.require_undamaged()
-    missing.part("a").require_undamaged()
-    missing.part("c").require_undamaged()  # whether it is back is for the store to say
+    missing.part(Selection(("a",))).require_undamaged()
+    missing.part(Selection(("c",))).require_undamaged()  # whether it is back is for the store to say
 
 
 def test_a_model_without_files_has_no_archive():

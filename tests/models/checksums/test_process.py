@@ -118,11 +118,29 @@ def test_it_verifies_what_the_sender_of_an_upload_announced(own, store_server):
     assert (errors["good"], "announced" in errors["bad"]) == (None, True)
     answer = own.call("GET", f"/{model['ID']}/download")
     assert (answer.status_code, "announced" in answer.json()["message"]) == (409, True)
-    for status in ("uploading", "ready"):
-        own.call("PUT", f"/{model['ID']}", json={"status": status})
+    # The verdict stays while the object is the same.
+    assert own.call("PUT", f"/{model['ID']}", json={"status": "uploading"}).status_code == 200
+    refused = own.call("PUT", f"/{model['ID']}", json={"status": "ready"})
+    assert (refused.status_code, refused.json()["message"][:4]) == (409, "bad:")
+    assert own.call("DELETE", f"/{model['ID']}/files/bad").status_code == 200
+    assert own.call("PUT", f"/{model['ID']}", json={"status": "ready"}).status_code == 200
+    assert own.call("GET", f"/{model['ID']}/download").status_code == 200
+
+
+def test_nobody_is_given_a_file_before_its_announced_checksum_was_verified(own, store_server):
+    model = own.model()
+    content = os.urandom(1000)
+    own.upload(model, "a", content, store_server.endpoint, sha256=sums(content)[1])
+    assert own.call("PUT", f"/{model['ID']}", json={"status": "ready"}).status_code == 200
+    for path in ("/download", "/files/a"):
+        answer = own.call("GET", f"/{model['ID']}{path}", allow_redirects=False)
+        assert (answer.status_code, "verified" in answer.json()["message"]) == (503, True)
+    (file,) = own.call("GET", f"/{model['ID']}/files").json()["data"]
+    assert file["url"] is None
     with own.checksums():
-        wait_until(lambda: len(known(own, model)) == 2)
-    assert "announced" in rows(own, model)["bad"]
+        wait_until(lambda: known(own, model))
+    assert own.call("GET", f"/{model['ID']}/download").status_code == 200
+    assert own.call("GET", f"/{model['ID']}/files/a", allow_redirects=False).status_code == 302
 
 
 def test_freezing_keeps_what_is_known(own, store_server):

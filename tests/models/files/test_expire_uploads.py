@@ -49,7 +49,7 @@ def test_an_expired_upload_keeps_no_model_from_getting_ready(own, expire):
     model = own.model()
     begin(own, model)
     expire(model)
-    assert own.call("PUT", f"/{model['ID']}", json={"status": "ready"}).status_code == 200
+    assert own.call("PUT", f"/{model['ID']}", json={"status": "ready", "allow_empty": True}).status_code == 200
 
 
 def test_those_of_a_deleted_model_go_with_the_next_sweep(own, bucket):
