@@ -17,5 +17,7 @@ class _TableSettings:
 
 def set_up_tables(migrations: Path) -> None:
     """Bring the tables at ``DATABASE_URL`` up to date, and print what was applied."""
-    for name in migrate(open_database(load(_TableSettings).database_url), migrations):
+    database = open_database(load(_TableSettings).database_url)
+    database.query_timeout_s = None
+    for name in migrate(database, migrations):
         print(f"applied {name}")

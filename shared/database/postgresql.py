@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from peewee import InterfaceError, OperationalError, Window, fn
+import psycopg
+from peewee import InterfaceError, OperationalError, Psycopg3Adapter, Window, fn
 from playhouse.pool import PooledPostgresqlDatabase
 
 from shared.database.errors import translated, unavailable
@@ -12,8 +13,43 @@ from shared.database.errors import translated, unavailable
 _SETUP_LOCK = 0x54554E45
 
 
+QUERY_TIMEOUT_S = 10.0
+"""For each answer of the server: one that hangs is known after it, while its kernel goes on accepting connections."""
+
+
+class _Connection(psycopg.Connection[Any]):
+    """A connection that is given up where the server does not answer."""
+
+    query_timeout_s: float | None = None
+
+    def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
+        try:
+            return super().wait(gen, interval, timeout or self.query_timeout_s)
+        except psycopg.OperationalError:
+            if self.pgconn.transaction_status == psycopg.pq.TransactionStatus.ACTIVE:
+                self.pgconn.finish()  # or the rollback would wait as long again
+            raise
+
+
+class _Adapter(Psycopg3Adapter):
+    def connect(self, db: Any, **params: Any) -> _Connection:
+        connection = _Connection.connect(dbname=db.database, **params)
+        connection.query_timeout_s = db.query_timeout_s
+        return connection
+
+
 class PostgresqlDatabase(PooledPostgresqlDatabase):
     row_lock = " FOR UPDATE"
+    psycopg3_adapter = _Adapter
+    query_timeout_s: float | None = QUERY_TIMEOUT_S
+    """Without an answer of the server, until a query fails; None waits for ever, as a migration does."""
+
+    def _is_closed(self, conn: Any) -> bool:
+        """Say whether the driver knows it; the pool's own way asks the server, each time and with the pool locked.
+
+        What has broken unnoticed is found at its first use, and renewed.
+        """
+        return bool(conn.closed)
 
     def execute_sql(self, sql: str, params: Any = None) -> Any:
         try:

@@ -28,6 +28,8 @@ _ROWS_A_STATEMENT = 100
 
 
 class SqliteDatabase(PooledSqliteDatabase):
+    query_timeout_s: float | None = None
+    """There is no server that could hang."""
     row_lock = ""
     """What a plain SELECT ends with to hold its rows: nothing, for BEGIN IMMEDIATE holds every row already."""
 

@@ -233,3 +233,22 @@ def test_a_traceback_is_one_line_of_level_error(service, start_pipe):
     start_pipe(service.url).communicate(text, timeout=10)
     assert [line["level"] for line in service.lines] == ["info", "error", "info"]
     assert service.messages[1].endswith("ValueError: bad")
+
+
+def test_the_command_of_the_readme_is_live(service, tmp_path):
+    """Without `-u` a script's lines come at its end, or never after a SIGKILL."""
+    program = tmp_path / "train.py"
+    program.write_text("import time\nprint('training')\ntime.sleep(60)\n")
+    readme = (CLIENT / "README.md").read_text()
+    (command,) = (line for line in readme.split("\n") if line.startswith("python -u train.py"))
+    command = command.replace("python", sys.executable, 1).replace("http://127.0.0.1:8001", service.url)
+    command = command.replace("tunedeck-log", f"{sys.executable} -m tunedeck_client --spool-dir {tmp_path}/spool")
+    environ = {name: value for name, value in pipe_environment(service.url).items() if name != "PYTHONUNBUFFERED"}
+    shell = subprocess.Popen(
+        ["bash", "-c", command], cwd=tmp_path, env=environ, stdout=subprocess.DEVNULL, start_new_session=True
+    )
+    try:
+        assert service.wait_for(lambda s: s.messages == ["training"])
+    finally:
+        os.killpg(shell.pid, signal.SIGKILL)
+        shell.wait()

@@ -1,10 +1,13 @@
 """PostgreSQL restarts or drops its connections, SQLite is locked, tables are restored. Scenarios 8, 9, 25, 26."""
 
 import contextlib
+import os
+import signal
 import sqlite3
 import threading
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 
 import psutil
 import psycopg
@@ -14,6 +17,7 @@ import requests
 from tests.logs.faults.conftest import Service, Settings
 from tests.logs.faults.load import Load, Reader, create_job, open_raw, read_rows, read_until
 from tests.support.databases import on, only_on
+from tests.support.system import descendants
 from tests.support.waiting import wait_until
 
 
@@ -39,6 +43,32 @@ def test_postgresql_restarts(on_own_postgres, own_postgres, seed):
     run.finish()
     assert all(set(reader.statuses) <= {200, 204} for reader in run.readers)
     assert "Traceback" not in on_own_postgres.log
+
+
+@only_on("postgresql")
+def test_postgresql_hangs(on_own_postgres, own_postgres):
+    """Its processes are stopped: the kernel goes on accepting connections, and nobody answers."""
+    service = on_own_postgres
+    job = create_job(service.url)
+    lines = f"{service.url}/api/v1/jobs/{job}/logs"
+    assert requests.post(lines, json={"message": "before"}, timeout=30).status_code == 201
+    first = int((Path(own_postgres.pgdata) / "postmaster.pid").read_text().split()[0])
+    stopped = [first, *descendants(first)]
+    for pid in stopped:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        for method, url in (("POST", lines), ("GET", f"{lines}?limit=1"), ("GET", f"{service.url}/api/v1/jobs")):
+            begin = time.monotonic()
+            answer = requests.request(method, url, json={"message": "lost"} if method == "POST" else None, timeout=60)
+            assert (answer.status_code, "Retry-After" in answer.headers) == (503, True)
+            assert time.monotonic() - begin < 15
+    finally:
+        for pid in stopped:
+            os.kill(pid, signal.SIGCONT)
+    wait_until(lambda: requests.post(lines, json={"message": "after"}, timeout=30).status_code == 201)
+    messages = [line["message"] for line in requests.get(f"{lines}?limit=9", timeout=30).json()["logs"]]
+    # What was answered 503 may have been stored: the server had it, and went on.
+    assert [message for message in messages if message != "lost"] == ["before", "after"]
 
 
 @only_on("postgresql")

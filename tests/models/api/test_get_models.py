@@ -100,3 +100,15 @@ def test_a_plus_that_the_url_lost_is_told(models):
     answer = models.get("/api/v1/models?date_from=2024-02-19T10:30:45+01:00")
     assert (answer.status_code, "%2B" in answer.json()["message"]) == (422, True)
     assert models.get("/api/v1/models?date_from=2024-02-19T10:30:45%2B01:00").status_code == 200
+
+
+def test_it_shows_the_fields_that_are_asked_for(models, create):
+    model = create()
+    first = models.get("/api/v1/models?limit=1&fields=ID,status").json()["data"]
+    assert first == [{"ID": model["ID"], "status": "uploading"}]
+    answer = models.get("/api/v1/models?fields=ID,nam")
+    assert (answer.status_code, "'nam'" in answer.json()["message"], "served_name" in answer.json()["message"]) == (
+        422,
+        True,
+        True,
+    )
