@@ -117,7 +117,7 @@ class JobLogHandler(logging.Handler):
     def close(self) -> None:
         """Flush for a moment. As with logging's own handlers, the next record opens it again.
 
-        What the service has not stored by then is sent in the background and at the end of the process.
+        What the service has not stored by then is sent after the next record, or at the end of the process.
         """
         self._shipper.rest(CLOSE_TIMEOUT)
         super().close()

@@ -65,6 +65,7 @@ class LogShipper:
         self._patience = patience
         self._pid = os.getpid()
         self._is_exiting = False
+        self._has_rest = False
         self._lost_by_earlier = 0
         self._lost_at_flush = 0
         self._reset()
@@ -82,6 +83,7 @@ class LogShipper:
     def _start(self) -> Spool:
         with self._starting:
             if self._spool is None:
+                self._has_rest = False
                 self._spool = Spool(
                     self._roots, self._max_spool_bytes, self._source, max_memory_bytes=self._max_memory_bytes
                 )
@@ -205,8 +207,12 @@ class LogShipper:
             self._sender.hurry(0.0)
 
     def rest(self, timeout: float) -> None:
-        """Flush for at most `timeout` s and stop where that was enough; else go on until the process ends."""
-        if self._spool is None or self._is_stored(self._spool, timeout, everything=True):
+        """Flush for at most `timeout` s and stop; the rest is sent from the next line on, or at the end."""
+        if self._spool is not None and not self._is_stored(self._spool, timeout, everything=True):
+            self.stop()
+            atexit.register(self.close)
+            self._has_rest = True
+        else:
             self.stop()
 
     def close(self, timeout: float | None = None) -> bool:
@@ -214,6 +220,8 @@ class LogShipper:
 
         It gives up once nothing was stored for `timeout` s (or `exit_timeout`). False where a thread hangs.
         """
+        if self._has_rest:
+            self._start()
         self._is_exiting = True
         spool = self._spool
         if spool is None:
@@ -262,7 +270,7 @@ class LogShipper:
         """Drop threads, lines and files: in a forked child they are the parent's."""
         if self._spool is not None:
             self._spool.forget()
-        self._is_exiting = False
+        self._is_exiting = self._has_rest = False
         self._lost_by_earlier = self._lost_at_flush = 0
         self._reset()
 

@@ -48,7 +48,9 @@ def check_endpoint(
             generated = case.path_parameters.get(name)
             if type(generated) is int and generated % 2:
                 case.path_parameters[name] = number
-        case.call_and_validate(headers=headers, checks=CHECKS, session=client.session, timeout=30)
+        answer = case.call(headers=headers, session=client.session, timeout=30)
+        if answer.status_code != 414:  # gunicorn's own, for a URL beyond its limit
+            case.validate_response(answer, checks=CHECKS)
 
     check()
 

@@ -31,6 +31,7 @@ from shared.timestamps import parse_time
 
 _SHORT_TEXT = validate.Length(1, 255)
 _STATUS = validate.OneOf(STATUSES)
+MAX_SELECTED = 100
 MAX_METRICS_BYTES = 4 * 2**20
 _BODY_BYTES = MAX_METRICS_BYTES + 2**20
 
@@ -188,8 +189,13 @@ class ModelsQuery(PageQuery):
 class DownloadQuery(QuerySchema):
     """What a download has; each parameter may come several times."""
 
-    include = ma.fields.List(FilePath(), load_default=list)
-    excluded = ma.fields.List(QueryText(validate=_SHORT_TEXT), load_default=list, data_key="exclude")
+    include = ma.fields.List(FilePath(), load_default=list, validate=validate.Length(max=MAX_SELECTED))
+    excluded = ma.fields.List(
+        QueryText(validate=_SHORT_TEXT),
+        load_default=list,
+        data_key="exclude",
+        validate=validate.Length(max=MAX_SELECTED),
+    )
 
 
 class DeleteQuery(QuerySchema):

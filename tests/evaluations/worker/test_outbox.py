@@ -46,7 +46,7 @@ def test_the_model_has_the_results_of_the_newest(start_worker, test_set, ready_m
 @only_on("postgresql")
 def test_what_the_model_never_takes_is_sent_once(start_worker, test_set, evaluate, put, until):
     evaluation = evaluate(test_set)
-    figures = {"base_model": {}, "fine_tuned": {"note": "x" * 2**20}}
+    figures = {"base_model": {}, "fine_tuned": {"note": "x" * 6 * 2**20}}
     assert put(evaluation, status="completed", results=figures).status_code == 200
     worker = start_worker()
     until(evaluation, lambda _: "will never have its results" in worker.log)
