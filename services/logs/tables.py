@@ -11,6 +11,7 @@ from peewee import (
     CharField,
     CompositeKey,
     DatabaseProxy,
+    DoubleField,
     IntegerField,
     Model,
     SmallIntegerField,
@@ -48,6 +49,10 @@ class Job(_Table):
     """Until the job's idempotency keys are forgotten, some time after its end."""
     log_expired_at = TimeField(null=True)
     """When its lines were deleted; it takes no more of them."""
+    metrics_read_to = BigIntegerField(default=0)
+    """The last line that was read for metrics; whoever moves it on stores what the lines up to there say."""
+    metrics_unnumbered = BigIntegerField(default=0)
+    """How many of these lines had metrics and no step: the next one's step follows."""
     request_key = CharField(null=True)
     request_digest = CharField(null=True)
 
@@ -65,6 +70,25 @@ class Line(_Table):
 
     class Meta:
         primary_key = CompositeKey("job_id", "id")
+
+
+class Metric(_Table):
+    """A metric's value at a step, from one of the sources in ``metrics.points``."""
+
+    job_id = BigIntegerField()
+    source = SmallIntegerField()
+    name = TextField()
+    """On PostgreSQL in the collation "C": both databases sort by the UTF-8 bytes."""
+    step = BigIntegerField()
+    value = DoubleField(null=True)
+    """NULL is NaN: SQLite makes that of it."""
+    timestamp = BigIntegerField()
+    """Microseconds since 1970 in UTC, bare, as a line's."""
+    line = BigIntegerField(null=True)
+    """The number of the line that says it."""
+
+    class Meta:
+        primary_key = CompositeKey("job_id", "source", "name", "step")
 
 
 class IdempotencyKey(_Table):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import marshmallow as ma
@@ -10,6 +11,7 @@ from marshmallow import validate
 from services.logs.jobs import STATUSES
 from services.logs.lines.levels import LEVEL_NUMBERS, LEVELS, Level
 from services.logs.lines.parse import MAX_SOURCE
+from services.logs.metrics.trainer_lines import MAX_NAME_CHARS
 from shared.http import idempotency
 from shared.http.fields import (
     MAX_ID,
@@ -24,6 +26,8 @@ from shared.http.fields import (
     UpdateSchema,
 )
 from shared.http.pagination import PageQuery, page_schema
+
+MAX_VALUES = 10_000
 
 _ORDER = validate.OneOf(("asc", "desc"))
 
@@ -134,6 +138,74 @@ class LinePageSchema(ma.Schema):
     has_more = ma.fields.Boolean()
     next_after = ma.fields.Integer()
     next_before = ma.fields.Integer()
+
+
+class MetricValue(ma.fields.Field[float]):
+    """A JSON number, or one of the strings ``"NaN"``, ``"Infinity"`` and ``"-Infinity"``."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> float:
+        if type(value) in (int, float):
+            return float(value)
+        if value in ("NaN", "Infinity", "-Infinity"):
+            return float(value)
+        raise ma.ValidationError('Must be a number, "NaN", "Infinity" or "-Infinity".')
+
+
+class _MetricsAtStepSchema(BodySchema):
+    step = Integer(minimum=0, required=True)
+    values = ma.fields.Dict(
+        keys=ma.fields.String(validate=validate.Length(1, MAX_NAME_CHARS)),
+        values=MetricValue(),
+        required=True,
+        validate=validate.Length(min=1),
+    )
+    timestamp = Time(load_default=None, allow_none=True)
+    epoch = MetricValue(load_default=None, allow_none=True)
+
+
+class NewMetricsSchema(BodySchema):
+    """At most 10,000 values, the epochs among them."""
+
+    body_limit = 8 * 2**20
+
+    metrics = ma.fields.List(ma.fields.Nested(_MetricsAtStepSchema), required=True, validate=validate.Length(min=1))
+
+    @ma.validates_schema(skip_on_field_errors=True)
+    def limit_values(self, data: dict[str, Any], **kwargs: Any) -> None:
+        count = sum(len(entry["values"]) + (entry["epoch"] is not None) for entry in data["metrics"])
+        if count > MAX_VALUES:
+            raise ma.ValidationError(f"Must have at most {MAX_VALUES} values, and has {count}.", "metrics")
+
+
+class StoredMetricsSchema(ma.Schema):
+    count = ma.fields.Integer()
+
+
+class MetricsQuery(QuerySchema):
+    name = ma.fields.List(QueryText(validate=validate.Length(1, MAX_NAME_CHARS)), load_default=list)
+    after_step = QueryInteger(load_default=-1)
+    max_points = QueryInteger(minimum=2, maximum=10_000, load_default=1_000)
+
+
+class SeriesSchema(ma.Schema):
+    name = ma.fields.String()
+    count = ma.fields.Integer()
+    first_step = ma.fields.Integer()
+    last_step = ma.fields.Integer()
+    min = ma.fields.Float(allow_none=True)
+    max = ma.fields.Float(allow_none=True)
+    last = ma.fields.Raw()
+    points = ma.fields.List(ma.fields.List(ma.fields.Raw(allow_none=True)))
+
+
+class MetricsSchema(ma.Schema):
+    """A job's curves as the OpenAPI document describes them; a point is step, value, timestamp and line."""
+
+    job_id = ma.fields.Integer()
+    source = ma.fields.String(allow_none=True)
+    complete = ma.fields.Boolean()
+    read_to = ma.fields.Integer()
+    series = ma.fields.List(ma.fields.Nested(SeriesSchema))
 
 
 PAGE_OR_STREAM_DOCUMENTED: dict[str, Any] = {

@@ -1,10 +1,10 @@
-"""Deletes a job's lines for good: its log is gone at once, its rows in slices that hold up nobody."""
+"""Deletes a job's lines, and the metrics that they say: the log is gone at once, its rows in short slices."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from services.logs.tables import IdempotencyKey, Job, Line, connected, database
+from services.logs.tables import IdempotencyKey, Job, Line, Metric, connected, database
 from shared.database.queries import get_or_404
 from shared.errors import Gone
 from shared.pacing import yield_turn
@@ -38,7 +38,8 @@ def _expire(job_id: int) -> bool:
         if not was_expired:
             job.log_expired_at = datetime.now(UTC)
             job.save()
-            IdempotencyKey.delete().where(IdempotencyKey.job_id == job_id).execute()
+            for table in (IdempotencyKey, Metric):
+                table.delete().where(table.job_id == job_id).execute()
         return was_expired
 
 

@@ -13,6 +13,8 @@ ENDPOINTS = [
     ("/api/v1/jobs/{job_id}", "PUT"),
     ("/api/v1/jobs/{job_id}/logs", "GET"),
     ("/api/v1/jobs/{job_id}/logs", "POST"),
+    ("/api/v1/jobs/{job_id}/metrics", "GET"),
+    ("/api/v1/jobs/{job_id}/metrics", "POST"),
     ("/api/v1/jobs/{job_id}/logs", "DELETE"),  # the last one: nothing is there after it
 ]
 

@@ -1,0 +1,81 @@
+"""The endpoints of a job's metrics."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+from flask import Response
+
+from services.logs.api.schemas import MetricsQuery, MetricsSchema, NewMetricsSchema, StoredMetricsSchema
+from services.logs.metrics import points, series
+from services.logs.metrics.series import Series
+from services.logs.metrics.thinning import Point
+from shared.http.service import Blueprint
+from shared.timestamps import from_micros, to_micros
+
+blp = Blueprint("metrics", __name__, url_prefix="/api/v1")
+
+
+@blp.post("/jobs/<id:job_id>/metrics")
+@blp.arguments(NewMetricsSchema)
+@blp.response(201, StoredMetricsSchema)
+def create_metrics(new: dict[str, Any], job_id: int) -> dict[str, int]:
+    """Store metric points, all on disk when the answer comes, or none; a repeat replaces what it brings."""
+    found = _points_of(new["metrics"])
+    points.store_points(job_id, points.REPORTED, found)
+    return {"count": len(found)}
+
+
+@blp.get("/jobs/<id:job_id>/metrics")
+@blp.arguments(MetricsQuery, location="query")
+@blp.response(200, MetricsSchema)
+def get_metrics(query: dict[str, Any], job_id: int) -> Response:
+    """Show a job's curves: what was reported, else what is read from its log, thinned so that no spike is lost."""
+    found = series.read_metrics(job_id, query["name"], query["after_step"], query["max_points"])
+    answer = {
+        "job_id": job_id,
+        "source": found.source,
+        "complete": found.complete,
+        "read_to": found.read_to,
+        "series": [_show_series(curve) for curve in found.series],
+    }
+    # By hand: marshmallow would take longer over ten thousand points than the database.
+    body = json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
+    return Response(f"{body}\n", mimetype="application/json")
+
+
+def _points_of(metrics: list[dict[str, Any]]) -> list[points.NewPoint]:
+    now = points.now_micros()
+    found = []
+    for entry in metrics:
+        values = entry["values"] if entry["epoch"] is None else {**entry["values"], "epoch": entry["epoch"]}
+        moment = now if entry["timestamp"] is None else to_micros(entry["timestamp"])
+        found += [points.NewPoint(name, entry["step"], value, moment) for name, value in values.items()]
+    return found
+
+
+def _show_series(curve: Series) -> dict[str, Any]:
+    return {
+        "name": curve.name,
+        "count": curve.count,
+        "first_step": curve.first.step,
+        "last_step": curve.last.step,
+        "min": curve.smallest,
+        "max": curve.largest,
+        "last": _show_value(curve.last.value),
+        "points": [_show_point(point) for point in curve.points],
+    }
+
+
+def _show_point(point: Point) -> list[Any]:
+    moment = from_micros(point.timestamp).replace(tzinfo=None).isoformat() + "Z"
+    return [point.step, _show_value(point.value), moment, point.line]
+
+
+def _show_value(value: float) -> float | str:
+    """JSON has no NaN and no Infinity: they are the strings of these names."""
+    if math.isfinite(value):
+        return value
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
