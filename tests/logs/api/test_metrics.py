@@ -5,7 +5,7 @@ import threading
 import pytest
 import requests
 
-from tests.support.databases import one_database
+from tests.support.databases import on, one_database
 
 AT = "2026-02-19T10:30:45Z"
 
@@ -99,6 +99,7 @@ def test_what_is_reported_hides_what_the_log_says(job, push, report, curves):
     assert (shown["source"], steps(series["loss"])) == ("reported", [(1, 0.5)])
 
 
+@on("sqlite")
 def test_a_long_log_is_read_in_pieces(job, push, curves):
     for first in range(1, 60_001, 10_000):
         push(job, *(f"step {step}: loss {step}.5" for step in range(first, first + 10_000)))
