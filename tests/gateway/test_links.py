@@ -161,10 +161,11 @@ def test_it_rejects_an_expired_link(port, store_server, model_id):
         secure=False,
     )
     day = timedelta(hours=24)
+    storage_path = get(port, f"http://tuned.example{MODELS}/{model_id}").json()["model"]["storage_path"]
     for age, status in ((day - timedelta(minutes=1), 200), (day + timedelta(seconds=1), 403)):
         link = signer.presigned_get_object(
             bucket_name="models",
-            object_name=f"{model_id}/lora_adapters/a",
+            object_name=f"{storage_path}/lora_adapters/a",
             expires=day,
             request_date=datetime.now(UTC) - age,
         )
