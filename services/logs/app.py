@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import gevent
 from flask import Flask, Response
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
@@ -15,6 +16,7 @@ from services.logs.settings import Settings
 from services.logs.streaming.hub import Hub
 from services.logs.streaming.stream import Streams
 from services.logs.tables import MIGRATIONS, database
+from services.logs.zombies import ZombieSweep
 from shared.database.connect import open_database
 from shared.database.migrations import require_migrated
 from shared.http.collaborators import provide
@@ -36,7 +38,9 @@ def create_app(settings: Settings | None = None, *, notifier: Notifier | None = 
     app.add_url_rule("/metrics", view_func=_show_metrics)
     hub = Hub(notifier, alive=lambda: _is_alive(app))
     streams = Streams(hub, settings.max_streams)
-    provide(app, {Hub: hub, Ingest: Ingest(on_commit=hub.committed), KeySweep: KeySweep(), Streams: streams})
+    ingest = Ingest(on_commit=hub.committed)
+    provide(app, {Hub: hub, Ingest: ingest, KeySweep: KeySweep(), Streams: streams})
+    gevent.spawn(ZombieSweep(ingest, hub.announce).run)
     return app
 
 

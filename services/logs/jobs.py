@@ -9,7 +9,7 @@ from services.logs.tables import Job, connected, database
 from shared.database.pagination import Page, paginate
 from shared.database.queries import get_or_404
 from shared.database.request_keys import create_once
-from shared.errors import Conflict
+from shared.errors import Conflict, Unprocessable
 from shared.request_key import RequestKey
 
 STATUSES = ("pending", "running", "completed", "failed", "cancelled")
@@ -19,11 +19,14 @@ _TRANSITIONS = {"pending": {"running", "failed", "cancelled"}, "running": TERMIN
 
 
 @connected
-def create_job(sent: RequestKey | None, dataset_id: int, configuration: dict[str, Any]) -> tuple[Job, bool]:
+def create_job(
+    sent: RequestKey | None, *, dataset_id: int | None, name: str | None, configuration: dict[str, Any]
+) -> tuple[Job, bool]:
     """Store a pending job, or return the one that the same request stored before, and say which."""
     return create_once(
         *(Job, sent),
-        dataset_id=dataset_id,
+        dataset_id=dataset_id or 0,
+        name=name,
         configuration=configuration,
         status="pending",
         created_at=datetime.now(UTC),
@@ -44,9 +47,14 @@ def get_jobs(job_ids: list[int]) -> list[Job]:
 
 
 @connected
-def list_jobs(*, page: int, limit: int, order: str, **filters: Any) -> Page:
-    """Return a page of the jobs whose columns equal ``filters``, newest first unless ``order`` is ``asc``."""
+def list_jobs(*, page: int, limit: int, order: str, q: str | None = None, **filters: Any) -> Page:
+    """Return a page of the jobs whose columns equal ``filters``, newest first unless ``order`` is ``asc``.
+
+    ``q`` is a part of the name, in any case.
+    """
     query = Job.select()
+    if q is not None:
+        query = query.where(Job.name.contains(q))
     for name, value in filters.items():
         query = query.where(getattr(Job, name) == value)
     keys = (Job.created_at, Job.id)
@@ -55,11 +63,14 @@ def list_jobs(*, page: int, limit: int, order: str, **filters: Any) -> Page:
 
 
 @connected
-def move_job(job_id: int, status: str, kernel: str | None) -> Job:
+def move_job(job_id: int, status: str, kernel: str | None, **told: Any) -> Job:
     """Set a job's status for ``kernel`` and return it; Conflict where its present status does not allow it.
 
-    ``running`` with a kernel's name is a claim: repeated by the same kernel it stands, and it stops all others.
+    ``running`` with a kernel's name is a claim: repeated by the same kernel it stands, and it stops all others. What
+    is ``told`` with it (``heartbeat_s``, ``progress``, ``error``) is kept; a job that has ended never changes again.
     """
+    if told.get("error") is not None and status != "failed":
+        raise Unprocessable.field("error", "Goes with the status failed.")
     with database.atomic():
         job: Job = get_or_404(database.lock_rows(Job.select().where(Job.id == job_id)), f"job {job_id}")
         if kernel is not None and job.kernel not in (None, kernel):
@@ -67,14 +78,24 @@ def move_job(job_id: int, status: str, kernel: str | None) -> Job:
         if job.status == status:
             if status == "running" and (kernel is None or job.kernel is None):
                 raise Conflict(f"Job {job_id} is running already.")
+            if status == "running":
+                _hear(job, told)
             return job
         if status not in _TRANSITIONS.get(job.status, ()):
             raise Conflict(f"Job {job_id} is {job.status} and cannot become {status}.")
-        _enter(job, status, kernel)
+        _enter(job, status, kernel, told)
         return job
 
 
-def _enter(job: Job, status: str, kernel: str | None) -> None:
+def _hear(job: Job, told: dict[str, Any]) -> None:
+    """Note that a job's kernel lives, and what it says."""
+    job.last_seen_at = datetime.now(UTC)
+    for name, value in told.items():
+        setattr(job, name, value)
+    job.save()
+
+
+def _enter(job: Job, status: str, kernel: str | None, told: dict[str, Any]) -> None:
     now = datetime.now(UTC)
     if status == "running":
         job.started_at = now
@@ -82,4 +103,18 @@ def _enter(job: Job, status: str, kernel: str | None) -> None:
         job.completed_at = now
     job.status = status
     job.kernel = job.kernel or kernel
-    job.save()
+    _hear(job, told)
+
+
+@connected
+def watched_jobs() -> list[Job]:
+    """Return the running jobs whose kernels promised a heartbeat."""
+    return list(Job.select().where(Job.status == "running", Job.heartbeat_s.is_null(False)))
+
+
+@connected
+def end_silent(job: Job, reason: str) -> bool:
+    """Fail a job whose kernel was not heard of since its row was read; False where it was, or it is ended already."""
+    unheard = (Job.id == job.id) & (Job.status == "running") & (Job.last_seen_at == job.last_seen_at)
+    now = datetime.now(UTC)
+    return bool(Job.update(status="failed", completed_at=now, error=reason).where(unheard).execute())

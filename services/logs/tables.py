@@ -37,9 +37,19 @@ class _Table(Model):
 class Job(_Table):
     id = BigAutoField()
     dataset_id = BigIntegerField()
+    """0 where the job has none: SQLite makes no column nullable without making the table anew."""
+    name = CharField(null=True)
     status = CharField()
     configuration = JSONField()
     kernel = TextField(null=True)
+    last_seen_at = TimeField(null=True)
+    """When its kernel was last heard of: a line, a metric, or a claim."""
+    heartbeat_s = IntegerField(null=True)
+    """How often its kernel promised to be heard of."""
+    progress = DoubleField(null=True)
+    """From 0 to 1, as its kernel says."""
+    error = TextField(null=True)
+    """Why it failed, in short."""
     last_line = BigIntegerField(default=0)
     """The number of the job's newest line; whoever adds lines holds this row, so numbers have no hole."""
     created_at = TimeField()

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from services.logs import jobs
+from services.logs.api.metrics import show_sparkline
 from services.logs.api.schemas import JobPageSchema, JobSchema, JobsQuery, JobUpdateSchema, NewJobSchema
 from services.logs.lines.idempotency_keys import KeySweep
+from services.logs.metrics import series
 from services.logs.streaming.hub import Hub
 from services.logs.tables import Job
 from shared.database.pagination import Page
@@ -33,8 +35,13 @@ def create_job(new: dict[str, Any]) -> Any:
 @blp.arguments(JobsQuery, location="query")
 @blp.response(200, JobPageSchema)
 def list_jobs(query: dict[str, Any]) -> Page:
-    """List jobs, newest first."""
-    return jobs.list_jobs(**query)
+    """List jobs, newest first; with the metrics that are asked for beside each."""
+    names = query.pop("metrics")
+    page = jobs.list_jobs(**query)
+    if names:
+        for job in page.data:
+            job.metrics = {curve.name: show_sparkline(curve) for curve in series.read_sparklines(job.id, names)}
+    return page
 
 
 @blp.get("/jobs/<id:job_id>")

@@ -69,6 +69,11 @@ def _show_series(curve: Series) -> dict[str, Any]:
     }
 
 
+def show_sparkline(curve: Series) -> dict[str, Any]:
+    """Return what a list of jobs shows of a metric."""
+    return {"last": _show_value(curve.last.value), "points": [_show_point(point) for point in curve.points]}
+
+
 def _show_point(point: Point) -> list[Any]:
     moment = from_micros(point.timestamp).replace(tzinfo=None).isoformat() + "Z"
     return [point.step, _show_value(point.value), moment, point.line]

@@ -32,33 +32,71 @@ MAX_VALUES = 10_000
 _ORDER = validate.OneOf(("asc", "desc"))
 
 
+class DatasetId(ma.fields.Integer):
+    """A job without a dataset has 0 in its row, and null in the API."""
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
+        return super()._serialize(value, attr, obj, **kwargs) if value else None
+
+
+class Number(ma.fields.Float):
+    """A JSON number between ``minimum`` and ``maximum``."""
+
+    def __init__(self, *, minimum: float, maximum: float, **kwargs: Any) -> None:
+        super().__init__(validate=validate.Range(minimum, maximum), **kwargs)
+
+    def _validated(self, value: Any) -> float:
+        if type(value) not in (int, float):
+            raise self.make_error("invalid")
+        return float(value)
+
+
 class JobSchema(ma.Schema):
     id = ma.fields.Integer(data_key="ID")
-    dataset_id = ma.fields.Integer()
+    dataset_id = DatasetId(allow_none=True)
     status = ma.fields.String()
     configuration = ma.fields.Dict()
     created_at = Time()
     started_at = Time(allow_none=True)
     completed_at = Time(allow_none=True)
+    name = ma.fields.String(allow_none=True)
+    kernel = ma.fields.String(allow_none=True)
+    last_seen_at = Time(allow_none=True)
+    heartbeat_s = ma.fields.Integer(allow_none=True)
+    progress = ma.fields.Float(allow_none=True)
+    error = ma.fields.String(allow_none=True)
     log_expired_at = Time(allow_none=True)
 
 
-JobPageSchema = page_schema(JobSchema, "JobPage")
+class ListedJobSchema(JobSchema):
+    metrics = ma.fields.Dict()
+    """Only where the list was asked for them."""
+
+
+JobPageSchema = page_schema(ListedJobSchema, "JobPage")
 
 
 class NewJobSchema(BodySchema):
-    dataset_id = Integer(minimum=1, required=True)
+    dataset_id = Integer(minimum=1, load_default=None, allow_none=True)
+    name = ma.fields.String(load_default=None, allow_none=True, validate=validate.Length(1, 255))
     configuration = JSONObject(load_default=dict)
 
 
 class JobUpdateSchema(UpdateSchema):
     status = ma.fields.String(required=True, validate=validate.OneOf(STATUSES))
     kernel = ma.fields.String(load_default=None, allow_none=True, validate=validate.Length(1, 255))
+    heartbeat_s = Integer(minimum=10, maximum=3600, allow_none=True)
+    progress = Number(minimum=0, maximum=1, allow_none=True)
+    error = ma.fields.String(allow_none=True, validate=validate.Length(1, 1000))
 
 
 class JobsQuery(PageQuery):
     status = QueryText(validate=validate.OneOf(STATUSES))
     dataset_id = QueryInteger(minimum=1)
+    q = QueryText(validate=validate.Length(1, 255))
+    metrics = ma.fields.List(
+        QueryText(validate=validate.Length(1, MAX_NAME_CHARS)), load_default=list, validate=validate.Length(max=10)
+    )
     order = QueryText(load_default="desc", validate=_ORDER)
 
 

@@ -15,6 +15,7 @@ from services.logs import telemetry
 from services.logs.lines.parse import NewBatch, NewLine
 from services.logs.tables import IdempotencyKey, Line, connected, database
 from shared.errors import Gone, NotFound, ServiceError, TooMany, Unavailable, Unprocessable
+from shared.timestamps import to_micros
 
 MAX_PENDING_PER_JOB = 20_000
 MAX_PENDING = 50_000
@@ -140,7 +141,7 @@ def _commit(job_id: int, group: list[_Pending]) -> tuple[int, list[NewLine], lis
             answers.append(answer)
         if lines:
             _insert(job_id, first_id, lines)
-            _set_last_line(job_id, first_id + len(lines) - 1)
+            _set_last_line(job_id, first_id + len(lines) - 1, to_micros(datetime.now(UTC)))
     return first_id, lines, answers
 
 
@@ -158,10 +159,11 @@ def _hold_job(job_id: int) -> int:
     return int(row[0])
 
 
-def _set_last_line(job_id: int, last_line: int) -> None:
-    database.execute_sql(
-        f"UPDATE job SET last_line = {database.param} WHERE id = {database.param}", (last_line, job_id)
-    )
+def _set_last_line(job_id: int, last_line: int, now: int) -> None:
+    """Lines are a sign of life, too."""
+    mark = database.param
+    statement = f"UPDATE job SET last_line = {mark}, last_seen_at = {mark} WHERE id = {mark}"
+    database.execute_sql(statement, (last_line, now, job_id))
 
 
 def _earlier_answer(job_id: int, pending: _Pending) -> StoredBatch | ServiceError | None:

@@ -13,6 +13,9 @@ from services.logs.metrics.derive import derive
 from services.logs.metrics.thinning import Point, thin
 from shared.pacing import yield_turn
 
+SPARKLINE_POINTS = 50
+SPARKLINE_LINES = 1_000
+
 
 @dataclass(frozen=True)
 class Series:
@@ -54,6 +57,17 @@ def read_metrics(job_id: int, names: Sequence[str], after_step: int, max_points:
     wanted = sorted(set(names), key=str.encode) if names else points.metric_names(job_id, source)
     curves = [_read_series(job_id, source, name, after_step, max_points) for name in wanted]
     return Metrics(points.SOURCES[source], is_read, job.metrics_read_to, [curve for curve in curves if curve])
+
+
+def read_sparklines(job_id: int, names: Sequence[str]) -> list[Series]:
+    """Return those of a job's curves in at most SPARKLINE_POINTS points; of an unread log only a little is read."""
+    if points.find_source(job_id) != points.REPORTED:
+        derive(job_id, SPARKLINE_LINES)
+    source = points.find_source(job_id)
+    if source is None:
+        return []
+    curves = (_read_series(job_id, source, name, -1, SPARKLINE_POINTS) for name in dict.fromkeys(names))
+    return [curve for curve in curves if curve]
 
 
 def _read_series(job_id: int, source: int, name: str, after_step: int, max_points: int) -> Series | None:

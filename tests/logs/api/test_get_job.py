@@ -12,7 +12,7 @@ def test_it_works(logs, job):
     record = answer.json()
     assert list(record) == [
         *("ID", "dataset_id", "status", "configuration", "created_at", "started_at", "completed_at"),
-        "log_expired_at",
+        *("name", "kernel", "last_seen_at", "heartbeat_s", "progress", "error", "log_expired_at"),
     ]
     assert (record["ID"], record["dataset_id"], record["status"]) == (job, 1, "pending")
     assert len(record["created_at"]) == len("2024-02-19T10:30:45Z")

@@ -1,6 +1,7 @@
 """GET /api/v1/jobs"""
 
 import itertools
+import uuid
 
 import pytest
 
@@ -98,3 +99,23 @@ def test_it_rejects_a_bad_parameter(logs, name, value):
 
     assert answer.status_code == 422
     assert list(answer.json()["errors"]) == [name]
+
+
+def test_q_finds_in_names(logs, new_job):
+    own = f"Tickets {uuid.uuid4().hex}"
+    job = new_job(name=own)
+    for part in (own, own[3:20].lower(), own.upper()):
+        assert [found["ID"] for found in logs.get("/api/v1/jobs", params={"q": part}).json()["data"]] == [job]
+    assert logs.get("/api/v1/jobs", params={"q": own.replace(" ", "%")}).json()["total"] == 0
+
+
+def test_metrics_are_beside_each_job_if_asked_for(logs, new_job, push):
+    reported, logged, none = new_job(), new_job(), new_job()
+    body = {"metrics": [{"step": step, "values": {"loss": 1 / (step + 1)}} for step in range(200)]}
+    assert logs.post(f"/api/v1/jobs/{reported}/metrics", json=body).status_code == 201
+    push(logged, "step 1: loss 0.5")
+    listed = {job["ID"]: job for job in logs.get("/api/v1/jobs?limit=3&metrics=loss&metrics=acc").json()["data"]}
+    assert (listed[none]["metrics"], listed[logged]["metrics"]["loss"]["last"]) == ({}, 0.5)
+    loss = listed[reported]["metrics"]["loss"]
+    assert (loss["last"], len(loss["points"]) <= 50) == (1 / 200, True)
+    assert "metrics" not in logs.get("/api/v1/jobs?limit=1").json()["data"][0]

@@ -18,11 +18,18 @@ def test_it_works(logs):
     assert answer.headers["Location"] == f"/api/v1/jobs/{job['ID']}"
     assert list(job) == [
         *("ID", "dataset_id", "status", "configuration", "created_at", "started_at", "completed_at"),
-        "log_expired_at",
+        *("name", "kernel", "last_seen_at", "heartbeat_s", "progress", "error", "log_expired_at"),
     ]
     assert (job["status"], job["started_at"], job["completed_at"]) == ("pending", None, None)
     assert job["configuration"] == {"epochs": 3, "a": {"b": [1.5]}}
     assert logs.get(answer.headers["Location"]).json() == job
+
+
+def test_a_job_may_have_a_name_and_no_dataset(logs):
+    for body in ({}, {"dataset_id": None}, {"name": "Llama on tickets"}):
+        job = logs.post("/api/v1/jobs", json=body).json()
+        assert (job["dataset_id"], job["name"], job["status"]) == (None, body.get("name"), "pending")
+    assert logs.post("/api/v1/jobs", json={"name": "x" * 256}).status_code == 422
 
 
 def test_a_key_creates_one_job(logs):
@@ -57,7 +64,6 @@ def test_it_defaults_to_an_empty_configuration(logs):
 @pytest.mark.parametrize(
     ("body", "field"),
     [
-        ({}, "dataset_id"),
         ({"dataset_id": 0}, "dataset_id"),
         ({"dataset_id": 2**63}, "dataset_id"),
         ({"dataset_id": 1.0}, "dataset_id"),

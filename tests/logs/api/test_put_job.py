@@ -150,3 +150,30 @@ def test_it_rejects_another_media_type(logs, job):
 
 def test_it_rejects_an_unknown_job(put):
     assert put(2**62, status="running").status_code == 404
+
+
+def test_what_a_kernel_says_of_itself_is_shown(logs, job, put, push):
+    claim = {"status": "running", "kernel": "gpu-1"}
+    claimed = put(job, **claim, heartbeat_s=30).json()
+    assert (claimed["kernel"], claimed["heartbeat_s"], claimed["progress"]) == ("gpu-1", 30, None)
+    heard = put(job, **claim, progress=0.5).json()
+    assert (heard["heartbeat_s"], heard["progress"]) == (30, 0.5)
+    assert heard["last_seen_at"] >= claimed["last_seen_at"]
+    ended = put(job, status="failed", kernel="gpu-1", error="Out of memory").json()
+    assert (ended["status"], ended["error"], ended["progress"]) == ("failed", "Out of memory", 0.5)
+    push(job, "last words")
+    assert put(job, status="failed", kernel="gpu-1", error="Another reason").json()["error"] == "Out of memory"
+
+
+@one_database
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *(("heartbeat_s", value) for value in (9, 3601, 10.5, "30")),
+        *(("progress", value) for value in (-0.1, 1.1, "0.5", True)),
+        *(("error", value) for value in ("", 1, "x" * 1001, "goes with failed only")),
+    ],
+)
+def test_it_rejects_what_no_kernel_says(job, put, field, value):
+    answer = put(job, status="running", kernel="gpu-1", **{field: value})
+    assert (answer.status_code, list(answer.json()["errors"])) == (422, [field])
