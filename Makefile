@@ -34,13 +34,13 @@ demo: $(VENV)/run.stamp ## the seven steps of the workflow against what `make ru
 	@$(BIN)/python -m run.demo
 
 test: lint ## lint, types and all tests but the slow and the foreign ones
-	$(BIN)/python -m pytest -q -n 4 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder
 
 # Every process that the tests start is measured; what one that was killed ran in its last second is lost.
 coverage: export GUNICORN_CMD_ARGS := --worker-class tests.support.measured_worker.MeasuredWorker
 coverage: $(VENV)/test.stamp ## the same tests, with their branch coverage: 95 % at least
 	rm -rf .data/coverage
-	$(BIN)/python -m coverage run -m pytest -q -n 4 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m coverage run -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder
 	$(BIN)/python -m coverage combine -q
 	$(BIN)/python -m coverage report
 

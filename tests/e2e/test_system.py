@@ -77,6 +77,7 @@ def test_a_second_run_finds_everything_again(tmp_path):
     first.wait_until_ready()
     job = first.request("POST", "/jobs", json={"dataset_id": 5}).json()
     first.request("POST", f"/jobs/{job['ID']}/logs", json={"message": "kept"})
+    job = first.get(f"/jobs/{job['ID']}").json()
     model = first.request("POST", "/models", json={"name": "kept", "base_model": "b"}).json()
     first.request("PUT", f"/models/{model['ID']}/files/weights.bin", data=b"w" * 6_000_000)
     assert first.stop() == 0

@@ -25,6 +25,7 @@ def sockets(system: System) -> list[Path]:
     return [path for path in Path("/tmp").glob("seaweedfs-*") if path.name.endswith(tuple(names))]
 
 
+@pytest.mark.soak
 def test_neither_a_kill_nor_a_stop_leaves_anything(tmp_path: Path, temporary: Path) -> None:
     environ = {"TMPDIR": str(temporary), "EXAMPLE_KERNEL": "0", "EVALUATION_WORKER": "0"}
     killed = start_system(tmp_path / "data", **environ)

@@ -160,9 +160,10 @@ def _hold_job(job_id: int) -> int:
 
 
 def _set_last_line(job_id: int, last_line: int, now: int) -> None:
-    """Lines are a sign of life, too."""
+    """Lines are a sign of life, too; of a job that has ended the record stays as it is."""
     mark = database.param
-    statement = f"UPDATE job SET last_line = {mark}, last_seen_at = {mark} WHERE id = {mark}"
+    seen = f"CASE WHEN completed_at IS NULL THEN {mark} ELSE last_seen_at END"
+    statement = f"UPDATE job SET last_line = {mark}, last_seen_at = {seen} WHERE id = {mark}"
     database.execute_sql(statement, (last_line, now, job_id))
 
 

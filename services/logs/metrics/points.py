@@ -39,8 +39,9 @@ def store_points(job_id: int, source: int, points: Sequence[NewPoint]) -> None:
     with database.atomic():
         job: Job = get_or_404(database.lock_rows(Job.select().where(Job.id == job_id)), f"job {job_id}")
         require_log(job)
-        job.last_seen_at = datetime.now(UTC)
-        job.save()
+        if job.completed_at is None:
+            job.last_seen_at = datetime.now(UTC)
+            job.save()
         write_points(job_id, source, points)
 
 

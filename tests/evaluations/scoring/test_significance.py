@@ -124,6 +124,7 @@ def test_macro_f1_is_that_of_scikit_learn(seed):
     assert found[0] == pytest.approx(f1_score(expected, base, labels=labels, average="macro", zero_division=0))
 
 
+@pytest.mark.soak
 def test_the_f1_interval_is_scipys_bootstrap():
     cells = draw_cells(1, rows=150)
     columns = [np.array(column) for column in rows_of(cells)]

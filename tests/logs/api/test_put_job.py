@@ -162,6 +162,7 @@ def test_what_a_kernel_says_of_itself_is_shown(logs, job, put, push):
     ended = put(job, status="failed", kernel="gpu-1", error="Out of memory").json()
     assert (ended["status"], ended["error"], ended["progress"]) == ("failed", "Out of memory", 0.5)
     push(job, "last words")
+    assert logs.get(f"/api/v1/jobs/{job}").json() == ended, "a job that has ended never changes again"
     assert put(job, status="failed", kernel="gpu-1", error="Another reason").json()["error"] == "Out of memory"
 
 

@@ -235,7 +235,7 @@ def test_uploads_and_ready_may_race(models, create, bucket):
     with ThreadPoolExecutor(3) as pool:
         for number in range(3):
             pool.submit(push, number)
-        for _ in range(200):
+        for _ in range(60):
             if models.put(url, json={"status": "ready"}).status_code == 200:
                 break
         stop.set()
