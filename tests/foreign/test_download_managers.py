@@ -170,7 +170,16 @@ def changed(tmp_path_factory):
 RESUME = {
     "curl": ["curl", "-sSf", "-C", "-", "-o", "m.zip"],
     "wget": ["wget", "-q", "-c", "-t", "1", "-O", "m.zip"],
-    "aria2c": ["aria2c", "-q", "-c", "--allow-overwrite=false", "--max-tries=1", "-o", "m.zip"],
+    "aria2c": [
+        "aria2c",
+        "-q",
+        "-c",
+        "--allow-overwrite=false",
+        "--auto-file-renaming=false",
+        "--max-tries=1",
+        "-o",
+        "m.zip",
+    ],
 }
 
 

@@ -245,6 +245,17 @@ def test_it_refuses_by_the_declared_length(port, method, path, length, words):
     assert words in answer
 
 
+def test_a_file_in_a_folder_may_be_as_large_as_one_outside(port, service_of_links):
+    model = service_of_links.post(MODELS, json={"name": "Large", "base_model": "b"}).json()["ID"]
+    for path in ("a.bin", "lora_adapters/a.bin", "lora_adapters/deeper/a.bin"):
+        url = f"http://127.0.0.1:{port}{MODELS}/{model}/files/{path}"
+        assert requests.put(url, data=bytes(9 * 2**20), timeout=60).status_code == 200
+        head = f"PUT {MODELS}/{model}/files/{path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {501 * 2**20}\r\n\r\n"
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+            client.sendall(head.encode() + b"x" * 300_000)
+            assert client.recv(65536).split()[1] == b"413"
+
+
 def test_a_chunked_body_that_is_too_large_is_413_every_time(port):
     def chunks():
         for _ in range(64):
