@@ -195,5 +195,7 @@ def test_it_never_splices_two_archives(changed, tmp_path, client, address):
     url = f"{system.url}/api/v1{ {'chunked': chunked, 'named': named, 'pinned': path}[address] }"
     done = subprocess.run([*RESUME[client], url], cwd=tmp_path, capture_output=True, check=False)
     kept = (tmp_path / "m.zip").read_bytes()
-    assert done.returncode != 0 or kept == system.get(chunked).content
-    assert kept in (half, system.get(chunked).content)
+    if done.returncode == 0:
+        assert kept == system.get(chunked).content
+    else:  # aria2 has made room for the rest, and its control file says that this is not there
+        assert kept.rstrip(b"\0") == half.rstrip(b"\0")
