@@ -22,7 +22,7 @@ REQUESTS = 400
 
 def fill(lines: int) -> int:
     """Store a job with so many lines and return its id."""
-    job = create_job(1, {})
+    job, _ = create_job(None, dataset_id=1, name=None, configuration={})
     statement = "INSERT INTO line (job_id, id, level, source, message, timestamp) VALUES (?, ?, 1, 'kernel', ?, ?)"
     with connection(database), database.atomic():
         rows = ((job.id, n, LINE, 1_700_000_000_000_000 + n) for n in range(1, lines + 1))
