@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from peewee import SQL
+from peewee import SQL, DatabaseProxy
 from playhouse.migrations import Runner
 
 from shared.database.connect import Database, connection
@@ -15,9 +15,11 @@ from shared.errors import Unavailable
 
 def migrate(database: Database, directory: Path) -> list[str]:
     """Apply what is pending of ``directory``, one process at a time; returns the names of what was applied."""
-    with connection(database):
-        database.setup_lock()
-        return [str(name) for name in Runner(database, str(directory)).up()]
+    # Migrations ask which database it is, and a proxy is none.
+    real = database.obj if isinstance(database, DatabaseProxy) else database
+    with connection(real):
+        real.setup_lock()
+        return [str(name) for name in Runner(real, str(directory)).up()]
 
 
 def require_migrated(database: Database, directory: Path) -> None:

@@ -176,6 +176,8 @@ class InferenceClient:
                     answer = _Response(response.status, response.headers, response.read(MAX_ANSWER_BYTES + 1))
         except gevent.Timeout as error:
             raise InferenceError("timeout", f"No answer in {self._timeout_s:g} s.", again=True) from error
+        except urllib3.exceptions.NewConnectionError as error:  # refused, though urllib3 counts it among the time-outs
+            raise InferenceError("connection", f"The connection failed: {error}", again=True) from error
         except urllib3.exceptions.TimeoutError as error:
             raise InferenceError("timeout", f"No connection in {_CONNECT_TIMEOUT_S:g} s.", again=True) from error
         except urllib3.exceptions.HTTPError as error:

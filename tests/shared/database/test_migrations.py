@@ -3,6 +3,7 @@
 import threading
 
 import pytest
+from peewee import DatabaseProxy
 
 from shared.database.connect import connection, open_database
 from shared.database.migrations import migrate, require_migrated
@@ -58,6 +59,18 @@ def test_an_id_is_never_used_twice(opened, folder):
         opened.execute_sql("DELETE FROM thing")
         opened.execute_sql("INSERT INTO thing DEFAULT VALUES")
         assert opened.execute_sql("SELECT id FROM thing").fetchall() == [(2,)]
+
+
+def test_through_a_proxy_it_makes_the_same_tables(new_database, database_kind, folder):
+    """Migrations ask which database they are on."""
+    opened = open_database(new_database(database_kind))
+    proxy = DatabaseProxy()
+    proxy.initialize(opened)
+    (folder / "0002_kind.py").write_text(
+        "def up(migrator, db):\n    assert type(db).__name__ in ('SqliteDatabase', 'PostgresqlDatabase')\n"
+    )
+    assert migrate(proxy, folder)[-1] == "0002_kind"
+    opened.close_all()
 
 
 def test_several_that_migrate_at_once_apply_it_once(new_database, folder):
