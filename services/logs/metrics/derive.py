@@ -12,12 +12,13 @@ from services.logs.lines.queries import StoredLine, read_lines
 from services.logs.metrics.points import LOG, NewPoint, write_points
 from services.logs.metrics.trainer_lines import read_line
 from services.logs.tables import Job, connected, database
-from shared.pacing import yield_turn
+from shared.pacing import yield_turn, yielding
 
 MAX_LINES = 50_000
 """A request reads no further; the next one goes on."""
 
-_SLICE = 1_000
+_SLICE = 5_000
+"""Of one transaction, each of which waits for the disk."""
 
 
 def derive(job_id: int, most: int = MAX_LINES) -> Job:
@@ -42,7 +43,7 @@ def _points(lines: Sequence[StoredLine], unnumbered: int) -> tuple[list[NewPoint
     Of these the step is the order in which they come, and their epoch a metric beside the others.
     """
     points: list[NewPoint] = []
-    for number, _, _, message, timestamp in lines:
+    for number, _, _, message, timestamp in yielding(lines):
         reading = read_line(message)
         if reading is None:
             continue

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from services.logs.lines.delete import require_log
-from services.logs.metrics.thinning import Point
 from services.logs.tables import Job, Metric, connected, database
 from shared.database.queries import execute_many, get_or_404
 
@@ -18,6 +17,9 @@ SOURCES = ("reported", "log", "status")
 REPORTED, LOG, STATUS = range(len(SOURCES))
 
 _BLOCK = 20_000
+
+Row = tuple[int, float | None, int, int | None]
+"""A stored point: step, value (None is NaN), timestamp and line; bare, for a curve may have a million."""
 
 
 class NewPoint(NamedTuple):
@@ -83,13 +85,13 @@ def metric_names(job_id: int, source: int) -> list[str]:
 
 
 @connected
-def read_block(job_id: int, source: int, name: str, after_step: int) -> list[Point]:
-    """Return the next points of a metric by their step, at most ``_BLOCK`` of them."""
+def read_block(job_id: int, source: int, name: str, after_step: int) -> list[Row]:
+    """Return the next points of a metric by their step, at most ``_BLOCK`` of them, as the driver gives them."""
     query = Metric.select(Metric.step, Metric.value, Metric.timestamp, Metric.line).where(
         Metric.job_id == job_id, Metric.source == source, Metric.name == name, Metric.step > after_step
     )
-    rows = database.execute(query.order_by(Metric.step).limit(_BLOCK)).fetchall()
-    return [Point(step, math.nan if value is None else value, moment, line) for step, value, moment, line in rows]
+    rows: list[Row] = database.execute(query.order_by(Metric.step).limit(_BLOCK)).fetchall()
+    return rows
 
 
 def now_micros() -> int:

@@ -10,6 +10,7 @@ from services.logs.jobs import get_job
 from services.logs.lines.delete import require_log
 from services.logs.metrics import points
 from services.logs.metrics.derive import derive
+from services.logs.metrics.points import Row
 from services.logs.metrics.thinning import Point, thin
 from shared.pacing import yield_turn
 
@@ -71,12 +72,19 @@ def read_sparklines(job_id: int, names: Sequence[str]) -> list[Series]:
 
 
 def _read_series(job_id: int, source: int, name: str, after_step: int, max_points: int) -> Series | None:
-    found: list[Point] = []
-    while block := points.read_block(job_id, source, name, found[-1].step if found else after_step):
+    found: list[Row] = []
+    while block := points.read_block(job_id, source, name, found[-1][0] if found else after_step):
         found += block
         yield_turn()
     if not found:
         return None
-    finite = [point.value for point in found if math.isfinite(point.value)]
+    values = [math.nan if value is None else value for _, value, _, _ in found]
+    shown = [_point(found[index]) for index in thin(values, max_points)]
+    finite = [point.value for point in shown if math.isfinite(point.value)]  # the extremes are among what is shown
     smallest, largest = (min(finite), max(finite)) if finite else (None, None)
-    return Series(name, len(found), smallest, largest, thin(found, max_points), found[0], found[-1])
+    return Series(name, len(found), smallest, largest, shown, _point(found[0]), _point(found[-1]))
+
+
+def _point(row: Row) -> Point:
+    step, value, timestamp, line = row
+    return Point(step, math.nan if value is None else value, timestamp, line)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -16,20 +17,24 @@ class Point(NamedTuple):
     line: int | None
 
 
-def thin(points: Sequence[Point], most: int) -> list[Point]:
-    """Return at most ``most`` of the points: the first, the last, and the smallest and largest of each stretch.
+def thin(values: Sequence[float], most: int) -> list[int]:
+    """Return which of the values to show, by their indices in order: at most ``most`` and all that are not finite.
 
-    Every point that is not finite is there besides, however many these are: a divergence is what people look for.
+    The first, the last, and the smallest and largest of each stretch are among them. A divergence is what people look
+    for, so that however many values are not finite, all of them are shown.
     """
-    if len(points) <= most:
-        return list(points)
+    if len(values) <= most:
+        return list(range(len(values)))
+    odd = [index for index, value in enumerate(values) if not math.isfinite(value)]
+    kept = {0, len(values) - 1, *odd}
     stretches = max(1, (most - 2) // 2)
-    kept = {0, len(points) - 1}
     for stretch in range(stretches):
-        start, stop = len(points) * stretch // stretches, len(points) * (stretch + 1) // stretches
-        finite = [index for index in range(start, stop) if math.isfinite(points[index].value)]
-        kept.update(index for index in range(start, stop) if not math.isfinite(points[index].value))
-        if finite:
-            kept.add(min(finite, key=lambda index: points[index].value))
-            kept.add(max(finite, key=lambda index: points[index].value))
-    return [points[index] for index in sorted(kept)]
+        start, stop = len(values) * stretch // stretches, len(values) * (stretch + 1) // stretches
+        part = values[start:stop]
+        first = bisect_left(odd, start)
+        if first < len(odd) and odd[first] < stop:
+            part = [value for value in part if math.isfinite(value)]
+        if part:
+            kept.add(values.index(min(part), start, stop))
+            kept.add(values.index(max(part), start, stop))
+    return sorted(kept)
