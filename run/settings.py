@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import secrets
 import socket
@@ -47,6 +48,12 @@ _UNASSIGNED = range(10_000, 32_768)
 """Where servers listen; Linux assigns those above to outgoing connections, macOS 49,152 and above."""
 
 _held: list[socket.socket] = []
+
+
+@atexit.register
+def _let_go() -> None:
+    for holder in _held:
+        holder.close()
 
 
 class Ports:
