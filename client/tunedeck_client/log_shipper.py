@@ -99,9 +99,7 @@ class LogShipper:
             threading.Thread(target=target, name=f"tunedeck-{name}", daemon=True)
             for name, target in (("writer", self._write), ("sender", sender.run))
         ]
-        with contextlib.suppress(
-            RuntimeError
-        ):  # the interpreter is shutting down: lines still reach the spool
+        with contextlib.suppress(RuntimeError):  # the interpreter shuts down: lines still reach the spool
             for thread in threads:
                 thread.start()
             self._threads = threads

@@ -8,9 +8,7 @@ from tunedeck_client.text import MAX_PART_BYTES, split_bytes
 
 SETTLE = 0.5  # s after which a row above the cursor is taken for final: a bar comes back sooner
 MAX_ROWS = 64  # of bars that are drawn at a time
-MAX_PENDING_CHARS = (
-    256 * 1024
-)  # of a line without its end: more goes out in parts, so that memory stays bounded
+MAX_PENDING_CHARS = 256 * 1024  # of a line without its end: more goes out in parts, to bound the memory
 
 # Colours, which are text here; the other control sequences (ECMA-48, 5.4); window titles and such; the rest.
 _TOKENS = re.compile(
@@ -137,10 +135,7 @@ class Terminal:
             row.back, row.redrawn = min(row.back + count, len(row.text)), True
         elif move in ("G", "`"):
             row.redraw()
-        elif not row.written or argument in (
-            "1",
-            "2",
-        ):  # erased: all to the right of the cursor, the left, or both
+        elif not row.written or argument in ("1", "2"):  # erased: right of the cursor, left of it, or both
             row.erase()
         if move == "J" and argument in ("", "0", "2"):
             for below in self._rows[self._at + 1 :]:

@@ -66,7 +66,7 @@ def test_a_signal_leaves_the_program_its_last_words(service, start_pipe, number)
     pipe.stdin.flush()
     assert service.wait_for(lambda s: s.messages == ["one"])
     pipe.send_signal(number)
-    time.sleep(1.5)
+    time.sleep(1.5)  # longer than it waited for last words until it read to the end
     pipe.stdin.write(b"checkpoint saved\nno end")
     pipe.stdin.flush()
     pipe.stdin.close()

@@ -40,7 +40,7 @@ def list_jobs(query: dict[str, Any]) -> Page:
     page = jobs.list_jobs(**query)
     if names:
         for job in page.data:
-            job.metrics = {curve.name: show_sparkline(curve) for curve in series.read_sparklines(job.id, names)}
+            job.metrics = {curve.name: show_sparkline(curve) for curve in series.read_sparklines(job, names)}
     return page
 
 

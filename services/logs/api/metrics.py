@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from datetime import UTC, datetime
 from typing import Any
 
 from flask import Response
@@ -47,7 +48,7 @@ def get_metrics(query: dict[str, Any], job_id: int) -> Response:
 
 
 def _points_of(metrics: list[dict[str, Any]]) -> list[points.NewPoint]:
-    now = points.now_micros()
+    now = to_micros(datetime.now(UTC))
     found = []
     for entry in metrics:
         values = entry["values"] if entry["epoch"] is None else {**entry["values"], "epoch": entry["epoch"]}

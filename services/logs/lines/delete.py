@@ -20,13 +20,18 @@ def delete_log(job_id: int) -> None:
         deleted = True
         yield_turn()
     if was_expired and not deleted:
-        raise Gone(f"The log of job {job_id} was deleted.")
+        raise log_deleted(job_id)
+
+
+def log_deleted(job_id: int) -> Gone:
+    """Return the error of whatever asks for a log that was deleted."""
+    return Gone(f"The log of job {job_id} was deleted.")
 
 
 def require_log(job: Job) -> None:
     """Raise Gone where the job's log was deleted."""
     if job.log_expired_at is not None:
-        raise Gone(f"The log of job {job.id} was deleted.")
+        raise log_deleted(job.id)
 
 
 @connected

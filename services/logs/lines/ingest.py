@@ -12,9 +12,10 @@ import gevent
 from gevent.event import AsyncResult
 
 from services.logs import telemetry
+from services.logs.lines.delete import log_deleted
 from services.logs.lines.parse import NewBatch, NewLine
 from services.logs.tables import IdempotencyKey, Line, connected, database
-from shared.errors import Gone, NotFound, ServiceError, TooMany, Unavailable, Unprocessable
+from shared.errors import NotFound, ServiceError, TooMany, Unavailable, Unprocessable
 from shared.timestamps import to_micros
 
 MAX_PENDING_PER_JOB = 20_000
@@ -155,7 +156,7 @@ def _hold_job(job_id: int) -> int:
     if row is None:
         raise NotFound(f"There is no job {job_id}.")
     if row[1] is not None:
-        raise Gone(f"The log of job {job_id} was deleted.")
+        raise log_deleted(job_id)
     return int(row[0])
 
 

@@ -21,17 +21,16 @@ _SLICE = 5_000
 """Of one transaction, each of which waits for the disk."""
 
 
-def derive(job_id: int, most: int = MAX_LINES) -> Job:
+def derive(job: Job, most: int = MAX_LINES) -> Job:
     """Read at most so many of the lines that are unread, and return the job: it says how far its log is read."""
-    job = get_job(job_id)
     ends = min(job.last_line, job.metrics_read_to + most)
     while job.metrics_read_to < ends:
-        lines, _ = read_lines(job_id, job.metrics_read_to, ends, _SLICE)
+        lines, _ = read_lines(job.id, job.metrics_read_to, ends, _SLICE)
         if not lines:
             break
         points, numbered = _points(lines, job.metrics_unnumbered)
         if not _keep(job, lines[-1][0], numbered, points):
-            job = get_job(job_id)  # another process was faster
+            job = get_job(job.id)  # another process was faster
             continue
         yield_turn()
     return job

@@ -92,15 +92,3 @@ def read_block(job_id: int, source: int, name: str, after_step: int) -> list[Row
     )
     rows: list[Row] = database.execute(query.order_by(Metric.step).limit(_BLOCK)).fetchall()
     return rows
-
-
-def now_micros() -> int:
-    """Return the present time in microseconds since 1970."""
-    return int(datetime.now(UTC).timestamp() * 1_000_000)
-
-
-@connected
-def forget_points(job_id: int) -> None:
-    """Delete all points of a job."""
-    with database.atomic():
-        Metric.delete().where(Metric.job_id == job_id).execute()

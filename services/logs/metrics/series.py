@@ -12,6 +12,7 @@ from services.logs.metrics import points
 from services.logs.metrics.derive import derive
 from services.logs.metrics.points import Row
 from services.logs.metrics.thinning import Point, thin
+from services.logs.tables import Job
 from shared.pacing import yield_turn
 
 SPARKLINE_POINTS = 50
@@ -50,7 +51,7 @@ def read_metrics(job_id: int, names: Sequence[str], after_step: int, max_points:
     require_log(job)
     source = points.find_source(job_id)
     if source != points.REPORTED:
-        job = derive(job_id)
+        job = derive(job)
         source = points.find_source(job_id)
     is_read = source == points.REPORTED or job.metrics_read_to >= job.last_line
     if source is None:
@@ -60,14 +61,14 @@ def read_metrics(job_id: int, names: Sequence[str], after_step: int, max_points:
     return Metrics(points.SOURCES[source], is_read, job.metrics_read_to, [curve for curve in curves if curve])
 
 
-def read_sparklines(job_id: int, names: Sequence[str]) -> list[Series]:
+def read_sparklines(job: Job, names: Sequence[str]) -> list[Series]:
     """Return those of a job's curves in at most SPARKLINE_POINTS points; of an unread log only a little is read."""
-    if points.find_source(job_id) != points.REPORTED:
-        derive(job_id, SPARKLINE_LINES)
-    source = points.find_source(job_id)
+    if points.find_source(job.id) != points.REPORTED:
+        derive(job, SPARKLINE_LINES)
+    source = points.find_source(job.id)
     if source is None:
         return []
-    curves = (_read_series(job_id, source, name, -1, SPARKLINE_POINTS) for name in dict.fromkeys(names))
+    curves = (_read_series(job.id, source, name, -1, SPARKLINE_POINTS) for name in dict.fromkeys(names))
     return [curve for curve in curves if curve]
 
 

@@ -26,8 +26,8 @@ _FLEETING = frozenset({"job", "file_list", "links_expire_at"})
 """Differ from one answer to the next (signatures, another service's record), so a PUT may send them with any value."""
 
 
-def show_model(model_id: int, logs: LogsClient, plans: PlanCache, urls: PresignedUrls) -> dict[str, Any]:
-    """Return the model's detail, or raise NotFound."""
+def show_model(model_id: int, logs: LogsClient, plans: PlanCache, urls: PresignedUrls) -> tuple[dict[str, Any], str]:
+    """Return the model's detail and the etag of its record, or raise NotFound."""
     model = get_model(model_id)
     sizes = file_records.file_sizes(model_id)
     named = _named(model, sizes)
@@ -38,8 +38,8 @@ def show_model(model_id: int, logs: LogsClient, plans: PlanCache, urls: Presigne
         "file_list": [_show_file(model, row, urls) for row in listed],
         "links_expire_at": urls.expire_at,
     }
-    # Of the record only: the links, the job and the evaluation are other ones from answer to answer.
-    return {"model": record, "download_links": _download_links(model, list(sizes), plans, urls), "files": named}
+    links = _download_links(model, list(sizes), plans, urls)
+    return {"model": record, "download_links": links, "files": named}, record_etag(model)
 
 
 def list_files(model_id: int, urls: PresignedUrls, *, page: int, limit: int) -> Page:

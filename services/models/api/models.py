@@ -56,8 +56,8 @@ def create_model(new: dict[str, Any]) -> Any:
 @blp.response(200, DetailSchema)
 def get_model(model_id: int) -> Any:
     """Show a model with its files, links to them, and its job."""
-    shown = detail.show_model(model_id, collaborator(LogsClient), collaborator(PlanCache), request_urls())
-    return shown, {**NO_STORE, "ETag": detail.record_etag(models.get_model(model_id))}
+    shown, etag = detail.show_model(model_id, collaborator(LogsClient), collaborator(PlanCache), request_urls())
+    return shown, {**NO_STORE, "ETag": etag}
 
 
 @blp.put("/models/<id:model_id>")

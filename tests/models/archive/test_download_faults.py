@@ -259,7 +259,7 @@ def test_a_read_that_hangs_midway_is_opened_anew(own, ready_own):
     _, url = ready_own({"a": BIG})
     answer, first, chunks = start(own, url)
     own.pipe.hang()
-    time.sleep(11)
+    time.sleep(11)  # longer than the store's read time-out, which no event tells the end of
     own.pipe.cut()  # what hung is never heard of again
     own.pipe.mend()
     with answer:
