@@ -8,6 +8,7 @@ import subprocess
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import pytest
 import requests
@@ -90,13 +91,22 @@ def chromium(folder, url):
 CLIENTS = {"curl -C -": curl, "wget -c": wget, "aria2c -x4": aria2, "requests": python_requests, "Chromium": chromium}
 
 
+@contextmanager
+def running_system(folder):
+    """Give a system that has nothing to do but to serve files."""
+    system = start_system(folder / "data", EXAMPLE_KERNEL="0", EVALUATION_WORKER="0")
+    try:
+        system.wait_until_ready()
+        yield system
+    finally:
+        system.stop()
+
+
 @pytest.fixture(scope="module")
 def downloads(tmp_path_factory):
     """Each client's folder, and how often it was interrupted; all download at once, while the parts are killed."""
     folder = tmp_path_factory.mktemp("managers")
-    system = start_system(folder / "data", EXAMPLE_KERNEL="0", EVALUATION_WORKER="0")
-    try:
-        system.wait_until_ready()
+    with running_system(folder) as system:
         path = make_model(system)
         whole = system.get(path)
         assert whole.status_code == 200
@@ -110,8 +120,6 @@ def downloads(tmp_path_factory):
                 interruptions[name] = own, pool.submit(client, own, url)
             threading.Thread(target=kill_all, args=(system,)).start()
         yield hashlib.sha256(whole.content).digest(), path.rsplit("/", 1)[1], interruptions
-    finally:
-        system.stop()
 
 
 def make_model(system):
@@ -152,9 +160,7 @@ def test_aria2_fetches_four_parts_at_once(downloads):
 def changed(tmp_path_factory):
     """A running system, and a model whose archive has become another one since half of it was fetched."""
     folder = tmp_path_factory.mktemp("changed")
-    system = start_system(folder / "data", EXAMPLE_KERNEL="0", EVALUATION_WORKER="0")
-    try:
-        system.wait_until_ready()
+    with running_system(folder) as system:
         path = make_model(system)
         whole = system.get(path).content
         url = path.partition("/download")[0]
@@ -163,8 +169,6 @@ def changed(tmp_path_factory):
         assert system.request("PUT", f"{url}/files/first", data=os.urandom(1_000_000)).status_code == 200
         assert system.request("PUT", url, json={"status": "ready"}).status_code == 200
         yield system, path, whole
-    finally:
-        system.stop()
 
 
 RESUME = {
