@@ -11,7 +11,7 @@ import weakref
 from types import TracebackType
 from typing import Any
 
-from tunedeck_client.log_shipper import LogShipper
+from tunedeck_client.shipping.log_shipper import LogShipper
 
 _shippers: weakref.WeakSet[LogShipper] = weakref.WeakSet()
 

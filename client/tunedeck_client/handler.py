@@ -8,11 +8,11 @@ import threading
 import weakref
 
 from tunedeck_client.crash import log_crashes
-from tunedeck_client.levels import level_of_number
-from tunedeck_client.line_queue import MAX_QUEUE_BYTES
-from tunedeck_client.log_shipper import EXIT_TIMEOUT, MAX_SPOOL_BYTES, LogShipper
-from tunedeck_client.sender import PATIENCE
-from tunedeck_client.spool import MAX_MEMORY_BYTES
+from tunedeck_client.lines.levels import level_of_number
+from tunedeck_client.shipping.line_queue import MAX_QUEUE_BYTES
+from tunedeck_client.shipping.log_shipper import EXIT_TIMEOUT, MAX_SPOOL_BYTES, LogShipper
+from tunedeck_client.shipping.sender import PATIENCE
+from tunedeck_client.shipping.spool import MAX_MEMORY_BYTES
 
 CLOSE_TIMEOUT = 0.9  # s for which `flush` and `close` each wait: logging.shutdown and dictConfig call both
 

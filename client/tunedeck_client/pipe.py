@@ -11,9 +11,9 @@ import sys
 import time
 from types import FrameType
 
-from tunedeck_client.levels import TracebackJoiner, level_of_text
-from tunedeck_client.log_shipper import EXIT_TIMEOUT, LogShipper
-from tunedeck_client.terminal import Terminal
+from tunedeck_client.lines.levels import TracebackJoiner, level_of_text
+from tunedeck_client.lines.terminal import Terminal
+from tunedeck_client.shipping.log_shipper import EXIT_TIMEOUT, LogShipper
 from tunedeck_client.version import __version__
 
 CHUNK = 65536

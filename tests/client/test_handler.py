@@ -11,7 +11,7 @@ import weakref
 
 import pytest
 from tunedeck_client import JobLogHandler, __version__
-from tunedeck_client.sender import LINGER
+from tunedeck_client.shipping.sender import LINGER
 
 SLOW_MACHINE = 3
 """What bounds in seconds are multiplied by, on a machine with other things to do."""

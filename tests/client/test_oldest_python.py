@@ -10,7 +10,7 @@ import pytest
 CLIENT = Path(__file__).parents[2] / "client"
 
 
-@pytest.mark.parametrize("module", sorted((CLIENT / "tunedeck_client").glob("*.py")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("module", sorted((CLIENT / "tunedeck_client").rglob("*.py")), ids=lambda path: path.stem)
 def test_its_grammar_is_that_of_python_3_8(module):
     ast.parse(module.read_text(), feature_version=(3, 8))
 

@@ -145,7 +145,7 @@ def test_a_file_faster_than_the_service_is_sent_whole(service, start_pipe):
 
 
 SMALL_SPOOL = """
-import tunedeck_client.log_shipper as shipping
+import tunedeck_client.shipping.log_shipper as shipping
 from tunedeck_client import pipe
 class LogShipper(shipping.LogShipper):
     def __init__(self, *arguments, **options):

@@ -8,7 +8,7 @@ import threading
 import time
 
 import pytest
-from tunedeck_client.post import Post
+from tunedeck_client.shipping.post import Post
 
 
 def gaps(service):

@@ -6,10 +6,10 @@ import random
 import threading
 import time
 
-from tunedeck_client.batch import Batch
-from tunedeck_client.post import Post, PostResult
-from tunedeck_client.spool import Spool
-from tunedeck_client.text import Loss, is_report, loss_of, report, rfc3339, say
+from tunedeck_client.lines.text import Loss, is_report, loss_of, report, rfc3339, say
+from tunedeck_client.shipping.batch import Batch
+from tunedeck_client.shipping.post import Post, PostResult
+from tunedeck_client.shipping.spool import Spool
 
 LINGER = 0.25  # s from one batch to the next that may still grow: few requests, and live all the same
 MAX_BACKOFF = 30.0  # s between two attempts

@@ -1,6 +1,6 @@
 """The pure functions."""
 
-from tunedeck_client import text
+from tunedeck_client.lines import text
 
 
 def test_it_cleans_what_the_service_refuses():

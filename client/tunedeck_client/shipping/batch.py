@@ -6,7 +6,7 @@ import contextlib
 import errno
 import os
 
-from tunedeck_client.text import Loss, is_line
+from tunedeck_client.lines.text import Loss, is_line
 
 SUFFIX = ".ndjson"
 

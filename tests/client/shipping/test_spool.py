@@ -9,11 +9,11 @@ import threading
 import time
 
 import pytest
-from tunedeck_client import folder
-from tunedeck_client.batch import Batch
-from tunedeck_client.folder import OwnFolder
-from tunedeck_client.spool import Spool
-from tunedeck_client.text import encode
+from tunedeck_client.lines.text import encode
+from tunedeck_client.shipping import folder
+from tunedeck_client.shipping.batch import Batch
+from tunedeck_client.shipping.folder import OwnFolder
+from tunedeck_client.shipping.spool import Spool
 
 KILLED = """
 for number in range(int(1500)):

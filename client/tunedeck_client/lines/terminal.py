@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tunedeck_client.text import MAX_PART_BYTES, split_bytes
+from tunedeck_client.lines.text import MAX_PART_BYTES, split_bytes
 
 SETTLE = 0.5  # s after which a row above the cursor is taken for final: a bar comes back sooner
 MAX_ROWS = 64  # of bars that are drawn at a time

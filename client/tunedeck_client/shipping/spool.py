@@ -9,9 +9,9 @@ import threading
 import time
 from hashlib import sha256
 
-from tunedeck_client.batch import SUFFIX, Batch
-from tunedeck_client.folder import OwnFolder, new_name
-from tunedeck_client.text import loss_of, report
+from tunedeck_client.lines.text import loss_of, report
+from tunedeck_client.shipping.batch import SUFFIX, Batch
+from tunedeck_client.shipping.folder import OwnFolder, new_name
 
 MAX_BATCH_LINES = 1_000
 MAX_BATCH_BYTES = 1024 * 1024

@@ -1,7 +1,7 @@
 """The levels of lines in the formats of the usual loggers, and tracebacks that stay together."""
 
 import pytest
-from tunedeck_client.levels import TracebackJoiner, level_of_number, level_of_text
+from tunedeck_client.lines.levels import TracebackJoiner, level_of_number, level_of_text
 
 ERRORS = [
     "[ERROR] x",

@@ -7,7 +7,7 @@ import threading
 import time
 from typing import Tuple, Union
 
-from tunedeck_client.text import Loss, rfc3339
+from tunedeck_client.lines.text import Loss, rfc3339
 
 MAX_QUEUE_BYTES = 64 * 1024 * 1024
 LINE_OVERHEAD = 300  # bytes that a queued line takes in Python beside its characters

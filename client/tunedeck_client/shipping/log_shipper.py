@@ -14,11 +14,11 @@ import time
 import weakref
 from functools import partial
 
-from tunedeck_client.line_queue import MAX_QUEUE_BYTES, Item, LineQueue
-from tunedeck_client.post import Post
-from tunedeck_client.sender import PATIENCE, Sender
-from tunedeck_client.spool import MAX_MEMORY_BYTES, Spool, roots_of
-from tunedeck_client.text import clean, encode, report, rfc3339, say, split
+from tunedeck_client.lines.text import clean, encode, report, rfc3339, say, split
+from tunedeck_client.shipping.line_queue import MAX_QUEUE_BYTES, Item, LineQueue
+from tunedeck_client.shipping.post import Post
+from tunedeck_client.shipping.sender import PATIENCE, Sender
+from tunedeck_client.shipping.spool import MAX_MEMORY_BYTES, Spool, roots_of
 
 MAX_SPOOL_BYTES = 256 * 1024 * 1024
 EXIT_TIMEOUT = 5.0  # s without a line stored, after which the end of a process waits no longer

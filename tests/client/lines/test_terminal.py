@@ -4,7 +4,7 @@ import io
 
 import pytest
 from tqdm import tqdm
-from tunedeck_client.terminal import Terminal
+from tunedeck_client.lines.terminal import Terminal
 
 
 def fold(*chunks, every=5.0, times=None):
