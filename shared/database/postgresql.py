@@ -39,6 +39,7 @@ class _Adapter(Psycopg3Adapter):
 
 
 class PostgresqlDatabase(PooledPostgresqlDatabase):
+    like = "ILIKE"
     row_lock = " FOR UPDATE"
     psycopg3_adapter = _Adapter
     query_timeout_s: float | None = QUERY_TIMEOUT_S

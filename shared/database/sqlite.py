@@ -28,6 +28,8 @@ _ROWS_A_STATEMENT = 100
 
 
 class SqliteDatabase(PooledSqliteDatabase):
+    like = "LIKE"
+    """Compares in any case, of ASCII alone."""
     query_timeout_s: float | None = None
     """There is no server that could hang."""
     row_lock = ""
