@@ -8,12 +8,17 @@ from typing import Any, NamedTuple
 
 from services.logs.lines.hold import hold_log, note_heard
 from services.logs.tables import Metric, connected, database
-from shared.database.queries import execute_many
 
 SOURCES = ("reported", "log", "status")
 """Where points come from, by their number; a job shows the first of these that has any."""
 
 REPORTED, LOG, STATUS = range(len(SOURCES))
+
+_COLUMNS = ("job_id", "source", "name", "step", "value", "timestamp", "line")
+_REPLACE = (
+    "ON CONFLICT (job_id, source, name, step) "
+    "DO UPDATE SET value = excluded.value, timestamp = excluded.timestamp, line = excluded.line"
+)
 
 _BLOCK = 20_000
 _STEPS_A_QUERY = 1_000
@@ -48,18 +53,11 @@ def store_points(job_id: int, source: int, points: Sequence[NewPoint]) -> None:
 
 def write_points(job_id: int, source: int, points: Sequence[NewPoint]) -> None:
     """Write points in the transaction that this is called in, which holds the job's row."""
-    mark = database.param
-    statement = (
-        "INSERT INTO metric (job_id, source, name, step, value, timestamp, line) "
-        f"VALUES ({', '.join([mark] * 7)}) ON CONFLICT (job_id, source, name, step) "
-        "DO UPDATE SET value = excluded.value, timestamp = excluded.timestamp, line = excluded.line"
-    )
-    # Of one name and step the last one counts; PostgreSQL refuses to touch a row twice in a statement, not in many.
     rows = [
         (job_id, source, name, step, None if math.isnan(value) else value, timestamp, line)
         for name, step, value, timestamp, line in points
     ]
-    execute_many(database, statement, rows)
+    database.insert_rows(Metric, _COLUMNS, rows, _REPLACE)
 
 
 @connected
