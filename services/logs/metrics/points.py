@@ -16,10 +16,20 @@ SOURCES = ("reported", "log", "status")
 
 REPORTED, LOG, STATUS = range(len(SOURCES))
 
-_BLOCK = 20_000
+BLOCK = 20_000
+"""Points of a read, which takes some ten milliseconds."""
 
 Row = tuple[int, float | None, int, int | None]
 """A stored point: step, value (None is NaN), timestamp and line; bare, for a curve may have a million."""
+
+
+def json_value(value: float | None) -> float | str:
+    """Return a point's value for JSON, which has no NaN and no Infinity: they are the strings of these names."""
+    if value is None or math.isnan(value):
+        return "NaN"
+    if math.isinf(value):
+        return "Infinity" if value > 0 else "-Infinity"
+    return value
 
 
 class NewPoint(NamedTuple):
@@ -85,10 +95,20 @@ def metric_names(job_id: int, source: int) -> list[str]:
 
 
 @connected
-def read_block(job_id: int, source: int, name: str, after_step: int) -> list[Row]:
-    """Return the next points of a metric by their step, at most ``_BLOCK`` of them, as the driver gives them."""
+def last_point(job_id: int, source: int, name: str) -> Row | None:
+    """Return the point of a metric that has the highest step, or None."""
+    query = Metric.select(Metric.step, Metric.value, Metric.timestamp, Metric.line).where(
+        Metric.job_id == job_id, Metric.source == source, Metric.name == name
+    )
+    row: Row | None = database.execute(query.order_by(Metric.step.desc()).limit(1)).fetchone()
+    return row
+
+
+@connected
+def read_block(job_id: int, source: int, name: str, after_step: int, limit: int = BLOCK) -> list[Row]:
+    """Return the next points of a metric by their step, at most ``limit`` of them, as the driver gives them."""
     query = Metric.select(Metric.step, Metric.value, Metric.timestamp, Metric.line).where(
         Metric.job_id == job_id, Metric.source == source, Metric.name == name, Metric.step > after_step
     )
-    rows: list[Row] = database.execute(query.order_by(Metric.step).limit(_BLOCK)).fetchall()
+    rows: list[Row] = database.execute(query.order_by(Metric.step).limit(limit)).fetchall()
     return rows
