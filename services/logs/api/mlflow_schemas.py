@@ -10,7 +10,7 @@ from typing import Any
 import marshmallow as ma
 from marshmallow import validate
 
-from services.logs.api.schemas import MAX_VALUES, MetricValue
+from services.logs.api.schemas import MetricValue
 from services.logs.integrations.mlflow import STATUSES
 from services.logs.metrics.points import BLOCK, NewPoint
 from services.logs.metrics.trainer_lines import MAX_NAME_CHARS
@@ -18,6 +18,9 @@ from shared.errors import NotFound
 from shared.http import strict_json
 from shared.http.fields import MAX_ID, BodySchema, Integer, QueryInteger, QuerySchema, QueryText
 from shared.timestamps import to_micros
+
+MAX_BATCH = 1_000
+"""Of metrics, and of parameters and tags, in a request; as MLflow's own server has it."""
 
 MAX_VALUE_CHARS = 8_000
 """Of a parameter or a tag; MLflow's own limits are 6,000 and 8,000."""
@@ -93,7 +96,7 @@ class LogEntrySchema(_EntrySchema):
 
 
 def _list_of(schema: type[ma.Schema]) -> Any:
-    return ma.fields.List(ma.fields.Nested(schema), load_default=list, validate=validate.Length(max=MAX_VALUES))
+    return ma.fields.List(ma.fields.Nested(schema), load_default=list, validate=validate.Length(max=MAX_BATCH))
 
 
 class LogBatchSchema(_Body):
