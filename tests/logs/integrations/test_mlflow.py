@@ -107,12 +107,27 @@ def test_a_run_of_a_pending_job_claims_it(call, new_job, show):
 
 
 @pytest.mark.parametrize(("theirs", "ours"), [("FINISHED", "completed"), ("FAILED", "failed"), ("KILLED", "cancelled")])
-def test_a_run_ends_its_job(logs, call, new_run, new_job, open_stream, show, theirs, ours):
+def test_a_run_ends_its_job(call, new_run, new_job, show, theirs, ours):
     for run in (new_run(), new_job()):
         assert call("runs/update", run_id=run, status=theirs)["run_info"]["status"] == theirs
         assert show(run)["status"] == ours
-        stream = open_stream(run)
-        assert stream.status_code == 204 or b"event: end" in stream.content
+        assert show(run)["completed_at"] is not None
+
+
+def test_a_run_that_ends_ends_its_stream(call, new_run, open_stream):
+    run = new_run()
+    stream = open_stream(run)
+    call("runs/update", run_id=run, status="FINISHED")
+    assert b"event: end" in stream.content
+
+
+def test_a_run_that_is_resumed_stays_as_it_ended(call, new_run, show):
+    run = new_run()
+    call("runs/update", run_id=run, status="FAILED")
+    ended = show(run)
+    for status in ("RUNNING", "FINISHED"):
+        assert call("runs/update", run_id=run, status=status, run_name="again")["run_info"]["status"] == "FAILED"
+    assert show(run) == ended
 
 
 def test_a_run_that_has_no_name_is_named(call, new_run, show):
