@@ -2,7 +2,9 @@
 
 import gzip
 import json
+import socket
 import threading
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -214,6 +216,20 @@ def test_it_is_a_sign_of_life_and_is_streamed(logs, job, export, read_stream):
     export(job, record("live"))
     assert b"[INFO] live" in read_stream(job, until=b"live")
     assert logs.get(f"/api/v1/jobs/{job}").json()["last_seen_at"] is not None
+
+
+@pytest.mark.parametrize("sent", [0, 40])
+def test_of_a_request_that_breaks_off_nothing_is_stored(logs, job, lines, sent):
+    body = export_of(record("half"), record("a request"))
+    address = urlsplit(logs.url)
+    with socket.create_connection((address.hostname, address.port), timeout=30) as client:
+        head = (
+            f"POST /api/v1/jobs/{job}/otlp/v1/logs HTTP/1.1\r\nHost: x\r\nContent-Type: {PROTOBUF['Content-Type']}\r\n"
+        )
+        client.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body[:sent])
+        client.shutdown(socket.SHUT_WR)
+        assert client.recv(100).startswith(b"HTTP/1.1 400 ")
+    assert lines(job) == []
 
 
 def test_many_exporters_at_once(logs, job, lines):
