@@ -128,12 +128,11 @@ class Streams:
         if connection.socket is not None:
             connection.socket.settimeout(WRITE_TIMEOUT_S)
         writing_since = self._clock()
-        subscriber = Subscriber(
-            subscription, start.cursor, connection.socket if connection.chunked else None, self._clock
-        )
+        socket = connection.socket if connection.chunked else None
+        subscriber = Subscriber(subscription, start.cursor, socket, self._clock, until=until)
         try:
             with self._hub.watch(job, subscriber) as channel:
-                for data in self._follow(channel, start, subscriber, until):
+                for data in self._follow(channel, start, subscriber):
                     writing_since = self._clock()
                     yield data
         except (GeneratorExit, TimeoutError):
@@ -150,8 +149,8 @@ class Streams:
             if connection.socket is not None:
                 connection.socket.settimeout(None)
 
-    def _follow(self, channel: Channel, start: Start, subscriber: Subscriber, until: int | None) -> Iterator[bytes]:
-        generation = channel.generation
+    def _follow(self, channel: Channel, start: Start, subscriber: Subscriber) -> Iterator[bytes]:
+        generation, until = channel.generation, subscriber.until
         if start.reset:
             yield sse.control_event("reset")
         beat_at = subscriber.sent_at
