@@ -90,6 +90,8 @@ lock: ## pin every requirement with its hashes
 		uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 			--no-header --no-annotate requirements/$$name.in -o requirements/$$name.txt || exit 1; \
 	done
+	uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header --no-annotate \
+		tests/foreign/training_clients.in -o tests/foreign/training_clients.txt
 
 clean: ## remove the virtual environment and all state
 	rm -rf $(VENV) .data
