@@ -118,8 +118,8 @@ class _Download:
                 raise BadFolder(f"{targets[file.path]} is there already and differs from the model's")
             return []
 
-        TaskPool(self._service.stop).run([functools.partial(compare, file) for file in files])
-        TaskPool(self._service.stop).run(
+        TaskPool(self._service.abort).run([functools.partial(compare, file) for file in files])
+        TaskPool(self._service.abort).run(
             [
                 functools.partial(self._fetch_file, file, targets[file.path], suffix)
                 for file in sorted(missing)

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import signal
 import zipfile
 
 from tests.client.models.conftest import files_of, write_tree
@@ -71,6 +72,21 @@ def test_push_says_what_is_wrong_with_the_folder(tunedeck, tmp_path, folder):
     assert "base model" in tunedeck("push", folder, code=3).err
     write_tree(folder, {"a:b": b"x"})
     assert "a:b" in tunedeck("push", folder, "--base-model", "b", code=3).err
+
+
+def test_ctrl_c_is_130_and_the_next_push_goes_on(tunedeck, pipe, folder):
+    write_tree(folder, {"big.bin": bytes(PART)})
+    pipe.hang(after=PART // 2)
+    stuck = tunedeck.start("push", folder, "--name", "Interrupted", TUNEDECK_URL=pipe.url)
+    wait_until(lambda: pipe.hangs)
+    stuck.send_signal(signal.SIGINT)
+    out, err = stuck.communicate(timeout=30)
+    assert (stuck.returncode, out) == (130, "")
+    assert "Traceback" not in err
+    pipe.mend()
+    model = tunedeck("push", folder, "--name", "Interrupted", TUNEDECK_URL=pipe.url).out.strip()
+    found = [found["ID"] for found in tunedeck("models", "list", "--json").json if found["name"] == "Interrupted"]
+    assert found == [int(model)]
 
 
 def test_push_and_pull_that_were_killed_go_on(tunedeck, system, pipe, tmp_path):
