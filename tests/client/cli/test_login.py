@@ -1,9 +1,16 @@
 """`tunedeck login` and `open`: where the service is, and who asks."""
 
+import fcntl
 import json
+import os
+import pty
 import stat
+import subprocess
+import termios
 
 import pytest
+
+from tests.client.cli.conftest import COMMAND
 
 
 @pytest.fixture
@@ -67,6 +74,32 @@ def test_a_damaged_file_is_told(bare, service, tmp_path):
     bare("login", "--url", service.url)
     (tmp_path / "config/tunedeck/login.json").write_text("{")
     assert "log in again" in bare("models", "list", code=3).err
+
+
+def test_on_a_terminal_it_asks_and_shows_no_token(bare, service):
+    controller, terminal = pty.openpty()
+    process = subprocess.Popen(
+        [*COMMAND, "login"],
+        env={**bare.environ, "TERM": "dumb"},
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # for getpass asks the terminal itself
+    )
+    bare.started.append(process)
+    os.close(terminal)
+    shown = b""
+    for question, answer in ((b"]: ", service.url), (b"Enter): ", "secret")):
+        while question not in shown:
+            shown += os.read(controller, 1000)
+        os.write(controller, f"{answer}\n".encode())
+    while b"logged in" not in shown:
+        shown += os.read(controller, 1000)
+    assert process.wait(20) == 0
+    os.close(controller)
+    assert b"secret" not in shown
+    assert tokens(service) == ["Bearer secret"]
 
 
 def test_open_prints_the_pages_address(bare):
