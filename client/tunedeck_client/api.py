@@ -11,13 +11,13 @@ from types import TracebackType
 from typing import Any, Callable, Dict, Iterable, Iterator
 from urllib.parse import quote, urlencode
 
-from tunedeck_client.errors import BadFolder, Busy, Unreachable
+from tunedeck_client.errors import BadFolder, Refused, Unreachable
 from tunedeck_client.log_stream import follow_log, read_log
 from tunedeck_client.login import find_login
 from tunedeck_client.models.download import download_archive, download_model
 from tunedeck_client.models.upload import upload_model
 from tunedeck_client.transport.connections import FileShrank, Section
-from tunedeck_client.transport.service import Service
+from tunedeck_client.transport.service import REPEATED, Service
 
 Record = Dict[str, Any]
 """A record as docs/api.md shows it."""
@@ -222,8 +222,9 @@ class Tunedeck:
             try:
                 found = self.evaluation(evaluation_id)
                 answered_at = time.monotonic()
-            except (Unreachable, Busy):
-                if time.monotonic() - answered_at > PATIENCE_S:
+            except (Unreachable, Refused) as error:
+                is_passing = not isinstance(error, Refused) or error.status in REPEATED
+                if not is_passing or time.monotonic() - answered_at > PATIENCE_S:
                     raise
             else:
                 if on_progress is not None:

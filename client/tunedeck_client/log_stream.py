@@ -8,8 +8,8 @@ import time
 from typing import Any, BinaryIO, Dict, Iterator, NamedTuple
 from urllib.parse import urlencode
 
-from tunedeck_client.errors import Busy, Unreachable
-from tunedeck_client.transport.service import Service
+from tunedeck_client.errors import Refused, Unreachable
+from tunedeck_client.transport.service import REPEATED, Service
 
 PAGE = 1000
 PAUSE_S = 1.0
@@ -83,8 +83,9 @@ def follow_log(service: Service, job_id: int, *, tail: int | None = None, **filt
                     elif event.id is not None and event.id != last:
                         yield json.loads(event.data)
                         last = event.id
-        except (Unreachable, Busy):
-            if heard is None or time.monotonic() - heard > GIVE_UP_AFTER_S:
+        except (Unreachable, Refused) as error:
+            is_passing = not isinstance(error, Refused) or error.status in REPEATED
+            if not is_passing or heard is None or time.monotonic() - heard > GIVE_UP_AFTER_S:
                 raise
         except (OSError, http.client.HTTPException, ValueError):
             pass  # cut off in the middle: what was not whole comes again

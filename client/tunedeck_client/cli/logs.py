@@ -39,7 +39,7 @@ def show_log(
 
 
 def _text(line: dict[str, Any], *, colours: bool) -> str:
-    message = printable(line["message"], colours=colours).replace("\r", "")
+    message = printable(line["message"], colours=colours)
     start = f"{line['timestamp'][11:19]} {line['level'].upper():<5}"
     colour = _COLOURS.get(line["level"], "") if colours else ""
     return f"{colour}{start} {message}\x1b[0m\n" if colour else f"{start} {message}\n"

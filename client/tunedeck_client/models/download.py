@@ -11,7 +11,7 @@ import time
 import zipfile
 from hashlib import sha256
 from typing import IO, Any, Callable, Iterator, NamedTuple
-from urllib.parse import quote, unquote, urljoin, urlsplit
+from urllib.parse import quote, unquote, urljoin
 
 from tunedeck_client.errors import BadFolder, Refused, TunedeckError
 from tunedeck_client.models.part_file import READ_BYTES, SUFFIX, PartFile
@@ -130,7 +130,8 @@ class _Download:
     def archive(self) -> str:
         self._require_ready()
         link = self._poll(lambda: self._show()["download_links"]["archive"], "the archive")
-        name = unquote(urlsplit(link).path.rpartition("/")[2])
+        link = "/api/v1" + str(link).partition("/api/v1")[2]  # at the address that has our token
+        name = unquote(link.rpartition("/")[2])
         target = self._target(name)
         if os.path.exists(target):
             raise BadFolder(f"{target} is there already")

@@ -21,7 +21,8 @@ PATIENCE = 60.0  # s for which one request is repeated
 TIMEOUT = 60.0  # s without a byte
 FIRST_PAUSE, LONGEST_PAUSE = 0.25, 15.0
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
-_REPEATED = frozenset({408, 429, 500, 502, 503, 504})
+REPEATED = frozenset({408, 429, 500, 502, 503, 504})
+"""Statuses after which the same request may succeed later."""
 
 
 class Answer(NamedTuple):
@@ -191,7 +192,7 @@ class Service:
         if 200 <= answer.status < 300 or answer.status in allowed:
             return answer, None
         retry_after = _seconds(answer.headers.get("Retry-After"))
-        is_passing = answer.status in _REPEATED or (answer.status == 409 and retry_after is not None)
+        is_passing = answer.status in REPEATED or (answer.status == 409 and retry_after is not None)
         return self._refusal(answer, retry_after), (retry_after or 0.0) if is_passing else None
 
     def _refusal(self, answer: Answer, retry_after: float | None) -> TunedeckError:

@@ -4,9 +4,7 @@ import hashlib
 import os
 import signal
 import socket
-import subprocess
 import threading
-import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -262,7 +260,7 @@ def test_a_failed_try_is_gone_on_with_and_what_is_there_is_not_sent_again(system
 
 
 def test_killed_in_the_middle_it_sends_no_part_twice(system, pipe, make_folder, start_upload):
-    size = 8 * PART
+    size = 6 * PART
     folder = make_folder({"model.safetensors": os.urandom(size)}, name="killed")
     pipe.hang(after=5 * PART)
     killed = start_upload(folder, pipe.url)
@@ -287,24 +285,22 @@ def test_killed_in_the_middle_it_sends_no_part_twice(system, pipe, make_folder, 
 
 
 def test_a_file_that_changed_since_the_kill_is_sent_anew(system, pipe, make_folder, start_upload):
-    folder = make_folder({"model.safetensors": os.urandom(4 * PART)}, name="replaced")
-    pipe.hang(after=3 * PART)
+    folder = make_folder({"model.safetensors": os.urandom(2 * PART)}, name="replaced")
+    pipe.hang(after=PART)
     killed = start_upload(folder, pipe.url)
     wait_until(lambda: pipe.hangs)
     killed.kill()
     killed.communicate()
     pipe.mend()
-    content = os.urandom(4 * PART)
+    content = os.urandom(2 * PART)
     (folder / "model.safetensors").write_bytes(content)
 
-    model = upload_model(folder, url=system.url.replace("localhost", "127.0.0.1"))
-    again = upload_model(folder, url=pipe.url)
+    model = upload_model(folder, url=pipe.url)
 
-    assert model["ID"] != again["ID"], "another address is another service"
-    for found in (model, again):
-        path = "lora_adapters/model.safetensors"
-        file = wait_until(lambda: (f := files_of(system, found["ID"])[path])["sha256"] and f)  # noqa: B023
-        assert (file["sha256"], file["error"]) == (hashlib.sha256(content).hexdigest(), None)
+    path = "lora_adapters/model.safetensors"
+    file = wait_until(lambda: (f := files_of(system, model["ID"])[path])["sha256"] and f)
+    assert (file["sha256"], file["error"]) == (hashlib.sha256(content).hexdigest(), None)
+    assert [found["ID"] for found in models_of(system, "replaced")] == [model["ID"]]
 
 
 def test_connections_that_break_are_made_again(system, pipe, make_folder):
@@ -328,17 +324,20 @@ def test_connections_that_break_are_made_again(system, pipe, make_folder):
 
 def test_a_service_that_restarts_in_the_middle_is_waited_for(system, make_folder):
     folder = make_folder({f"{number}.bin": os.urandom(2**20) for number in range(20)})
-    killed = []
+    ended = []
 
-    def kill(path, sent, size):
-        if sent and not killed:
-            killed.extend(system.processes("services.models.app"))
-            for pid in killed:
-                os.kill(pid, 9)
+    def end_workers(path, sent, size):
+        if sent and not ended:
+            master, *workers = sorted(system.processes("services.models.app"))
+            ended.extend([*workers, *system.processes("caddy")])
+            for pid in workers:
+                os.kill(pid, signal.SIGTERM)  # one that is killed leaves holds, which last for ten seconds
+            for pid in ended[len(workers) :]:
+                os.kill(pid, signal.SIGKILL)
 
-    model = upload_model(folder, url=system.url, on_progress=kill)
+    model = upload_model(folder, url=system.url, on_progress=end_workers)
 
-    assert (model["status"], len(files_of(system, model["ID"])), len(killed) > 0) == ("ready", 21, True)
+    assert (model["status"], len(files_of(system, model["ID"])), len(ended) > 1) == ("ready", 21, True)
 
 
 def test_two_uploads_of_one_folder_at_once_are_told_apart(system, pipe, make_folder, start_upload):
@@ -369,24 +368,9 @@ def test_an_upload_that_was_begun_twice_does_not_keep_the_model_open(system, mak
     assert stray == [201]
 
 
-def test_an_error_does_not_wait_for_transfers_that_hang(pipe, make_folder, start_upload):
-    folder = make_folder({"a.bin": bytes(PART), "b.bin": bytes(PART), "z.bin": bytes(3 * PART)}, name="hung")
-    pipe.hang(after=PART)
-    stuck = start_upload(folder, pipe.url)
-    wait_until(lambda: pipe.hangs)
-    with pytest.raises(subprocess.TimeoutExpired):
-        stuck.wait(0.5)
-    stuck.send_signal(signal.SIGINT)
-    began = time.monotonic()
-    _, err = stuck.communicate(timeout=50)
-    assert "KeyboardInterrupt" in err
-    assert time.monotonic() - began < 40, "the time-out of a request is 60 s"
-    pipe.mend()
-
-
 def test_a_model_that_was_deleted_meanwhile_is_made_anew(system, pipe, make_folder, start_upload):
-    folder = make_folder({"a.bin": os.urandom(3 * PART)}, name="deleted")
-    pipe.hang(after=PART)
+    folder = make_folder({"a.bin": os.urandom(PART)}, name="deleted")
+    pipe.hang(after=PART // 2)
     killed = start_upload(folder, pipe.url)
     wait_until(lambda: pipe.hangs)
     killed.kill()
