@@ -3,13 +3,15 @@
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import urllib3
 
 _TIMEOUT = urllib3.Timeout(connect=1, read=5)
 _UPLOAD_TIMEOUT = urllib3.Timeout(connect=1, read=60)
 _RETRYABLE = {429, 502, 503, 504}
+
+MAX_DOWNLOAD = 64 * 1024 * 1024
 
 Record = dict[str, Any]
 
@@ -55,6 +57,28 @@ class Api:
     def models(self, job_id: int) -> list[Record]:
         """Return the models that were registered for a job, the newest first."""
         return list(self._pages(self._models, job_id=job_id))
+
+    def ready_models(self) -> Iterator[Record]:
+        """Yield all ready models, the newest first."""
+        return self._pages(self._models, status="ready")
+
+    def gguf_link(self, model_id: int) -> str | None:
+        """Return the link to a model's one GGUF file, or None where it has none, or several."""
+        links: Record = self._call("GET", f"{self._models}/{model_id}")["download_links"]
+        link: str | None = links["gguf"]
+        return link if link is not None and urlsplit(link).path.endswith(".gguf") else None
+
+    def download(self, link: str) -> bytes:
+        """Return what is at a link of at most MAX_DOWNLOAD bytes."""
+        try:
+            response = self._http.request("GET", link, timeout=_UPLOAD_TIMEOUT, preload_content=False)
+            content: bytes = response.read(MAX_DOWNLOAD + 1)
+            response.close()
+        except urllib3.exceptions.HTTPError as error:
+            raise ApiError(f"GET {link.partition('?')[0]}: {error}") from error
+        if response.status != 200 or len(content) > MAX_DOWNLOAD:
+            raise ApiError(f"GET {link.partition('?')[0]}: {response.status}, {len(content)} bytes", response.status)
+        return content
 
     def create_model(self, record: Record) -> Record:
         return self._call("POST", self._models, json=record)
