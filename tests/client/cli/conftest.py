@@ -2,9 +2,11 @@
 
 import json
 import os
+import pty
 import socket
 import subprocess
 import sys
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -71,6 +73,27 @@ class Tunedeck:
         )
         self.started.append(process)
         return process
+
+    def on_terminal(self, *arguments, **environ):
+        """Run a command whose stdout and stderr are a terminal, and return what it printed."""
+        controller, terminal = pty.openpty()
+        process = self.start(*arguments, stdout=terminal, stderr=terminal, TERM="xterm-256color", **environ)
+        os.close(terminal)
+        found = []
+
+        def read():
+            try:
+                while data := os.read(controller, 65536):
+                    found.append(data)
+            except OSError:
+                pass  # the other end is closed
+
+        reader = threading.Thread(target=read)
+        reader.start()
+        process.wait(30)
+        reader.join()
+        os.close(controller)
+        return b"".join(found).decode()
 
     def end(self):
         for process in self.started:

@@ -27,6 +27,12 @@ def test_it_works(tunedeck, trained):
     assert done.err.startswith("evaluation ")
 
 
+def test_a_terminal_has_a_bar(tunedeck, trained, small_set):
+    shown = tunedeck.on_terminal("evaluate", trained["ID"], "--test-set", small_set("bar.json", rows=60), "--wait")
+    assert "━" in shown
+    assert "95 % interval" in " ".join(shown.split())
+
+
 def test_without_wait_it_prints_the_id(tunedeck, trained, system):
     arguments = ("evaluate", trained["ID"], "--test-set", "datasets/test_split.json")
     number = tunedeck(*arguments).out.strip()

@@ -2,9 +2,7 @@
 
 import json
 import os
-import pty
 import signal
-import threading
 
 from tests.support.waiting import wait_until
 
@@ -121,38 +119,16 @@ def test_a_line_cannot_take_over_the_terminal(tunedeck, new_job):
     assert "red" in out
 
 
-def run_on_terminal(tunedeck, *arguments, **environ):
-    """Run a command whose stdout and stderr are a terminal, and return what it printed."""
-    controller, terminal = pty.openpty()
-    process = tunedeck.start(*arguments, stdout=terminal, stderr=terminal, TERM="xterm-256color", **environ)
-    os.close(terminal)
-    found = []
-
-    def read():
-        try:
-            while data := os.read(controller, 65536):
-                found.append(data)
-        except OSError:
-            pass  # the other end is closed
-
-    reader = threading.Thread(target=read)
-    reader.start()
-    process.wait(30)
-    reader.join()
-    os.close(controller)
-    return b"".join(found).decode()
-
-
 def test_a_terminal_has_colours_and_nothing_else(tunedeck, new_job):
     job = new_job({"message": HOSTILE, "level": "error"})
-    shown = run_on_terminal(tunedeck, "logs", job, NO_COLOR=None)
+    shown = tunedeck.on_terminal("logs", job, NO_COLOR=None)
     assert "\x1b[31m" in shown
     assert "\x1b[2J" not in shown
     assert "\x1b]" not in shown
-    assert "\x1b" not in run_on_terminal(tunedeck, "logs", job, NO_COLOR="1")
+    assert "\x1b" not in tunedeck.on_terminal("logs", job, NO_COLOR="1")
 
 
 def test_a_terminal_has_progress_bars(tunedeck, folder):
-    shown = run_on_terminal(tunedeck, "push", folder)
+    shown = tunedeck.on_terminal("push", folder)
     assert "adapter_model.safetensors" in shown
     assert "is ready" in shown

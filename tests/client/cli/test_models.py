@@ -105,7 +105,7 @@ def test_push_and_pull_that_were_killed_go_on(tunedeck, system, pipe, tmp_path):
 
     wait_until(lambda: all(file["sha256"] for file in files_of(system, model).values()))
     part = tmp_path / "out/lora_adapters/model.safetensors.part"
-    pipe.cut(after=20 * 2**20)
+    pipe.cut_once(20 * 2**20)
     killed = tunedeck.start("pull", model, tmp_path / "out", TUNEDECK_URL=pipe.url)
     wait_until(lambda: part.exists() and part.stat().st_size > PART)
     killed.kill()

@@ -92,7 +92,7 @@ def test_what_was_changed_here_is_refused_unless_asked_for(system, model, conten
 def test_killed_in_the_middle_it_fetches_no_byte_twice(pipe, model, content, tmp_path, start_python):
     folder = tmp_path / "out"
     part = folder / "lora_adapters/adapter_model.safetensors.part"
-    pipe.cut(after=8 * 2**20)  # on each connection
+    pipe.cut_once(8 * 2**20)
     killed = start_python(DOWNLOAD, model, folder, pipe.url)
     wait_until(lambda: part.exists() and part.stat().st_size > 2**20)
     killed.kill()
