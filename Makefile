@@ -82,7 +82,7 @@ bench-evaluations: $(VENV)/test.stamp ## benchmarks of the evaluation worker
 # Ratios to S3 itself, to minio-py, to a socket copy in Python and to MLflow (installed by the run, into .data/bench);
 # needs wrk and curl, and a quiet machine.
 bench-models: $(VENV)/test.stamp ## benchmarks of the models service
-	for name in downloads download_costs mlflow_proxy uploads listing; do $(BIN)/python -m bench.$$name || exit 1; done
+	for name in downloads download_costs mlflow_proxy uploads push_pull listing; do $(BIN)/python -m bench.$$name || exit 1; done
 
 # The files name no index. Needs uv.
 lock: ## pin every requirement with its hashes
