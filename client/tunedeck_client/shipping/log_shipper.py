@@ -14,8 +14,10 @@ import time
 import weakref
 from functools import partial
 
-from tunedeck_client.lines.text import clean, encode, report, rfc3339, say, split
-from tunedeck_client.shipping.line_queue import MAX_QUEUE_BYTES, Item, LineQueue
+from tunedeck_client.lines.text import clean, count, encode, report, rfc3339, say, split
+from tunedeck_client.shipping.batch import POINTS
+from tunedeck_client.shipping.line_queue import MAX_QUEUE_BYTES, Item, LineQueue, StepValues
+from tunedeck_client.shipping.points import encode_points
 from tunedeck_client.shipping.post import Post
 from tunedeck_client.shipping.sender import PATIENCE, Sender
 from tunedeck_client.shipping.spool import MAX_MEMORY_BYTES, Spool, roots_of
@@ -53,7 +55,7 @@ class LogShipper:
             raise ValueError(f"job_id must be an integer from 1 on, not {job_id!r}")
         self.destination = (job_id, url.rstrip("/"))
         self._source = clean(source)[:255] or "kernel"
-        self._new_post = partial(Post, url, job_id, token or os.environ.get("TUNEDECK_TOKEN"), timeout)
+        self._new_post = partial(Post, url, job_id, token, timeout)
         self._post = self._new_post()  # a url or a token that cannot work is told now
         self._roots = roots_of(job_id, url.rstrip("/"), spool_dir)
         self._is_own_spool_dir = spool_dir is not None
@@ -79,6 +81,7 @@ class LogShipper:
         self._spool: Spool | None = None
         self._sender: Sender | None = None
         self._threads: list[threading.Thread] = []
+        self._seen_stored, self._progress_at = -1, 0.0
 
     def _start(self) -> Spool:
         with self._starting:
@@ -129,12 +132,22 @@ class LogShipper:
         elif wait and not spool.has_room():
             self._wait_for_room(spool)
 
+    def put_values(self, created: float, step: int, values: dict[str, float]) -> None:
+        """Queue the metrics of a step with their Unix time, as `put` does a line."""
+        if self._spool is None:
+            self._start()
+        self._queue.put_values(StepValues(created, step, values))
+        if not self._threads:
+            self._drain()
+
     def _wait_for_room(self, spool: Spool) -> None:
-        stored, since = self._stored, time.monotonic()
-        while not spool.has_room() and time.monotonic() - since < self._exit_timeout:
+        """Wait while the service stores something: in an outage only the first line waits, and no longer."""
+        while not spool.has_room():
+            if self._stored != self._seen_stored:
+                self._seen_stored, self._progress_at = self._stored, time.monotonic()
+            elif time.monotonic() - self._progress_at >= self._exit_timeout:
+                return
             time.sleep(0.01)
-            if self._stored != stored:
-                stored, since = self._stored, time.monotonic()
 
     @property
     def _stored(self) -> int:
@@ -158,18 +171,20 @@ class LogShipper:
         spool = self._spool or self._start()
         is_urgent = False
         try:
-            lines = []
+            lines, points = [], []
             for item in items:
-                if not isinstance(item, threading.Event):
+                if isinstance(item, StepValues):
+                    points += encode_points(*item)
+                elif not isinstance(item, threading.Event):
                     created, level, message = item
                     is_urgent |= level == "error"
                     moment = rfc3339(created)
                     lines += [encode(moment, level, self._source, part) for part in split(clean(message))]
-            dropped = self._queue.take_dropped()
-            if dropped is not None:
+            for dropped in self._queue.take_dropped():
                 spool.lost += dropped.lines
                 lines.append(report(dropped, self._source, "they came faster than the disk could take them"))
             spool.append(lines, is_urgent=is_urgent)
+            spool.append(points, kind=POINTS)
         except Exception:
             spool.lost += len(items)
             raise
@@ -254,15 +269,15 @@ class LogShipper:
 
     def _say_what_waits(self, spool: Spool) -> None:
         job_id, url = self.destination
-        for folder, count in spool.waiting_lines().items():
-            lines = "1 line" if count == 1 else f"{count} lines"
+        for folder, kinds in spool.waiting_records().items():
+            records = ", ".join(count(number, kind.noun) for kind, number in sorted(kinds.items()))
             if folder is None:
-                say(f"{lines} lost: neither the service nor the disk took what was left")
+                say(f"{records} lost: neither the service nor the disk took what was left")
                 continue
             root = os.path.dirname(os.path.dirname(folder))
             option = f" --spool-dir {shlex.quote(root)}" if self._is_own_spool_dir else ""
             command = f"tunedeck-log --job {job_id} --url {shlex.quote(url)}{option} < /dev/null"
-            say(f"{lines} not sent yet, kept in {folder}. To send them: {command}")
+            say(f"{records} not sent yet, kept in {folder}. To send them: {command}")
 
     def forget(self) -> None:
         """Drop threads, lines and files: in a forked child they are the parent's."""
