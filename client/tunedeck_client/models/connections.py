@@ -1,0 +1,139 @@
+"""HTTP exchanges on connections that are kept, one for each thread and host; standard library only."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import ssl
+import threading
+from typing import BinaryIO, Callable, Mapping, NamedTuple, Tuple, TypeVar, Union
+from urllib.parse import urlsplit
+
+SEND_BYTES = 1024 * 1024
+
+# How a peer's close shows itself on a connection that was kept too long.
+_LOST = (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError, ConnectionAbortedError)
+
+Place = Tuple[str, str]
+"""Scheme, and host with port."""
+
+T = TypeVar("T")
+
+
+class FileShrank(Exception):
+    """A file ended before the bytes that were to be sent of it."""
+
+
+class Section(NamedTuple):
+    """A part of a file that is sent as a body; `on_sent` is told how many of its bytes have gone out."""
+
+    file: BinaryIO
+    offset: int
+    size: int
+    on_sent: Callable[[int], None]
+
+
+Body = Union[bytes, Section, None]
+
+
+class Connections:
+    """Connections to any hosts; thread-safe, for each thread has its own."""
+
+    def __init__(self, timeout: float) -> None:
+        self._timeout = timeout
+        self._of_thread = threading.local()
+        self._made: set[http.client.HTTPConnection] = set()
+
+    @property
+    def _kept(self) -> dict[Place, http.client.HTTPConnection]:
+        if not hasattr(self._of_thread, "kept"):
+            self._of_thread.kept = {}
+        kept: dict[Place, http.client.HTTPConnection] = self._of_thread.kept
+        return kept
+
+    def close(self) -> None:
+        """Close all that are kept; call it once no other thread uses them."""
+        for connection in list(self._made):
+            connection.close()
+        self._made.clear()
+        self._of_thread = threading.local()
+
+    def exchange(
+        self,
+        method: str,
+        url: str,
+        body: Body,
+        headers: Mapping[str, str],
+        read: Callable[[http.client.HTTPResponse], T],
+    ) -> T:
+        """Send a request and return what `read` makes of the response. Raises OSError and HTTPException."""
+        place = urlsplit(url)[:2]
+        connection, response = self._open(place, method, url, body, headers)
+        try:
+            found = read(response)
+            if response.isclosed() and not response.will_close:
+                self._kept[place] = connection
+                self._made.add(connection)
+            return found
+        finally:
+            if self._kept.get(place) is not connection:
+                self._made.discard(connection)
+                connection.close()
+
+    def _open(
+        self, place: Place, method: str, url: str, body: Body, headers: Mapping[str, str]
+    ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
+        kept = self._kept.pop(place, None)
+        if kept is not None:
+            with contextlib.suppress(*_LOST):  # closed since the last request, which says nothing of the next
+                return kept, _ask(kept, method, url, body, headers)
+            self._made.discard(kept)
+        connection = self._new(place)
+        return connection, _ask(connection, method, url, body, headers)
+
+    def _new(self, place: Place) -> http.client.HTTPConnection:
+        scheme, host = place
+        if scheme == "https":
+            return http.client.HTTPSConnection(
+                host, timeout=self._timeout, context=ssl.create_default_context()
+            )
+        return http.client.HTTPConnection(host, timeout=self._timeout)
+
+
+def _ask(
+    connection: http.client.HTTPConnection, method: str, url: str, body: Body, headers: Mapping[str, str]
+) -> http.client.HTTPResponse:
+    try:
+        _send(connection, method, url, body, headers)
+        return connection.getresponse()
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _send(
+    connection: http.client.HTTPConnection, method: str, url: str, body: Body, headers: Mapping[str, str]
+) -> None:
+    parts = urlsplit(url)
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    if not isinstance(body, Section):
+        connection.request(method, target, body, dict(headers))
+        return
+    connection.putrequest(method, target)
+    for name, value in {**headers, "Content-Length": str(body.size)}.items():
+        connection.putheader(name, value)
+    connection.endheaders()
+    # A server that refuses early stops reading; its response can be read all the same.
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        _send_section(connection, body)
+
+
+def _send_section(connection: http.client.HTTPConnection, body: Section) -> None:
+    sent = 0
+    while sent < body.size:
+        count = min(SEND_BYTES, body.size - sent)
+        # By the kernel, where it can: a copy through Python would cost as much as the checksum.
+        if connection.sock.sendfile(body.file, body.offset + sent, count) < count:
+            raise FileShrank
+        sent += count
+        body.on_sent(sent)

@@ -1,0 +1,73 @@
+"""Runs tasks some at once: a task's follow-ups come before tasks that wait, and the first error ends all."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from typing import Any, Callable, Iterable
+
+WORKERS = 4
+JOIN_WITHIN_S = 5.0
+
+# A task returns its follow-ups, tasks as well (a recursive type, which mypy has no alias for on Python 3.8).
+Task = Callable[[], Iterable[Any]]
+
+
+class TaskPool:
+    """Runs tasks in daemon threads; `stop` is set once an error, or Ctrl-C, ends the run early."""
+
+    def __init__(self, stop: threading.Event, workers: int = WORKERS) -> None:
+        self._stop = stop
+        self._workers = workers
+        self._tasks: deque[Task] = deque()
+        self._running = 0
+        self._error: BaseException | None = None
+        self._changed = threading.Condition()
+
+    def run(self, tasks: Iterable[Task]) -> None:
+        """Run all tasks and their follow-ups, then return; raise the first error of any."""
+        self._tasks.extend(tasks)
+        threads = [threading.Thread(target=self._work, daemon=True) for _ in range(self._workers)]
+        try:
+            for thread in threads:
+                thread.start()
+            with self._changed:
+                while self._error is None and (self._tasks or self._running):
+                    self._changed.wait()
+        except BaseException:
+            self._end()
+            raise
+        self._end()
+        for thread in threads:
+            thread.join(JOIN_WITHIN_S)
+        if self._error is not None:
+            raise self._error
+
+    def _end(self) -> None:
+        with self._changed:
+            if self._error is not None or self._tasks or self._running:
+                self._stop.set()
+            self._tasks.clear()
+            self._workers = 0
+            self._changed.notify_all()
+
+    def _work(self) -> None:
+        while True:
+            with self._changed:
+                while not self._tasks and self._workers:
+                    self._changed.wait()
+                if not self._workers:
+                    return
+                task = self._tasks.popleft()
+                self._running += 1
+            follow_ups: Iterable[Task] = ()
+            error = None
+            try:
+                follow_ups = list(task())
+            except BaseException as raised:
+                error = raised
+            with self._changed:
+                self._running -= 1
+                self._tasks.extendleft(reversed(list(follow_ups)))
+                self._error = self._error or error
+                self._changed.notify_all()
