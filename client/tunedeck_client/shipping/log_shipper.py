@@ -20,7 +20,7 @@ from tunedeck_client.shipping.line_queue import MAX_QUEUE_BYTES, Item, LineQueue
 from tunedeck_client.shipping.points import encode_points
 from tunedeck_client.shipping.post import Post
 from tunedeck_client.shipping.sender import PATIENCE, Sender
-from tunedeck_client.shipping.spool import MAX_MEMORY_BYTES, Spool, roots_of
+from tunedeck_client.shipping.spool import MAX_MEMORY_BYTES, Spool, state_folders
 
 MAX_SPOOL_BYTES = 256 * 1024 * 1024
 EXIT_TIMEOUT = 5.0  # s without a line stored, after which the end of a process waits no longer
@@ -33,14 +33,17 @@ class LogShipper:
     One thread writes the queue to the spool, the other sends the spool, so that lines reach the disk while
     the service hangs. They begin with the first line, end with `stop`, and begin again with the next line. A
     forked child starts afresh, with threads and a spool of its own.
+
+    A job that is yet to be created has no id: what is for it waits in `folder` until `set_job`.
     """
 
     def __init__(
         self,
-        job_id: int,
+        job_id: int | None,
         url: str,
         *,
         source: str,
+        folder: str | None = None,
         spool_dir: str | os.PathLike[str] | None = None,
         max_spool_bytes: int = MAX_SPOOL_BYTES,
         max_queue_bytes: int = MAX_QUEUE_BYTES,
@@ -51,13 +54,16 @@ class LogShipper:
         patience: float = PATIENCE,
         exit_timeout: float = EXIT_TIMEOUT,
     ) -> None:
-        if isinstance(job_id, bool) or not isinstance(job_id, int) or job_id < 1:
+        if job_id is not None and (isinstance(job_id, bool) or not isinstance(job_id, int) or job_id < 1):
             raise ValueError(f"job_id must be an integer from 1 on, not {job_id!r}")
-        self.destination = (job_id, url.rstrip("/"))
+        self.destination = (job_id or 0, url.rstrip("/"))
         self._source = clean(source)[:255] or "kernel"
-        self._new_post = partial(Post, url, job_id, token, timeout)
-        self._post = self._new_post()  # a url or a token that cannot work is told now
-        self._roots = roots_of(job_id, url.rstrip("/"), spool_dir)
+        self._folder = folder
+        self._job_id = job_id
+        self._new_post = partial(Post, url, token=token, timeout=timeout)
+        self._post = self._new_post(job_id)  # a url or a token that cannot work is told now
+        folder = folder or f"job-{job_id}"
+        self._roots = [os.path.join(state, folder) for state in state_folders(url.rstrip("/"), spool_dir)]
         self._is_own_spool_dir = spool_dir is not None
         self._max_spool_bytes = max_spool_bytes
         self._max_queue_bytes = max_queue_bytes
@@ -90,7 +96,7 @@ class LogShipper:
                 self._spool = Spool(
                     self._roots, self._max_spool_bytes, self._source, max_memory_bytes=self._max_memory_bytes
                 )
-                self._post = self._new_post()
+                self._post = self._new_post(self._job_id)
                 self._sender = Sender(self._spool, self._post, self._source, self._backoff, self._patience)
                 if not self._is_exiting:
                     self._at_exit()
@@ -114,6 +120,11 @@ class LogShipper:
             util = sys.modules.get("multiprocessing.util")
             if util is not None:
                 util.Finalize(None, self.close, args=(CHILD_EXIT_TIMEOUT,), exitpriority=0)
+
+    def set_job(self, job_id: int) -> None:
+        """Send to this job from now on, which was just created."""
+        self._job_id = self._post.job_id = job_id
+        self.destination = (job_id, self.destination[1])
 
     @property
     def lost(self) -> int:
@@ -219,6 +230,15 @@ class LogShipper:
         finally:
             self._sender.hurry(0.0)
 
+    def drain(self, timeout: float) -> bool:
+        """Wait until all is stored, for as long as something is stored every `timeout` s."""
+        stored = -1
+        while self._spool is not None and not self._is_stored(self._spool, timeout, everything=True):
+            if stored == self._stored:
+                return False
+            stored = self._stored
+        return True
+
     def rest(self, timeout: float) -> None:
         """Flush for at most `timeout` s and stop; the rest is sent from the next line on, or at the end."""
         if self._spool is not None and not self._is_stored(self._spool, timeout, everything=True):
@@ -239,10 +259,7 @@ class LogShipper:
         spool = self._spool
         if spool is None:
             return True  # it has stopped, or is a forked child that never logged
-        limit = self._exit_timeout if timeout is None else timeout
-        stored = -1
-        while not self._is_stored(spool, limit, everything=True) and stored != self._stored:
-            stored = self._stored
+        self.drain(self._exit_timeout if timeout is None else timeout)
         has_ended = self.stop()
         self._say_what_waits(spool)
         return has_ended
@@ -277,6 +294,9 @@ class LogShipper:
             root = os.path.dirname(os.path.dirname(folder))
             option = f" --spool-dir {shlex.quote(root)}" if self._is_own_spool_dir else ""
             command = f"tunedeck-log --job {job_id} --url {shlex.quote(url)}{option} < /dev/null"
+            if self._folder is not None:  # which tunedeck-log does not know
+                option = option and f" --spool-dir {shlex.quote(os.path.dirname(os.path.dirname(root)))}"
+                command = f"tunedeck run --report --logs-url {shlex.quote(url)}{option}"
             say(f"{records} not sent yet, kept in {folder}. To send them: {command}")
 
     def forget(self) -> None:

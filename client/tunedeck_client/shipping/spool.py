@@ -18,17 +18,17 @@ MAX_BATCH_BYTES = 1024 * 1024
 MAX_MEMORY_BYTES = 16 * 1024 * 1024  # of batches that could not be written to disk
 
 
-def roots_of(job_id: int, url: str, spool_dir: str | os.PathLike[str] | None) -> list[str]:
-    """Return the folders to try in turn, in which the processes of a job keep their spools."""
+def state_folders(url: str, spool_dir: str | os.PathLike[str] | None) -> list[str]:
+    """Return the folders to try in turn, in which what is meant for a service waits."""
     if spool_dir is not None:  # absolute, for the program may change its directory
-        return [os.path.join(os.path.abspath(os.fspath(spool_dir)), f"job-{job_id}")]
+        return [os.path.abspath(os.fspath(spool_dir))]
     user = os.getuid() if hasattr(os, "getuid") else "user"
     service = sha256(url.encode("utf-8", "replace")).hexdigest()[:12]
     states = [os.environ.get("XDG_STATE_HOME", ""), os.path.join(os.path.expanduser("~"), ".local", "state")]
     # A relative one is ignored (XDG Base Directory Specification); "~" stays where no home is known.
     bases = [os.path.join(state, "tunedeck") for state in states if os.path.isabs(state)][:1]
     bases.append(os.path.join(os.path.abspath(tempfile.gettempdir()), f"tunedeck-{user}"))
-    return [os.path.join(base, service, f"job-{job_id}") for base in bases]
+    return [os.path.join(base, service) for base in bases]
 
 
 class Spool:

@@ -1,0 +1,242 @@
+"""The command `tunedeck run`."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import signal
+import tempfile
+import time
+from typing import Any, Callable, Iterator, Sequence
+
+from tunedeck_client.jobs.claimed_job import ClaimedJob
+from tunedeck_client.jobs.heartbeat import BEAT_EVERY_S, Heartbeat
+from tunedeck_client.jobs.job_api import JobApi
+from tunedeck_client.lines.output import Line
+from tunedeck_client.lines.text import say
+from tunedeck_client.run.child import GRACE_S, CannotStart, Child, reason_of
+from tunedeck_client.run.environment import child_environment
+from tunedeck_client.run.opening import Refused, open_job
+from tunedeck_client.run.options import parse_options
+from tunedeck_client.run.reporting import LeftToReport, report_end, report_left
+from tunedeck_client.run.run_record import RUNS, RunRecord
+from tunedeck_client.run.streams import Streams, open_missing
+from tunedeck_client.run.watching import Interrupted, Signals, watch
+from tunedeck_client.shipping.folder import new_name
+from tunedeck_client.shipping.log_shipper import LogShipper
+from tunedeck_client.shipping.spool import state_folders
+
+START_TIMEOUT_S = 5.0  # for an answer, before the command starts
+END_TIMEOUT_S = 30.0  # without any progress, in which the end of a run waits for a service that is away
+INTERRUPTED_TIMEOUT_S = 2.0
+
+Upload = Callable[..., Any]
+
+
+def main(
+    arguments: Sequence[str],
+    *,
+    upload: Upload,
+    grace_s: float = GRACE_S,
+    beat_every_s: float = BEAT_EVERY_S,
+    end_timeout_s: float = END_TIMEOUT_S,
+) -> int:
+    """Run the command and return its exit code; see `options.EXIT_CODES` for the others."""
+    open_missing()
+    options = parse_options(arguments)
+    try:
+        api = JobApi(options.logs_url, timeout=START_TIMEOUT_S)
+        JobApi(options.url)
+    except ValueError as error:
+        options.parser.error(str(error))
+    states = state_folders(options.logs_url, options.spool_dir)
+    if options.report:
+        if report_left(states, api, options.logs_url, end_timeout_s):
+            return 0
+        say("what earlier runs have left cannot be reported yet")
+        return 1
+    try:
+        job, record = open_job(options, api, states, timeout_s=START_TIMEOUT_S)
+    except Refused as refusal:
+        say(str(refusal))
+        return 2
+    run = _Run(options, job, record, upload, end_timeout_s)
+    earlier = LeftToReport(states, options.logs_url)
+    with _token_file() as token_file:
+        code = run.watch_child(token_file, earlier, grace_s=grace_s, beat_every_s=beat_every_s)
+    if not run.has_ended:
+        # A thread hangs in the system, inside of TLS perhaps: it must not see the interpreter end.
+        os._exit(code)
+    return code
+
+
+class _Run:
+    def __init__(
+        self,
+        options: argparse.Namespace,
+        job: ClaimedJob,
+        record: RunRecord | None,
+        upload: Upload,
+        end_timeout_s: float,
+    ) -> None:
+        self._options = options
+        self._job = job
+        self._record = record
+        self._upload = upload
+        self._end_timeout_s = end_timeout_s
+        self._ended_as: str | None = None
+        self._child: Child | None = None
+        self.has_ended = True
+
+    def watch_child(
+        self, token_file: str | None, earlier: LeftToReport, *, grace_s: float, beat_every_s: float
+    ) -> int:
+        """Start the command, watch it, and report its end."""
+        options, streams = self._options, Streams()
+        signals = Signals(streams)
+        environ = child_environment(
+            os.environ, self._job, url=options.url, logs_url=options.logs_url, token_file=token_file
+        )
+        try:  # before any thread is there: it forks
+            self._child = Child(options.command, environ, streams, grace_s=grace_s)
+        except CannotStart as cannot:
+            streams.started()
+            streams.restore()
+            self._start_shipper()
+            say(str(cannot))
+            signals.child_ended()
+            return self._end(cannot.code, str(cannot), self._end_timeout_s)
+        signals.child_started(self._child)
+        streams.started()
+        self._start_shipper()
+        heartbeat = Heartbeat(self._job, self._ended_by_other, every_s=beat_every_s)
+        heartbeat.start()
+        earlier.start()
+        try:
+            code = watch(self._child, streams, signals.wakes, self._put)
+        finally:
+            streams.restore()
+        self._child.wait_group()
+        try:
+            signals.child_ended()
+            exit_code, error = self._judge(signals, code)
+            # Who tells a run to end kills it soon: what the service does not take at once is the next run's.
+            timeout_s = self._end_timeout_s if signals.ended_by is None else INTERRUPTED_TIMEOUT_S
+            return self._end(exit_code, error, timeout_s)
+        finally:
+            heartbeat.stop()
+            earlier.stop()
+
+    def _start_shipper(self) -> None:
+        options, record, job_id = self._options, self._record, self._job.job_id
+        folder = None
+        if job_id is None:
+            folder = record.spool_folder if record else os.path.join(RUNS, new_name(), "lines")
+        self._shipper = LogShipper(
+            *(job_id, options.logs_url),
+            source=options.source,
+            folder=folder,
+            spool_dir=options.spool_dir,
+            exit_timeout=self._end_timeout_s,
+        )
+        self._job.on_created = self._created
+
+    def _created(self, job_id: int) -> None:
+        if self._record is not None:
+            self._record.write(job=job_id)
+        self._shipper.set_job(job_id)
+
+    def _ended_by_other(self, status: str) -> None:
+        self._ended_as = status
+        if status == "cancelled" and self._child is not None:
+            say(f"job {self._job.job_id} was cancelled: the command is told to end")
+            self._child.terminate()
+        else:
+            say(f"job {self._job.job_id} was ended as {status} by somebody else; the command runs on")
+
+    def _put(self, lines: list[Line]) -> None:
+        for level, line in lines:
+            self._shipper.put(time.time(), level, line, wait=True)
+
+    def _judge(self, signals: Signals, code: int) -> tuple[int, str | None]:
+        """Return our exit code, and why the job has failed, if it has."""
+        was_killed = self._child is not None and self._child.was_killed
+        late = ", and killed by SIGKILL as it did not" if was_killed else ""
+        if signals.ended_by is not None:
+            return 128 + signals.ended_by, f"told to end by {signal.Signals(signals.ended_by).name}{late}"
+        if self._ended_as == "cancelled":
+            return 128 + signal.SIGTERM, f"the job was cancelled, the command told to end{late}"
+        return code if code >= 0 else 128 - code, reason_of(code)
+
+    def _end(self, exit_code: int, error: str | None, timeout_s: float) -> int:
+        if exit_code == 0 and self._options.upload is not None:
+            try:
+                error = self._upload_model()
+                exit_code = 1 if error else 0
+            except Interrupted as interrupted:
+                exit_code, error = 128 + interrupted.number, f"the upload was interrupted by {interrupted}"
+                timeout_s = INTERRUPTED_TIMEOUT_S
+        if error is not None:
+            self._put([("error", f"tunedeck run: {error}")])
+        end = {"status": "completed" if error is None else "failed", "error": error}
+        try:
+            self._report(end, timeout_s)
+        except Interrupted:
+            say("the job's end is not reported yet; the next `tunedeck run` on this machine does it")
+            self.has_ended = self._shipper.close(0.0)
+        return exit_code
+
+    def _upload_model(self) -> str | None:
+        """Make the folder the job's model; return why that failed, if it has."""
+        options = self._options
+        try:
+            model = self._upload(
+                options.upload,
+                url=options.url,
+                base_model=options.base_model,
+                name=options.model_name,
+                job_id=self._job.job_id,
+            )
+        except Interrupted:
+            raise
+        except Exception as error:
+            return f"the model was not uploaded: {error}"
+        self._put([("info", f"tunedeck run: {options.upload} is model {model.get('ID')} now")])
+        return None
+
+    def _report(self, end: dict[str, Any], timeout_s: float) -> None:
+        """Send what is left of the log, then the end; what cannot be sent stays on disk."""
+        if self._record is not None:
+            self._record.write(end=end)
+        is_created = self._job.job_id is not None
+        is_sent = is_created and self._shipper.drain(timeout_s)
+        # One more try where the service took no line all the time: the end does not wait for it once more.
+        can_wait = is_sent or not is_created
+        is_told = self._ended_as is not None or report_end(self._job, end, timeout_s if can_wait else 0.0)
+        is_sent = is_sent or (is_told and self._shipper.drain(timeout_s))
+        self.has_ended = self._shipper.close(0.0)
+        if self._record is None:
+            return
+        if is_told and is_sent:
+            self._record.delete()
+        elif not is_told:
+            say("the job's end is not reported yet; the next `tunedeck run` on this machine does it")
+
+
+@contextlib.contextmanager
+def _token_file() -> Iterator[str | None]:
+    """Give a file that only we can read, which the Kubeflow callback wants; it must not be empty."""
+    path = None
+    try:
+        descriptor, path = tempfile.mkstemp(prefix="tunedeck-token-")
+        os.write(descriptor, (os.environ.get("TUNEDECK_TOKEN") or "none").encode("utf-8", "surrogateescape"))
+        os.close(descriptor)
+    except OSError:
+        say("no temporary file can be written: the Kubeflow callback is not set up")
+    try:
+        yield path
+    finally:
+        if path is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(path)
