@@ -112,6 +112,14 @@ class JobLogHandler(logging.Handler):
         finally:
             self.release()
 
+    def log_error(self, message: str) -> None:
+        """Queue a line of level error that is no record of `logging`."""
+        self.acquire()
+        try:
+            self._shipper.put(time.time(), "error", message)
+        finally:
+            self.release()
+
     def _is_repeat(self, record: logging.LogRecord) -> bool:
         last, destination = _last_records.by_destination, self._shipper.destination
         seen, last[destination] = last.get(destination), weakref.ref(record)

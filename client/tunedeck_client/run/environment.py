@@ -8,7 +8,13 @@ from tunedeck_client.jobs.claimed_job import ClaimedJob
 
 
 def child_environment(
-    environ: Mapping[str, str], job: ClaimedJob, *, url: str, logs_url: str, token_file: str | None
+    environ: Mapping[str, str],
+    job: ClaimedJob,
+    *,
+    url: str,
+    logs_url: str,
+    token_file: str | None,
+    uploads: bool = False,
 ) -> dict[str, str]:
     """Return the child's environment. What somebody has set already stays, the pairs together."""
     child = {"PYTHONUNBUFFERED": "1", **environ}
@@ -17,6 +23,8 @@ def child_environment(
         child.pop("TUNEDECK_JOB", None)
         return child
     child.update(TUNEDECK_JOB=str(job.job_id), TUNEDECK_KERNEL=job.kernel)
+    if uploads:
+        child["TUNEDECK_UPLOAD"] = "1"  # a callback leaves it to us
     if "MLFLOW_TRACKING_URI" not in environ:
         child.update(MLFLOW_TRACKING_URI=f"{url}/mlflow", MLFLOW_RUN_ID=str(job.job_id))
         if "TUNEDECK_TOKEN" in environ:

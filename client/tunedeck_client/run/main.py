@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import shlex
 import signal
 import tempfile
 import time
@@ -96,7 +97,11 @@ class _Run:
         options, streams = self._options, Streams()
         signals = Signals(streams)
         environ = child_environment(
-            os.environ, self._job, url=options.url, logs_url=options.logs_url, token_file=token_file
+            *(os.environ, self._job),
+            url=options.url,
+            logs_url=options.logs_url,
+            token_file=token_file,
+            uploads=options.upload is not None,
         )
         try:  # before any thread is there: it forks
             self._child = Child(options.command, environ, streams, grace_s=grace_s)
@@ -201,7 +206,9 @@ class _Run:
         except Interrupted:
             raise
         except Exception as error:
-            return f"the model was not uploaded: {error}"
+            why = f"the model was not uploaded: {error}"
+            say(f"{why}. To send it: tunedeck push {shlex.quote(options.upload)} --job {self._job.job_id}")
+            return why
         self._put([("info", f"tunedeck run: {options.upload} is model {model.get('ID')} now")])
         return None
 

@@ -10,13 +10,16 @@ import pytest
 CLIENT = Path(__file__).resolve().parents[3] / "client"
 
 DRIVER = """
-import os, sys
+import os, sys, time
 from tunedeck_client.models.upload import upload_model
 from tunedeck_client.run.main import main
 def broken(*arguments, **options):
     raise RuntimeError("the store is full")
+def hangs(*arguments, **options):
+    print("uploading", file=sys.stderr, flush=True)
+    time.sleep(600)
 exec(os.environ.get("PREFACE", ""))
-upload = broken if os.environ.get("UPLOAD") == "broken" else upload_model
+upload = {"broken": broken, "hangs": hangs}.get(os.environ.get("UPLOAD"), upload_model)
 grace_s = float(os.environ.get("GRACE_S", "20"))
 end_timeout_s = float(os.environ.get("END_TIMEOUT_S", "20"))
 sys.exit(main(sys.argv[1:], upload=upload, grace_s=grace_s, beat_every_s=0.1, end_timeout_s=end_timeout_s))
