@@ -39,6 +39,7 @@ class _Adapter(Psycopg3Adapter):
 
 
 class PostgresqlDatabase(PooledPostgresqlDatabase):
+    like = "ILIKE"
     row_lock = " FOR UPDATE"
     psycopg3_adapter = _Adapter
     query_timeout_s: float | None = QUERY_TIMEOUT_S
@@ -102,10 +103,18 @@ class PostgresqlDatabase(PooledPostgresqlDatabase):
         """As ``lock_rows``, passing over the rows that another transaction holds."""
         return query.for_update(skip_locked=True)
 
-    def insert_rows(self, table: Any, columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
-        """Insert bare rows by COPY, the fastest way into PostgreSQL."""
+    def insert_rows(
+        self, table: Any, columns: tuple[str, ...], rows: list[tuple[Any, ...]], conflict: str = ""
+    ) -> None:
+        """Insert bare rows by COPY, the fastest way into PostgreSQL; with ON CONFLICT by statements sent together."""
+        target = f"{table._meta.table_name} ({', '.join(columns)})"
         with translated(), self.connection().cursor() as cursor:
-            with cursor.copy(f"COPY {table._meta.table_name} ({', '.join(columns)}) FROM STDIN") as copy:
+            if conflict:
+                # One for each row: a single statement may not touch a row twice.
+                marks = ", ".join(["%s"] * len(columns))
+                cursor.executemany(f"INSERT INTO {target} VALUES ({marks}) {conflict}", rows)
+                return
+            with cursor.copy(f"COPY {target} FROM STDIN") as copy:
                 for row in rows:
                     copy.write_row(row)
 

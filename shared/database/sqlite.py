@@ -28,6 +28,8 @@ _ROWS_A_STATEMENT = 100
 
 
 class SqliteDatabase(PooledSqliteDatabase):
+    like = "LIKE"
+    """Compares in any case, of ASCII alone."""
     query_timeout_s: float | None = None
     """There is no server that could hang."""
     row_lock = ""
@@ -68,8 +70,13 @@ class SqliteDatabase(PooledSqliteDatabase):
         """BEGIN IMMEDIATE holds every row already, and nobody else holds one."""
         return query
 
-    def insert_rows(self, table: Any, columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
-        """Insert bare rows; peewee's own insert_many makes a thousand query nodes for a thousand rows."""
+    def insert_rows(
+        self, table: Any, columns: tuple[str, ...], rows: list[tuple[Any, ...]], conflict: str = ""
+    ) -> None:
+        """Insert bare rows in their order; peewee's own insert_many makes a thousand query nodes for a thousand rows.
+
+        ``conflict`` is the ON CONFLICT clause of an upsert.
+        """
         insert = f"INSERT INTO {table._meta.table_name} ({', '.join(columns)}) VALUES "
         marks = f"({', '.join('?' for _ in columns)})"
         whole = len(rows) - len(rows) % _ROWS_A_STATEMENT
@@ -77,8 +84,8 @@ class SqliteDatabase(PooledSqliteDatabase):
             cursor = self.connection().cursor()
             for start in range(0, whole, _ROWS_A_STATEMENT):
                 values = list(chain.from_iterable(rows[start : start + _ROWS_A_STATEMENT]))
-                cursor.execute(insert + ", ".join([marks] * _ROWS_A_STATEMENT), values)
-            cursor.executemany(insert + marks, rows[whole:])
+                cursor.execute(f"{insert}{', '.join([marks] * _ROWS_A_STATEMENT)} {conflict}", values)
+            cursor.executemany(f"{insert}{marks} {conflict}", rows[whole:])
 
     def rows_within(self, query: Any, order: tuple[Any, ...], text: Any, budget: int) -> tuple[list[Any], bool]:
         """Return an ordered query's rows up to the one whose ``text`` fills the budget of bytes, and if one did."""

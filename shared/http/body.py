@@ -32,13 +32,18 @@ class StrictParser(FlaskParser):
         return super().load_querystring(req, schema)
 
     def load_json(self, req: Any, schema: Any) -> Any:
-        if not request.is_json:
-            raise UnsupportedMediaType("The body must be JSON, sent as Content-Type: application/json.")
+        require_json()
         return strict_json.loads(read_body(schema.body_limit))
 
     def handle_error(self, error: ma.ValidationError, *args: Any, **kwargs: Any) -> NoReturn:
         by_location: Any = error.messages
         raise unprocessable(next(iter(by_location.values()))) from error
+
+
+def require_json() -> None:
+    """Raise UnsupportedMediaType where the body is said to be anything but JSON."""
+    if not request.is_json:
+        raise UnsupportedMediaType("The body must be JSON, sent as Content-Type: application/json.")
 
 
 def read_body(limit: int) -> bytes:

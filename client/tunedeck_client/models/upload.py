@@ -10,11 +10,11 @@ from typing import Any, Callable, Iterator
 from urllib.parse import quote
 
 from tunedeck_client.errors import BadFolder, Conflict, NotFound, Refused
-from tunedeck_client.models.connections import FileShrank, Section
 from tunedeck_client.models.local_files import LocalFile, base_model_of, list_files
-from tunedeck_client.models.service import PATIENCE, Service, Stopped
 from tunedeck_client.models.task_pool import Task, TaskPool
 from tunedeck_client.models.upload_state import UploadState
+from tunedeck_client.transport.connections import FileShrank, Section
+from tunedeck_client.transport.service import PATIENCE, Service, Stopped
 
 SMALLEST_IN_PARTS = 16 * 1024 * 1024
 PAGE = 100

@@ -47,13 +47,13 @@ def main(
     open_missing()
     options = parse_options(arguments)
     try:
-        api = JobApi(options.logs_url, timeout=START_TIMEOUT_S)
-        JobApi(options.url)
+        api = JobApi(options.logs_url, token=options.logs_token, timeout=START_TIMEOUT_S)
+        JobApi(options.url, token=options.token)
     except ValueError as error:
         options.parser.error(str(error))
     states = state_folders(options.logs_url, options.spool_dir)
     if options.report:
-        if report_left(states, api, options.logs_url, end_timeout_s):
+        if report_left(states, api, options.logs_url, options.logs_token, end_timeout_s):
             return 0
         say("what earlier runs have left cannot be reported yet")
         return 1
@@ -63,8 +63,8 @@ def main(
         say(str(refusal))
         return 2
     run = _Run(options, job, record, upload, end_timeout_s)
-    earlier = LeftToReport(states, options.logs_url)
-    with _token_file() as token_file:
+    earlier = LeftToReport(states, api, options.logs_url, options.logs_token)
+    with _token_file(options.logs_token) as token_file:
         code = run.watch_child(token_file, earlier, grace_s=grace_s, beat_every_s=beat_every_s)
     if not run.has_ended:
         # A thread hangs in the system, inside of TLS perhaps: it must not see the interpreter end.
@@ -100,6 +100,7 @@ class _Run:
             *(os.environ, self._job),
             url=options.url,
             logs_url=options.logs_url,
+            token=options.token,
             token_file=token_file,
             uploads=options.upload is not None,
         )
@@ -141,6 +142,7 @@ class _Run:
         self._shipper = LogShipper(
             *(job_id, options.logs_url),
             source=options.source,
+            token=options.logs_token,
             folder=folder,
             spool_dir=options.spool_dir,
             exit_timeout=self._end_timeout_s,
@@ -201,6 +203,7 @@ class _Run:
                 url=options.url,
                 base_model=options.base_model,
                 name=options.model_name,
+                token=options.token,
                 job_id=self._job.job_id,
             )
         except Interrupted:
@@ -232,12 +235,12 @@ class _Run:
 
 
 @contextlib.contextmanager
-def _token_file() -> Iterator[str | None]:
+def _token_file(token: str | None) -> Iterator[str | None]:
     """Give a file that only we can read, which the Kubeflow callback wants; it must not be empty."""
     path = None
     try:
         descriptor, path = tempfile.mkstemp(prefix="tunedeck-token-")
-        os.write(descriptor, (os.environ.get("TUNEDECK_TOKEN") or "none").encode("utf-8", "surrogateescape"))
+        os.write(descriptor, (token or "none").encode())
         os.close(descriptor)
     except OSError:
         say("no temporary file can be written: the Kubeflow callback is not set up")

@@ -25,7 +25,7 @@ def open_job(
     if options.job is not None:
         if is_running_here(states, options.job):
             raise Refused(f"job {options.job} has a run on this machine already")
-        take_over(states, api, options.logs_url, options.job, timeout_s)
+        take_over(states, api, options.logs_url, options.logs_token, options.job, timeout_s)
     content: dict[str, Any] = {
         "job": options.job,
         "new": None if options.job is not None else options.new,

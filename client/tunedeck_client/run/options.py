@@ -7,8 +7,9 @@ import json
 import os
 from typing import Any, Sequence
 
+from tunedeck_client.errors import BadFolder
 from tunedeck_client.lines.text import clean
-from tunedeck_client.server import base_of
+from tunedeck_client.login import find_login
 
 USAGE = "tunedeck run [options] -- command [argument ...]"
 EXIT_CODES = """\
@@ -34,9 +35,12 @@ def parse_options(arguments: Sequence[str]) -> argparse.Namespace:
         parser.error("--job must be an integer from 1 on")
     if options.upload is None and (options.base_model is not None or options.model_name is not None):
         parser.error("--base-model and --model-name describe what --upload uploads")
-    options.url = base_of(options.url or os.environ.get("TUNEDECK_URL") or "http://127.0.0.1:8080")
     logs_url = options.logs_url or os.environ.get("TUNEDECK_LOGS_URL") or os.environ.get("LOGS_URL")
-    options.logs_url = base_of(logs_url or options.url)
+    try:
+        options.url, options.token = find_login(options.url)
+        options.logs_url, options.logs_token = find_login(logs_url or options.url)
+    except (BadFolder, ValueError) as error:
+        parser.error(str(error))
     options.new = _new_job(parser, options)
     options.parser = parser
     return options
@@ -59,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--upload", metavar="DIR", help="the folder that becomes the job's model in the end")
     parser.add_argument("--base-model", metavar="NAME", help="its base model, default that of its adapter")
     parser.add_argument("--model-name", metavar="NAME", help="the model's name")
-    parser.add_argument("--url", help="the gateway, default $TUNEDECK_URL or http://127.0.0.1:8080")
+    parser.add_argument("--url", help="the gateway, default $TUNEDECK_URL, else that of `tunedeck login`")
     parser.add_argument("--logs-url", help="the logs service, default $TUNEDECK_LOGS_URL or the gateway")
     parser.add_argument("--kernel", default=os.environ.get("TUNEDECK_KERNEL"), help="a name for this machine")
     parser.add_argument("--source", default="kernel", help="the lines' source")

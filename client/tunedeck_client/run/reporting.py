@@ -39,20 +39,19 @@ def report_end(job: ClaimedJob, end: dict[str, Any], timeout_s: float) -> bool:
         time.sleep(RETRY_EVERY_S)
 
 
-def report_left(states: list[str], api: JobApi, url: str, timeout_s: float) -> bool:
+def report_left(states: list[str], api: JobApi, url: str, token: str | None, timeout_s: float) -> bool:
     """Report what dead runs on this machine have left; False where something is left again."""
     all_told = True
     for record in left_records(states):
-        all_told &= _report_record(record, api, url, timeout_s)
+        all_told &= _report_record(record, api, url, token, timeout_s)
     return all_told
 
 
 class LeftToReport:
     """Reports what dead runs have left from a thread, while ours runs; again while the service is away."""
 
-    def __init__(self, states: list[str], url: str) -> None:
-        self._states, self._url = states, url
-        self._api = JobApi(url)
+    def __init__(self, states: list[str], api: JobApi, url: str, token: str | None) -> None:
+        self._service = (states, api, url, token)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="tunedeck-earlier", daemon=True)
 
@@ -65,24 +64,27 @@ class LeftToReport:
         self._thread.join(LEFT_TIMEOUT_S)
 
     def _run(self) -> None:
-        while not report_left(self._states, self._api, self._url, LEFT_TIMEOUT_S):
+        while not report_left(*self._service, LEFT_TIMEOUT_S):
             if self._stopping.wait(LOOK_EVERY_S):
                 return
 
 
-def take_over(states: list[str], api: JobApi, url: str, job_id: int, timeout_s: float) -> None:
+def take_over(
+    states: list[str], api: JobApi, url: str, token: str | None, job_id: int, timeout_s: float
+) -> None:
     """Report the end that an earlier run of this job has left; one that was killed goes on now."""
     for record in left_records(states):
         if record.content["job"] != job_id:
             record.release()
         else:
-            _report_record(record, api, url, timeout_s, if_killed=None)
+            _report_record(record, api, url, token, timeout_s, if_killed=None)
 
 
 def _report_record(
     record: RunRecord,
     api: JobApi,
     url: str,
+    token: str | None,
     timeout_s: float,
     *,
     if_killed: dict[str, Any] | None = WAS_KILLED,
@@ -98,7 +100,7 @@ def _report_record(
     job.on_created = lambda job_id: record.write(job=job_id)
     job.claim()
     end = content["end"] or if_killed
-    told = job.job_id is not None and _send_lines(record, job.job_id, url, timeout_s)
+    told = job.job_id is not None and _send_lines(record, job.job_id, url, token, timeout_s)
     if told and (end is None or report_end(job, end, timeout_s)):
         record.delete()
         return True
@@ -106,10 +108,12 @@ def _report_record(
     return False
 
 
-def _send_lines(record: RunRecord, job_id: int, url: str, timeout_s: float) -> bool:
+def _send_lines(record: RunRecord, job_id: int, url: str, token: str | None, timeout_s: float) -> bool:
     folder = record.spool_folder if os.path.isdir(os.path.join(record.path, "lines")) else None
     state = os.path.dirname(os.path.dirname(record.path))
-    shipper = LogShipper(job_id, url, source="kernel", folder=folder, spool_dir=state, exit_timeout=timeout_s)
+    shipper = LogShipper(
+        job_id, url, source="kernel", token=token, folder=folder, spool_dir=state, exit_timeout=timeout_s
+    )
     is_sent = shipper.drain(timeout_s)
     shipper.close(0.0)
     return is_sent

@@ -9,7 +9,7 @@ from services.evaluations.datasets.parser import Row
 from services.evaluations.scoring import metrics
 from services.evaluations.tables import Example, connected, database
 from services.evaluations.worker.claims import Run, RunState, exceeds_error_budget
-from shared.database.queries import execute_many, tuples
+from shared.database.queries import tuples
 from shared.lease import LeaseLost
 
 
@@ -27,6 +27,13 @@ class Answer(NamedTuple):
 
 
 _OWN_COLUMNS = tuple(f"{role}_{name}" for role in metrics.ROLES for name in ("output", "correct", "ms", "error"))
+_COLUMNS = ("evaluation_id", '"row"', "input", "expected", *_OWN_COLUMNS, "done", "winner", "error", "error_message")
+_COMPLETE = 'ON CONFLICT (evaluation_id, "row") DO UPDATE SET ' + ", ".join(
+    [f"{name} = COALESCE(example.{name}, excluded.{name})" for name in (*_OWN_COLUMNS, "error", "error_message")]
+    + [f"{name} = excluded.{name}" for name in ("done", "winner")]
+)
+"""A row is inserted with its first answer and completed by its second."""
+
 _NO_ANSWER = (None, None, None, None)
 _Known = dict[tuple[int, str], tuple[bool | None, str | None]]
 """By row and role: whether the answer is correct, and its error; one of the two is None."""
@@ -79,7 +86,7 @@ class AnswerWriter:
             # First of all, for it holds the evaluation's row until the end.
             if database.execute_sql(count, (done, errors, self._run.id, self._run.token)).rowcount != 1:
                 raise LeaseLost
-            execute_many(database, _upsert(), rows)
+            database.insert_rows(Example, _COLUMNS, rows, _COMPLETE)
         self._done, self._errors = done, errors
         return exceeds_error_budget(errors, self._begun.total, self._begun.max_error_rate)
 
@@ -108,18 +115,6 @@ def _halves(rows: Sequence[tuple[Any, ...]]) -> _Known:
 def _other(role: str) -> str:
     base_model, fine_tuned = metrics.ROLES
     return fine_tuned if role == base_model else base_model
-
-
-def _upsert() -> str:
-    """Return the upsert: a row is inserted with its first answer and completed by its second."""
-    columns = ("evaluation_id", '"row"', "input", "expected", *_OWN_COLUMNS, "done", "winner", "error", "error_message")
-    kept = (*_OWN_COLUMNS, "error", "error_message")
-    updates = [f"{name} = COALESCE(example.{name}, excluded.{name})" for name in kept]
-    updates += [f"{name} = excluded.{name}" for name in ("done", "winner")]
-    return (
-        f"INSERT INTO example ({', '.join(columns)}) VALUES ({', '.join([database.param] * len(columns))}) "
-        f'ON CONFLICT (evaluation_id, "row") DO UPDATE SET {", ".join(updates)}'
-    )
 
 
 def _values(run: Run, answer: Answer, other: tuple[bool | None, str | None] | None) -> tuple[Any, ...]:

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from typing import Any
 
 from flask import Response, request
-from werkzeug.datastructures import Headers, MIMEAccept
+from werkzeug.datastructures import Headers
 
+from services.logs.api.representation import wants_stream, wants_text
 from services.logs.api.schemas import (
     LINES_DOCUMENTED,
     PAGE_OR_STREAM_DOCUMENTED,
     LinePageSchema,
+    LinesQuery,
     LogQuery,
     StoredLineSchema,
 )
 from services.logs.jobs import get_job
 from services.logs.lines import queries
-from services.logs.lines.delete import delete_log, require_log
+from services.logs.lines.delete import delete_log
+from services.logs.lines.hold import require_log
 from services.logs.lines.ingest import Ingest, StoredBatch
 from services.logs.lines.parse import MAX_BATCH_BYTES, NewBatch, read_batch
 from services.logs.lines.queries import Filter, line_record
+from services.logs.lines.text_file import read_text
 from services.logs.streaming.hub import Hub
 from services.logs.streaming.stream import Connection, Streams
 from services.logs.streaming.subscriber import subscription
@@ -32,8 +35,6 @@ from shared.http.idempotency import REPLAYED, idempotency_key
 from shared.http.service import Blueprint
 
 blp = Blueprint("lines", __name__, url_prefix="/api/v1")
-
-_PAGING = frozenset({"limit", "after", "before", "order"})
 
 _STREAM_HEADERS = {
     "Content-Type": "text/event-stream; charset=utf-8",
@@ -62,9 +63,19 @@ def create_lines(job_id: int) -> Response:
 @blp.doc(**PAGE_OR_STREAM_DOCUMENTED)
 def get_lines(query: dict[str, Any], job_id: int) -> Response:
     """Page through a job's lines, or stream them: `Accept` decides, then whether a paging parameter is there."""
-    if _wants_stream(request.accept_mimetypes, request.args.keys()):
+    if wants_text(request.accept_mimetypes):
+        return _text_answer(job_id, query)
+    if wants_stream(request.accept_mimetypes, request.args.keys()):
         return _stream_answer(job_id, query)
     return _page_answer(job_id, query)
+
+
+@blp.get("/jobs/<id:job_id>/logs/download")
+@blp.arguments(LinesQuery, location="query")
+@blp.response(200, {"type": "string"}, content_type="text/plain")
+def download_lines(query: dict[str, Any], job_id: int) -> Response:
+    """Download the log so far as a text file."""
+    return _text_answer(job_id, query)
 
 
 @blp.delete("/jobs/<id:job_id>/logs")
@@ -100,22 +111,12 @@ def _stored_answer(job_id: int, batch: NewBatch, stored: StoredBatch) -> Respons
     return _json_answer(line_record(job_id, stored.first_id, *line), 201, headers)
 
 
-def _wants_stream(accept: MIMEAccept, parameters: Iterable[str]) -> bool:
-    # Some clients add a charset to their Accept, which Werkzeug would take for another type.
-    plain = MIMEAccept([(value.partition(";")[0].rstrip(), quality) for value, quality in accept])
-    as_stream, as_json = plain["text/event-stream"], plain["application/json"]
-    if as_stream != as_json:
-        return bool(as_stream > as_json)
-    return not _PAGING.intersection(parameters)
-
-
 def _page_answer(job_id: int, query: dict[str, Any]) -> Response:
     job = get_job(job_id)
     require_log(job)
     descending = query["order"] == "desc"
     first, last = query["after"] + 1, min(job.last_line, query["before"] - 1)
-    wanted = Filter(query["level"], query["source"])
-    page = queries.read_page(job_id, first, last, query["limit"], wanted, descending=descending)
+    page = queries.read_page(job_id, first, last, query["limit"], _filter(query), descending=descending)
     answer = {
         "job_id": job_id,
         "logs": [line_record(job_id, *line) for line in page.lines],
@@ -124,6 +125,17 @@ def _page_answer(job_id: int, query: dict[str, Any]) -> Response:
         "next_before" if descending else "next_after": page.cursor,
     }
     return _json_answer(answer, 200, {"Vary": "Accept"})
+
+
+def _filter(query: dict[str, Any]) -> Filter:
+    text = query["q"]
+    return Filter(query["level"], query["source"], None if text is None else text.casefold())
+
+
+def _text_answer(job_id: int, query: dict[str, Any]) -> Response:
+    text = read_text(get_job(job_id), _filter(query))
+    headers = {"Content-Disposition": f'attachment; filename="job-{job_id}.log"', "Vary": "Accept"}
+    return Response(text, headers=headers, content_type="text/plain; charset=utf-8")
 
 
 class _ReadyResponse(Response):
@@ -142,7 +154,7 @@ def _json_answer(answer: dict[str, Any], status: int, headers: dict[str, str]) -
 def _stream_answer(job_id: int, query: dict[str, Any]) -> Response:
     asked = ("last_event_id", "last_event_id_of_polyfills", "last_event_id_header")
     last_event_ids = (request.headers.get("Last-Event-ID"), *(query[name] for name in asked))
-    wanted = subscription(as_json=query["format"] == "json", level=query["level"], source=query["source"])
+    wanted = subscription(as_json=query["format"] == "json", wanted=_filter(query))
     connection = Connection(
         request.environ.get("gunicorn.socket"), chunked=request.environ["SERVER_PROTOCOL"] == "HTTP/1.1"
     )

@@ -4,27 +4,29 @@ from __future__ import annotations
 
 import json
 import math
-from datetime import UTC, datetime
 from typing import Any
 
 from flask import Response
 
-from services.logs.api.schemas import MetricsQuery, MetricsSchema, NewMetricsSchema, StoredMetricsSchema
+from services.logs.api.schemas import MetricsQuery, MetricsSchema, StoredMetricsSchema
 from services.logs.metrics import points, series
+from services.logs.metrics.parse import MAX_BODY_BYTES, NewMetricsSchema, read_points
 from services.logs.metrics.series import Series
 from services.logs.metrics.thinning import Point
+from shared.http.body import read_body, require_json
 from shared.http.service import Blueprint
-from shared.timestamps import from_micros, to_micros
+from shared.timestamps import from_micros
 
 blp = Blueprint("metrics", __name__, url_prefix="/api/v1")
 
 
 @blp.post("/jobs/<id:job_id>/metrics")
-@blp.arguments(NewMetricsSchema)
 @blp.response(201, StoredMetricsSchema)
-def create_metrics(new: dict[str, Any], job_id: int) -> dict[str, int]:
+@blp.doc(requestBody={"required": True, "content": {"application/json": {"schema": NewMetricsSchema}}})
+def create_metrics(job_id: int) -> dict[str, int]:
     """Store metric points, all on disk when the answer comes, or none; a repeat replaces what it brings."""
-    found = _points_of(new["metrics"])
+    require_json()
+    found = read_points(read_body(MAX_BODY_BYTES))
     points.store_points(job_id, points.REPORTED, found)
     return {"count": len(found)}
 
@@ -45,16 +47,6 @@ def get_metrics(query: dict[str, Any], job_id: int) -> Response:
     # By hand: marshmallow would take longer over ten thousand points than the database.
     body = json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
     return Response(f"{body}\n", mimetype="application/json")
-
-
-def _points_of(metrics: list[dict[str, Any]]) -> list[points.NewPoint]:
-    now = to_micros(datetime.now(UTC))
-    found = []
-    for entry in metrics:
-        values = entry["values"] if entry["epoch"] is None else {**entry["values"], "epoch": entry["epoch"]}
-        moment = now if entry["timestamp"] is None else to_micros(entry["timestamp"])
-        found += [points.NewPoint(name, entry["step"], value, moment) for name, value in values.items()]
-    return found
 
 
 def _show_series(curve: Series) -> dict[str, Any]:

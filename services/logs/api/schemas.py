@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import marshmallow as ma
@@ -27,7 +26,7 @@ from shared.http.fields import (
 )
 from shared.http.pagination import PageQuery, page_schema
 
-MAX_VALUES = 10_000
+MAX_SEARCH = 255
 
 _ORDER = validate.OneOf(("asc", "desc"))
 
@@ -93,7 +92,7 @@ class JobUpdateSchema(UpdateSchema):
 class JobsQuery(PageQuery):
     status = QueryText(validate=validate.OneOf(STATUSES))
     dataset_id = QueryInteger(minimum=1)
-    q = QueryText(validate=validate.Length(1, 255))
+    q = QueryText(validate=validate.Length(1, MAX_SEARCH))
     metrics = ma.fields.List(
         QueryText(validate=validate.Length(1, MAX_NAME_CHARS)), load_default=list, validate=validate.Length(max=10)
     )
@@ -133,7 +132,15 @@ LINES_DOCUMENTED: dict[str, Any] = {
 """What a POST of lines takes, for the OpenAPI document; ``parse.read_batch`` reads it without marshmallow."""
 
 
-class LogQuery(QuerySchema):
+class LinesQuery(QuerySchema):
+    """Which lines of a job's log: of a level and above, from a source, with a text in them, case-blind."""
+
+    level = Level(load_default=0)
+    source = QueryText(load_default=None, validate=validate.Length(1, MAX_SOURCE))
+    q = QueryText(load_default=None, validate=validate.Length(1, MAX_SEARCH))
+
+
+class LogQuery(LinesQuery):
     """What to show of a job's log: a page (``after`` and ``before`` are line numbers, exclusive), or a stream."""
 
     limit = QueryInteger(minimum=1, maximum=1000, load_default=100)
@@ -146,8 +153,6 @@ class LogQuery(QuerySchema):
     follow = QueryBoolean(load_default=True)
     tail = QueryInteger(load_default=None)
     format = QueryText(load_default="text", validate=validate.OneOf(("text", "json")))
-    level = Level(load_default=0)
-    source = QueryText(load_default=None, validate=validate.Length(1, MAX_SOURCE))
 
 
 class LineSchema(ma.Schema):
@@ -176,43 +181,6 @@ class LinePageSchema(ma.Schema):
     has_more = ma.fields.Boolean()
     next_after = ma.fields.Integer()
     next_before = ma.fields.Integer()
-
-
-class MetricValue(ma.fields.Field[float]):
-    """A JSON number, or one of the strings ``"NaN"``, ``"Infinity"`` and ``"-Infinity"``."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> float:
-        if type(value) in (int, float):
-            return float(value)
-        if value in ("NaN", "Infinity", "-Infinity"):
-            return float(value)
-        raise ma.ValidationError('Must be a number, "NaN", "Infinity" or "-Infinity".')
-
-
-class _MetricsAtStepSchema(BodySchema):
-    step = Integer(minimum=0, required=True)
-    values = ma.fields.Dict(
-        keys=ma.fields.String(validate=validate.Length(1, MAX_NAME_CHARS)),
-        values=MetricValue(),
-        required=True,
-        validate=validate.Length(min=1),
-    )
-    timestamp = Time(load_default=None, allow_none=True)
-    epoch = MetricValue(load_default=None, allow_none=True)
-
-
-class NewMetricsSchema(BodySchema):
-    """At most 10,000 values, the epochs among them."""
-
-    body_limit = 8 * 2**20
-
-    metrics = ma.fields.List(ma.fields.Nested(_MetricsAtStepSchema), required=True, validate=validate.Length(min=1))
-
-    @ma.validates_schema(skip_on_field_errors=True)
-    def limit_values(self, data: dict[str, Any], **kwargs: Any) -> None:
-        count = sum(len(entry["values"]) + (entry["epoch"] is not None) for entry in data["metrics"])
-        if count > MAX_VALUES:
-            raise ma.ValidationError(f"Must have at most {MAX_VALUES} values, and has {count}.", "metrics")
 
 
 class StoredMetricsSchema(ma.Schema):
@@ -252,6 +220,7 @@ PAGE_OR_STREAM_DOCUMENTED: dict[str, Any] = {
             "content": {
                 "application/json": {"schema": LinePageSchema},
                 "text/event-stream": {"schema": {"type": "string"}},
+                "text/plain": {"schema": {"type": "string"}},
             }
         }
     }

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from services.logs.lines.hold import log_deleted
 from services.logs.tables import IdempotencyKey, Job, Line, Metric, connected, database
 from shared.database.queries import get_or_404
-from shared.errors import Gone
 from shared.pacing import yield_turn
 
 _SLICE = 2_000
@@ -21,17 +21,6 @@ def delete_log(job_id: int) -> None:
         yield_turn()
     if was_expired and not deleted:
         raise log_deleted(job_id)
-
-
-def log_deleted(job_id: int) -> Gone:
-    """Return the error of whatever asks for a log that was deleted."""
-    return Gone(f"The log of job {job_id} was deleted.")
-
-
-def require_log(job: Job) -> None:
-    """Raise Gone where the job's log was deleted."""
-    if job.log_expired_at is not None:
-        raise log_deleted(job.id)
 
 
 @connected

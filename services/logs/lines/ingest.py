@@ -12,11 +12,10 @@ import gevent
 from gevent.event import AsyncResult
 
 from services.logs import telemetry
-from services.logs.lines.delete import log_deleted
+from services.logs.lines.hold import hold_log, note_heard
 from services.logs.lines.parse import NewBatch, NewLine
 from services.logs.tables import IdempotencyKey, Line, connected, database
-from shared.errors import NotFound, ServiceError, TooMany, Unavailable, Unprocessable
-from shared.timestamps import to_micros
+from shared.errors import ServiceError, TooMany, Unavailable, Unprocessable
 
 MAX_PENDING_PER_JOB = 20_000
 MAX_PENDING = 50_000
@@ -131,7 +130,7 @@ def _commit(job_id: int, group: list[_Pending]) -> tuple[int, list[NewLine], lis
     lines: list[NewLine] = []
     answers: list[StoredBatch | Exception] = []
     with database.atomic():
-        first_id = _hold_job(job_id) + 1
+        first_id = hold_log(job_id) + 1
         for pending in group:
             answer = _earlier_answer(job_id, pending) if pending.key else None
             if answer is None:
@@ -142,30 +141,8 @@ def _commit(job_id: int, group: list[_Pending]) -> tuple[int, list[NewLine], lis
             answers.append(answer)
         if lines:
             _insert(job_id, first_id, lines)
-            _set_last_line(job_id, first_id + len(lines) - 1, to_micros(datetime.now(UTC)))
+            note_heard(job_id, first_id + len(lines) - 1)
     return first_id, lines, answers
-
-
-def _hold_job(job_id: int) -> int:
-    """Lock the job's row until the transaction ends, and return its last line.
-
-    This and the next in plain SQL: peewee takes longer to build such a statement than either database to run it.
-    """
-    query = f"SELECT last_line, log_expired_at FROM job WHERE id = {database.param}{database.row_lock}"
-    row = database.execute_sql(query, (job_id,)).fetchone()
-    if row is None:
-        raise NotFound(f"There is no job {job_id}.")
-    if row[1] is not None:
-        raise log_deleted(job_id)
-    return int(row[0])
-
-
-def _set_last_line(job_id: int, last_line: int, now: int) -> None:
-    """Lines are a sign of life, too; of a job that has ended the record stays as it is."""
-    mark = database.param
-    seen = f"CASE WHEN completed_at IS NULL THEN {mark} ELSE last_seen_at END"
-    statement = f"UPDATE job SET last_line = {mark}, last_seen_at = {seen} WHERE id = {mark}"
-    database.execute_sql(statement, (last_line, now, job_id))
 
 
 def _earlier_answer(job_id: int, pending: _Pending) -> StoredBatch | ServiceError | None:

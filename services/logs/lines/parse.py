@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from services.logs.lines.levels import LEVEL_NUMBERS, Level
 from shared.errors import BadRequest, TooLarge, Unprocessable, UnsupportedMediaType
 from shared.http import strict_json
 from shared.http.fields import BodySchema, Time, unprocessable
-from shared.timestamps import to_micros
+from shared.timestamps import plain_micros, to_micros
 
 MAX_MESSAGE_BYTES = 256 * 1024
 MAX_SOURCE = 255
@@ -26,9 +25,6 @@ MAX_BATCH_BYTES = 8 * 2**20
 MAX_SINGLE_BYTES = 2**20
 MAX_GZIP_MEMBERS = 100
 """Each further one copies the rest of the body: 8 MiB of empty ones would hold up the process for minutes."""
-
-_PLAIN_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{6})?Z", re.ASCII)
-"""What our own client sends, and most others: Python's own parser takes it as it stands."""
 
 
 class _Message(ma.fields.String):
@@ -123,7 +119,7 @@ def _plain_line(item: Any, now: int) -> NewLine | None:
         level = LEVEL_NUMBERS.get(name.lower(), -1) if type(name) is str else -1
         unknown -= 1
     if sent is not None:
-        timestamp = _plain_time(sent)
+        timestamp = plain_micros(sent)
         unknown -= 1
     # A field that is null is not counted off, so that it is the schema's. A character is at most four bytes, so the
     # longest messages are counted exactly there, too.
@@ -132,16 +128,6 @@ def _plain_line(item: Any, now: int) -> NewLine | None:
     if len(message) > MAX_MESSAGE_BYTES // 4 or not 0 < len(source) <= MAX_SOURCE:
         return None
     return level, source, message, timestamp
-
-
-def _plain_time(sent: Any) -> int:
-    """Return the microseconds of a time as our own client writes it, or -1."""
-    if type(sent) is not str or _PLAIN_TIME.fullmatch(sent) is None:
-        return -1
-    try:
-        return to_micros(datetime.fromisoformat(sent))
-    except ValueError:  # a thirtieth of February
-        return -1
 
 
 def _checked_line(item: Any, now: int, path: str) -> NewLine:

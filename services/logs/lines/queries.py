@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,8 @@ READ_BYTES = 2**20
 """A read ends with the line that fills this: the longest thousand lines together would fill the memory."""
 
 _SCAN_STEP = 5_000
-
+_MAX_READS = 32
+"""Of a search through long lines: each is READ_BYTES at most."""
 
 StoredLine = tuple[int, int, str, str, int]
 """A row of the table: (id, level, source, message, timestamp), as the driver gives it, for a replay reads a million.
@@ -29,16 +30,25 @@ StoredLine = tuple[int, int, str, str, int]
 
 @dataclass(frozen=True)
 class Filter:
-    """Lines of ``level`` and above, from ``source`` where one is named."""
+    """Lines of ``level`` and above, from ``source`` where one is named, that hold ``text`` (case-folded)."""
 
     level: int = 0
     source: str | None = None
+    text: str | None = None
 
     def __bool__(self) -> bool:
-        return self.level > 0 or self.source is not None
+        return self.level > 0 or self.source is not None or self.text is not None
 
-    def admits(self, level: int, source: str) -> bool:
-        return level >= self.level and self.source in (None, source)
+    def admits(self, level: int, source: str, message: str) -> bool:
+        return level >= self.level and self.source in (None, source) and self.holds_text(message)
+
+    def holds_text(self, message: str) -> bool:
+        """Whether the message holds the text, case-blind.
+
+        Python's own search, in time linear in the message; LIKE would not know the case of most letters on SQLite,
+        and take minutes over long lines that are made for it.
+        """
+        return self.text is None or self.text in message.casefold()
 
 
 @dataclass(frozen=True)
@@ -54,7 +64,10 @@ class LinePage:
 def read_lines(
     job_id: int, after: int, upto: int, limit: int, *, wanted: Filter = Filter(), descending: bool = False
 ) -> tuple[list[StoredLine], bool]:
-    """Return at most ``limit`` lines with after < id ≤ upto in one short read, and whether READ_BYTES cut it short."""
+    """Return at most ``limit`` lines with after < id ≤ upto in one short read, and whether READ_BYTES cut it short.
+
+    Of ``wanted`` the level and the source are applied, the text is not.
+    """
     query = Line.select(Line.id, Line.level, Line.source, Line.message, Line.timestamp).where(
         Line.job_id == job_id, Line.id > after, Line.id <= upto
     )
@@ -67,6 +80,26 @@ def read_lines(
     return rows, cut
 
 
+@connected
+def read_messages(
+    job_id: int, after: int, upto: int, *, longest: int, words: Sequence[str]
+) -> list[tuple[int, str, int]]:
+    """Return number, message and timestamp of the lines after < id ≤ upto that have one of the words, in any case.
+
+    Those of more than ``longest`` characters are passed over. What is left out costs half of what a row would.
+    """
+    mark = database.param
+    has_word = " OR ".join([f"message {database.like} {mark}"] * len(words))
+    # As text: peewee would take longer to put this together than SQLite to run it.
+    statement = (
+        f"SELECT id, message, timestamp FROM line WHERE job_id = {mark} AND id > {mark} AND id <= {mark} "
+        f"AND LENGTH(message) <= {mark} AND ({has_word}) ORDER BY id"
+    )
+    values = (job_id, after, upto, longest, *[f"%{word}%" for word in words])
+    rows: list[tuple[int, str, int]] = database.execute_sql(statement, values).fetchall()
+    return rows
+
+
 def read_page(job_id: int, first: int, last: int, limit: int, wanted: Filter, *, descending: bool) -> LinePage:
     """Return the page of lines first ≤ id ≤ last that begins at the end which the order names.
 
@@ -74,21 +107,24 @@ def read_page(job_id: int, first: int, last: int, limit: int, wanted: Filter, *,
     Each step is a short read of its own, so that a search through a long log holds up nobody.
     """
     lines: list[StoredLine] = []
-    cursor = last + 1 if descending else first - 1
-    scanned = 0
-    for low, high in _steps(first, last, descending, _SCAN_STEP if wanted else limit + 1):
-        if scanned:
+    looked_at = reads = kept_bytes = 0
+    while first <= last and looked_at < MAX_SCAN and reads < _MAX_READS and kept_bytes < READ_BYTES:
+        if reads:
             yield_turn()
-        left = limit + 1 - len(lines)
+        size = min(last - first + 1, _SCAN_STEP if wanted else limit + 1)
+        low, high = (last - size + 1, last) if descending else (first, first + size - 1)
+        left = limit + 1 - len(lines) if wanted.text is None else size
         found, cut = read_lines(job_id, low - 1, high, left, wanted=wanted, descending=descending)
-        lines += found
-        scanned += high - low + 1
+        lines += [line for line in found if wanted.holds_text(line[3])] if wanted.text is not None else found
         if len(lines) > limit:
             return LinePage(lines[:limit], True, lines[limit - 1][0])
-        cursor = lines[-1][0] if cut else low if descending else high
-        if cut or scanned >= MAX_SCAN:
-            break
-    return LinePage(lines, cursor > first if descending else cursor < last, cursor)
+        cursor = found[-1][0] if cut else low if descending else high
+        looked_at += high - cursor + 1 if descending else cursor - low + 1
+        reads += 1
+        if cut:
+            kept_bytes = sum(len(line[3].encode()) for line in lines)
+        first, last = (first, cursor - 1) if descending else (cursor + 1, last)
+    return LinePage(lines, first <= last, last + 1 if descending else first - 1)
 
 
 def has_line(job_id: int, after: int, last: int, wanted: Filter) -> bool:
@@ -98,15 +134,6 @@ def has_line(job_id: int, after: int, last: int, wanted: Filter) -> bool:
         if page.lines or not page.has_more:
             return bool(page.lines)
         after = page.cursor
-
-
-def _steps(first: int, last: int, descending: bool, size: int) -> Iterator[tuple[int, int]]:
-    if descending:
-        for high in range(last, first - 1, -size):
-            yield max(first, high - size + 1), high
-    else:
-        for low in range(first, last + 1, size):
-            yield low, min(last, low + size - 1)
 
 
 def line_record(job_id: int, line_id: int, level: int, source: str, message: str, timestamp: int) -> dict[str, Any]:

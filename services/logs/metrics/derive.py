@@ -5,64 +5,88 @@ Any number of processes may derive one job's at once: a compare-and-set on the j
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 
 from services.logs.jobs import get_job
-from services.logs.lines.queries import StoredLine, read_lines
+from services.logs.lines.queries import read_messages
 from services.logs.metrics.points import LOG, NewPoint, write_points
-from services.logs.metrics.trainer_lines import read_line
+from services.logs.metrics.trainer_lines import MAX_LINE_CHARS, WORDS, read_line
 from services.logs.tables import Job, connected, database
-from shared.pacing import yield_turn, yielding
+from shared.pacing import yield_turn
 
-MAX_LINES = 50_000
+MAX_LINES = 250_000
 """A request reads no further; the next one goes on."""
 
-_SLICE = 5_000
+MAX_MESSAGES = 50_000
+"""Of these lines, as many that may have metrics: a hostile one takes as long as a thousand that have none."""
+
+_SLICE = 10_000
 """Of one transaction, each of which waits for the disk."""
+
+_LINES_A_READ = 5_000
+"""Twenty megabytes of ASCII at most; of a log as they are, a few kilobytes."""
+
+_LINES_A_TURN = 250
+"""Some four milliseconds where each has metrics."""
 
 
 def derive(job: Job, most: int = MAX_LINES) -> Job:
     """Read at most so many of the lines that are unread, and return the job: it says how far its log is read."""
-    ends = min(job.last_line, job.metrics_read_to + most)
-    while job.metrics_read_to < ends:
-        lines, _ = read_lines(job.id, job.metrics_read_to, ends, _SLICE)
-        if not lines:
-            break
-        points, numbered = _points(lines, job.metrics_unnumbered)
-        if not _keep(job, lines[-1][0], numbered, points):
-            job = get_job(job.id)  # another process was faster
-            continue
-        yield_turn()
+    ends, left = min(job.last_line, job.metrics_read_to + most), MAX_MESSAGES
+    while job.metrics_read_to < ends and left > 0 and job.log_expired_at is None:
+        read_to = min(ends, job.metrics_read_to + _SLICE)
+        slice_ = _Slice(job.metrics_unnumbered)
+        for number, message, timestamp in _messages(job, read_to):
+            slice_.add(number, message, timestamp)
+        left -= slice_.messages
+        if not _keep(job, read_to, slice_):
+            job = get_job(job.id)  # another process was faster, or the log was deleted
     return job
 
 
-def _points(lines: Sequence[StoredLine], unnumbered: int) -> tuple[list[NewPoint], int]:
-    """Return the points of lines, and how many lines without a step there are by now.
+class _Slice:
+    """The points of some lines.
 
-    Of these the step is the order in which they come, and their epoch a metric beside the others.
+    Of lines without a step the step is the order in which they come, and their epoch a metric beside the others.
     """
-    points: list[NewPoint] = []
-    for number, _, _, message, timestamp in yielding(lines):
+
+    def __init__(self, unnumbered: int) -> None:
+        self.points: list[NewPoint] = []
+        self.unnumbered = unnumbered
+        self.messages = 0
+
+    def add(self, number: int, message: str, timestamp: int) -> None:
+        """Add the points of a line."""
+        self.messages += 1
         reading = read_line(message)
         if reading is None:
-            continue
+            return
         step = reading.step
         if step is None:
-            step = unnumbered = unnumbered + 1
-        points += [NewPoint(name, step, value, timestamp, number) for name, value in reading.values.items()]
+            step = self.unnumbered = self.unnumbered + 1
+        self.points += [NewPoint(name, step, value, timestamp, number) for name, value in reading.values.items()]
         if reading.epoch is not None:
-            points.append(NewPoint("epoch", step, reading.epoch, timestamp, number))
-    return points, unnumbered
+            self.points.append(NewPoint("epoch", step, reading.epoch, timestamp, number))
+
+
+def _messages(job: Job, read_to: int) -> Iterator[tuple[int, str, int]]:
+    """Yield the messages that may have metrics, and turns to others between."""
+    for after in range(job.metrics_read_to, read_to, _LINES_A_READ):
+        upto = min(read_to, after + _LINES_A_READ)
+        messages = read_messages(job.id, after, upto, longest=MAX_LINE_CHARS, words=WORDS)
+        for start in range(0, max(len(messages), 1), _LINES_A_TURN):
+            yield from messages[start : start + _LINES_A_TURN]
+            yield_turn()
 
 
 @connected
-def _keep(job: Job, read_to: int, unnumbered: int, points: list[NewPoint]) -> bool:
+def _keep(job: Job, read_to: int, found: _Slice) -> bool:
     """Store a slice's points and move the cursor after it; False where somebody else has moved it."""
     with database.atomic():
         is_ours = (Job.id == job.id) & (Job.metrics_read_to == job.metrics_read_to) & Job.log_expired_at.is_null()
-        moved = Job.update(metrics_read_to=read_to, metrics_unnumbered=unnumbered).where(is_ours).execute()
+        moved = Job.update(metrics_read_to=read_to, metrics_unnumbered=found.unnumbered).where(is_ours).execute()
         if not moved:
             return False
-        write_points(job.id, LOG, points)
-    job.metrics_read_to, job.metrics_unnumbered = read_to, unnumbered
+        write_points(job.id, LOG, found.points)
+    job.metrics_read_to, job.metrics_unnumbered = read_to, found.unnumbered
     return True

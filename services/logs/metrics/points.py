@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from services.logs.lines.delete import require_log
-from services.logs.tables import Job, Metric, connected, database
-from shared.database.queries import execute_many, get_or_404
+from services.logs.lines.hold import hold_log, note_heard
+from services.logs.tables import Metric, connected, database
 
 SOURCES = ("reported", "log", "status")
 """Where points come from, by their number; a job shows the first of these that has any."""
 
 REPORTED, LOG, STATUS = range(len(SOURCES))
 
+_COLUMNS = ("job_id", "source", "name", "step", "value", "timestamp", "line")
+_REPLACE = (
+    "ON CONFLICT (job_id, source, name, step) "
+    "DO UPDATE SET value = excluded.value, timestamp = excluded.timestamp, line = excluded.line"
+)
+
 _BLOCK = 20_000
+_STEPS_A_QUERY = 1_000
+
+Value = tuple[int, float | None]
+"""A step and its value (None is NaN), bare as the driver gives it: a curve may have a million."""
 
 Row = tuple[int, float | None, int, int | None]
-"""A stored point: step, value (None is NaN), timestamp and line; bare, for a curve may have a million."""
+"""A point that is shown: step, value, timestamp and line."""
 
 
 class NewPoint(NamedTuple):
@@ -39,28 +47,17 @@ def store_points(job_id: int, source: int, points: Sequence[NewPoint]) -> None:
     Raises NotFound (no such job) or Gone (its log was deleted, and its metrics with it).
     """
     with database.atomic():
-        job: Job = get_or_404(database.lock_rows(Job.select().where(Job.id == job_id)), f"job {job_id}")
-        require_log(job)
-        if job.completed_at is None:
-            job.last_seen_at = datetime.now(UTC)
-            job.save()
+        note_heard(job_id, hold_log(job_id))
         write_points(job_id, source, points)
 
 
 def write_points(job_id: int, source: int, points: Sequence[NewPoint]) -> None:
     """Write points in the transaction that this is called in, which holds the job's row."""
-    mark = database.param
-    statement = (
-        "INSERT INTO metric (job_id, source, name, step, value, timestamp, line) "
-        f"VALUES ({', '.join([mark] * 7)}) ON CONFLICT (job_id, source, name, step) "
-        "DO UPDATE SET value = excluded.value, timestamp = excluded.timestamp, line = excluded.line"
-    )
-    # Of one name and step the last one counts; PostgreSQL refuses to touch a row twice in a statement, not in many.
     rows = [
         (job_id, source, name, step, None if math.isnan(value) else value, timestamp, line)
         for name, step, value, timestamp, line in points
     ]
-    execute_many(database, statement, rows)
+    database.insert_rows(Metric, _COLUMNS, rows, _REPLACE)
 
 
 @connected
@@ -85,10 +82,23 @@ def metric_names(job_id: int, source: int) -> list[str]:
 
 
 @connected
-def read_block(job_id: int, source: int, name: str, after_step: int) -> list[Row]:
-    """Return the next points of a metric by their step, at most ``_BLOCK`` of them, as the driver gives them."""
-    query = Metric.select(Metric.step, Metric.value, Metric.timestamp, Metric.line).where(
-        Metric.job_id == job_id, Metric.source == source, Metric.name == name, Metric.step > after_step
-    )
-    rows: list[Row] = database.execute(query.order_by(Metric.step).limit(_BLOCK)).fetchall()
+def read_values(job_id: int, source: int, name: str, after_step: int) -> list[Value]:
+    """Return the next values of a metric by their step, at most ``_BLOCK`` of them."""
+    query = _curve(job_id, source, name, Metric.step, Metric.value).where(Metric.step > after_step)
+    values: list[Value] = database.execute(query.order_by(Metric.step).limit(_BLOCK)).fetchall()
+    return values
+
+
+@connected
+def read_points(job_id: int, source: int, name: str, steps: Sequence[int]) -> list[Row]:
+    """Return the points of a metric at these steps, in order; those that were deleted meanwhile are not among them."""
+    rows: list[Row] = []
+    for start in range(0, len(steps), _STEPS_A_QUERY):
+        some = Metric.step.in_(steps[start : start + _STEPS_A_QUERY])
+        query = _curve(job_id, source, name, Metric.step, Metric.value, Metric.timestamp, Metric.line).where(some)
+        rows += database.execute(query.order_by(Metric.step)).fetchall()
     return rows
+
+
+def _curve(job_id: int, source: int, name: str, *columns: Any) -> Any:
+    return Metric.select(*columns).where(Metric.job_id == job_id, Metric.source == source, Metric.name == name)

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from services.logs.jobs import get_job
-from services.logs.lines.delete import require_log
+from services.logs.lines.hold import require_log
 from services.logs.metrics import points
 from services.logs.metrics.derive import derive
-from services.logs.metrics.points import Row
+from services.logs.metrics.points import Row, Value
 from services.logs.metrics.thinning import Point, thin
 from services.logs.tables import Job
 from shared.pacing import yield_turn
@@ -73,17 +73,19 @@ def read_sparklines(job: Job, names: Sequence[str]) -> list[Series]:
 
 
 def _read_series(job_id: int, source: int, name: str, after_step: int, max_points: int) -> Series | None:
-    found: list[Row] = []
-    while block := points.read_block(job_id, source, name, found[-1][0] if found else after_step):
+    found: list[Value] = []
+    while block := points.read_values(job_id, source, name, found[-1][0] if found else after_step):
         found += block
         yield_turn()
-    if not found:
+    values = [math.nan if value is None else value for _, value in found]
+    # What else is known of a point is read for those that are shown: of a long curve a few.
+    steps = [found[index][0] for index in thin(values, max_points)]
+    shown = [_point(row) for row in points.read_points(job_id, source, name, steps)]
+    if not shown:
         return None
-    values = [math.nan if value is None else value for _, value, _, _ in found]
-    shown = [_point(found[index]) for index in thin(values, max_points)]
     finite = [point.value for point in shown if math.isfinite(point.value)]  # the extremes are among what is shown
     smallest, largest = (min(finite), max(finite)) if finite else (None, None)
-    return Series(name, len(found), smallest, largest, shown, _point(found[0]), _point(found[-1]))
+    return Series(name, len(found), smallest, largest, shown, shown[0], shown[-1])
 
 
 def _point(row: Row) -> Point:

@@ -241,7 +241,7 @@ class Channel:
         start = after + 1 - self._first
         entries = list(islice(self._buffer, start, start + CHUNK_LINES))
         admits = subscription.filter.admits
-        parts = [self._encoded(entry, subscription) for entry in entries if admits(*entry.line[1:3])]
+        parts = [self._encoded(entry, subscription) for entry in entries if admits(*entry.line[1:4])]
         return b"".join(parts), after + len(entries)
 
     def _encoded(self, entry: _Entry, subscription: Subscription) -> bytes:

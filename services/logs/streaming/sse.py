@@ -8,21 +8,18 @@ from __future__ import annotations
 
 import json
 import random
-import re
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
 from services.logs.lines.levels import LEVELS
 from services.logs.lines.queries import StoredLine, line_record
+from services.logs.lines.text_file import LINE_END
 
 OPENING = b"retry: 3000\n:\n"
 """Sent at once, so that proxies pass the headers on; no blank line, which one client takes for an event."""
 
 HEARTBEAT = b":\n"
-
-_LINE_END = re.compile(r"\r\n|\r|\n")
-"""The only three that end a line of a stream; ``splitlines`` knows seven more, which are data here."""
 
 
 def text_event(line: StoredLine) -> bytes:
@@ -40,7 +37,7 @@ def text_events(lines: Iterable[StoredLine]) -> bytes:
             second, of_level = timestamp // 1_000_000, level
             prefix = _prefix(second, level)
         if "\n" in message or "\r" in message:
-            message = _LINE_END.sub("\ndata: ", message)
+            message = LINE_END.sub("\ndata: ", message)
         parts.append(f"{prefix}{message}\nid: {number}\n\n")
     return "".join(parts).encode()
 

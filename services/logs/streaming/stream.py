@@ -10,7 +10,7 @@ from typing import Any
 
 from services.logs import jobs, telemetry
 from services.logs.lines import queries
-from services.logs.lines.delete import require_log
+from services.logs.lines.hold import require_log
 from services.logs.lines.queries import Filter
 from services.logs.streaming import sse
 from services.logs.streaming.channel import Channel, end_of_stream

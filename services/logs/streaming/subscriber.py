@@ -27,9 +27,9 @@ class Subscription:
 
 
 @lru_cache(maxsize=1024)
-def subscription(*, as_json: bool, level: int, source: str | None) -> Subscription:
+def subscription(*, as_json: bool, wanted: Filter) -> Subscription:
     """Return the one Subscription of these: clients that want the same are told by ``is``, and share their bytes."""
-    return Subscription(as_json, Filter(level, source))
+    return Subscription(as_json, wanted)
 
 
 def as_chunk(data: bytes) -> bytes:

@@ -420,7 +420,7 @@ def test_the_token_goes_to_the_api_and_to_no_presigned_link(make_folder, monkeyp
 def test_a_service_that_hangs_is_given_up(make_folder, start_python):
     program = """
 import sys
-from tunedeck_client.models import service
+from tunedeck_client.transport import service
 service.TIMEOUT = 0.2
 service.Service.__init__.__kwdefaults__["timeout"] = 0.2
 from tunedeck_client.models.upload import upload_model

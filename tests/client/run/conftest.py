@@ -48,6 +48,7 @@ class Run:
 @pytest.fixture
 def environ(tmp_path):
     ours = {"PYTHONPATH": str(CLIENT), "TUNEDECK_URL": "http://127.0.0.1:9", "XDG_STATE_HOME": str(tmp_path / "state")}
+    ours["XDG_CONFIG_HOME"] = str(tmp_path / "config")
     drop = ("PYTHONUNBUFFERED", "TUNEDECK_TOKEN", "TUNEDECK_LOGS_URL", "LOGS_URL", "MLFLOW_TRACKING_URI")
     return {name: value for name, value in os.environ.items() if name not in drop} | ours
 

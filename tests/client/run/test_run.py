@@ -84,8 +84,8 @@ def test_a_command_that_is_not_executable(start_run, new_job, show, tmp_path, co
         (["--job", "1", "--name", "x", "--", "true"], b"--job names one that is there"),
         (["--set", "x", "--", "true"], b"--set takes KEY=VALUE"),
         (["--base-model", "x", "--", "true"], b"--upload"),
-        (["--logs-url", "ftp://x", "--", "true"], b"url must be"),
-        (["--url", "x", "--", "true"], b"url must be"),
+        (["--logs-url", "ftp://x", "--", "true"], b"address must be"),
+        (["--url", "x", "--", "true"], b"address must be"),
     ],
 )
 def test_it_rejects_arguments_that_cannot_work(start_run, words, said):
@@ -167,6 +167,17 @@ print(json.dumps(shown))
     assert shown["PYTHONUNBUFFERED"] == "1"
     assert shown["token"] == ["secret", 0o600]
     assert not os.path.exists(shown["KUBEFLOW_TRAINER_SERVER_TOKEN"])
+
+
+def test_a_login_is_kept_to(start_run, new_job, logs, tmp_path):
+    """The kept token goes to the address that it was kept for, and to the command."""
+    folder = tmp_path / "config" / "tunedeck"
+    folder.mkdir(parents=True)
+    (folder / "login.json").write_text(json.dumps({"url": logs.url, "token": "kept"}))
+    program = "import os; print(os.environ['TUNEDECK_URL'], os.environ['TUNEDECK_TOKEN'])"
+    settings = {"XDG_CONFIG_HOME": str(tmp_path / "config"), "TUNEDECK_URL": "", "TUNEDECK_LOGS_URL": ""}
+    code, out, _ = start_run("--job", str(new_job()), program=program, **settings).end()
+    assert (code, out) == (0, f"{logs.url} kept\n".encode())
 
 
 def test_what_is_set_already_stays(start_run, new_job):

@@ -133,6 +133,45 @@ def test_it_filters(job, push, lines):
     assert (ids(page), page["has_more"], page["next_after"]) == ([8], False, 8)
 
 
+def test_it_searches(job, push, lines):
+    push(job, "Loss 0.5", {"message": "no LOSS", "level": "error"}, "GRÖSSE", "100%", "a_b", "axb", "plain\n2nd loss")
+
+    assert ids(lines(job, q="loss")) == [1, 2, 7]
+    assert ids(lines(job, q="LOSS", level="warn")) == [2]
+    assert ids(lines(job, q="größe")) == [3]
+    assert ids(lines(job, q="%")) == [4]
+    assert ids(lines(job, q="a_b")) == [5]
+    assert ids(lines(job, q="loss", order="desc")) == [7, 2, 1]
+    page = lines(job, q="loss", limit=1)
+    assert (ids(page), page["has_more"], page["next_after"]) == ([1], True, 1)
+    page = lines(job, q="loss", limit=2, after=1)
+    assert (ids(page), page["has_more"], page["next_after"]) == ([2, 7], False, 7)
+    assert ids(lines(job, q="' OR 1=1 --")) == ids(lines(job, q="\\")) == []
+
+
+def test_a_search_through_longest_lines_is_bounded(job, push, lines):
+    for _ in range(8):
+        push(job, *["a" * 256 * 1024] * 20)
+    push(job, "found")
+
+    pages = [lines(job, q="a" * 254 + "b")]
+    while pages[-1]["has_more"]:
+        pages.append(lines(job, q="found", after=pages[-1]["next_after"]))
+
+    assert len(pages) > 1
+    assert [ids(page) for page in pages] == [[]] * (len(pages) - 1) + [[161]]
+
+
+def test_a_page_of_long_lines_that_are_found_is_bounded(job, push, lines):
+    for _ in range(4):
+        push(job, *["a" * 256 * 1024] * 5)
+
+    page = lines(job, q="aa", limit=1000)
+
+    assert ids(page) == [1, 2, 3, 4]
+    assert page["next_after"] == 4
+
+
 def test_a_filtered_search_is_bounded(job, push, lines):
     for _ in range(6):
         push(job, *["-"] * 9_999, "-")
@@ -197,6 +236,9 @@ def test_it_answers_head(logs, job, push):
         ("source", ""),
         ("source", "a\0"),
         ("source", "x" * 256),
+        ("q", ""),
+        ("q", "a\0"),
+        ("q", "x" * 256),
         ("tail", "-1"),
         ("tail", "x"),
         ("format", "xml"),

@@ -297,6 +297,25 @@ def test_it_filters(job, push, read_stream):
     assert ids(read_stream(job, "?level=warn", until=b"id: 8\n\n", Last_Event_ID="4")) == [7, 8]
 
 
+def test_it_searches(job, push, read_stream, open_stream):
+    push(job, "Loss 0.5", "b", "no LOSS", "Straße")
+
+    assert ids(read_stream(job, "?q=loss&follow=false")) == [1, 3]
+    assert ids(read_stream(job, "?q=STRASSE&follow=false&format=json")) == [4]
+
+
+def test_a_search_holds_for_live_lines(job, push, open_stream):
+    parts = open_stream(job, "?q=loss").iter_content(None)
+    next(parts)
+
+    push(job, "b", "train LOSS 0.5")
+
+    read = b""
+    while b"id: " not in read:
+        read += next(parts)
+    assert ids(read) == [2]
+
+
 def test_a_filter_holds_for_live_lines(job, push, open_stream):
     parts = open_stream(job, "?level=error").iter_content(None)
     read = next(parts)

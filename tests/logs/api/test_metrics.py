@@ -110,6 +110,15 @@ def test_a_long_log_is_read_in_pieces(job, push, curves):
     assert (series["loss"]["min"], series["loss"]["max"]) == (1.5, 60_000.5)
 
 
+@on("sqlite")
+def test_lines_without_figures_are_read_faster(job, push, curves):
+    for _ in range(6):
+        push(job, *["tokenised 4,096 of 10,000 documents"] * 10_000)
+    push(job, "loss: 0.5")
+    shown, series = curves(job)
+    assert (shown["complete"], shown["read_to"], steps(series["loss"])) == (True, 60_001, [(1, 0.5)])
+
+
 def test_many_readers_at_once_read_each_line_once(logs, job, push, curves):
     """On both workers: lines without a step are counted, and each is counted once."""
     for _ in range(3):

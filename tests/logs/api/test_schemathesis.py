@@ -12,6 +12,7 @@ ENDPOINTS = [
     ("/api/v1/jobs/{job_id}", "GET"),
     ("/api/v1/jobs/{job_id}", "PUT"),
     ("/api/v1/jobs/{job_id}/logs", "GET"),
+    ("/api/v1/jobs/{job_id}/logs/download", "GET"),
     ("/api/v1/jobs/{job_id}/logs", "POST"),
     ("/api/v1/jobs/{job_id}/metrics", "GET"),
     ("/api/v1/jobs/{job_id}/metrics", "POST"),
@@ -37,5 +38,5 @@ def test_it_answers_as_documented(logs, known, path, method, mode):
 def test_the_document_names_every_endpoint(logs):
     assert endpoints(logs) == set(ENDPOINTS)
     lines = logs.get("/openapi.json").json()["paths"]["/api/v1/jobs/{job_id}/logs"]
-    assert set(lines["get"]["responses"]["200"]["content"]) == {"application/json", "text/event-stream"}
+    assert set(lines["get"]["responses"]["200"]["content"]) == {"application/json", "text/event-stream", "text/plain"}
     assert set(lines["post"]["requestBody"]["content"]) == {"application/json", "application/x-ndjson"}

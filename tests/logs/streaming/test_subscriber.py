@@ -103,5 +103,5 @@ def test_no_bytes_are_no_chunk():
 
 
 def test_equal_wishes_are_one_view():
-    assert subscription(as_json=False, level=2, source="a") is subscription(as_json=False, level=2, source="a")
-    assert subscription(as_json=True, level=0, source=None) == Subscription(as_json=True, filter=Filter())
+    assert subscription(as_json=False, wanted=Filter(2, "a")) is subscription(as_json=False, wanted=Filter(2, "a"))
+    assert subscription(as_json=True, wanted=Filter()) == Subscription(as_json=True, filter=Filter())

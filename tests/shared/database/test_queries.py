@@ -7,7 +7,7 @@ import pytest
 
 from shared.database.connect import connection
 from shared.database.pagination import paginate
-from shared.database.queries import execute_many, get_or_404, tuples
+from shared.database.queries import get_or_404, tuples
 from shared.errors import NotFound
 from tests.support.databases import only_on
 
@@ -49,14 +49,16 @@ def test_rows_are_read_up_to_a_budget(opened, item, sizes, budget, read, cut, de
     assert ([tuple(row) for row in rows], was_cut) == (expected, cut)
 
 
-def test_a_statement_is_run_for_each_of_the_rows(opened, item):
+@pytest.mark.parametrize("count", [2, 250])
+def test_rows_that_are_there_are_updated(opened, item, count):
+    """Also one that comes twice: the last one counts."""
     with opened.atomic():
-        opened.insert_rows(item, ("text",), [("a",), ("b",)])
-    first, second = [number for (number,) in tuples(item.select(item.id).order_by(item.id))]
-    with opened.atomic():
-        statement = f"UPDATE item SET text = {opened.param} WHERE id = {opened.param}"
-        execute_many(opened, statement, [("c", first), ("d", second)])
-    assert [row.text for row in item.select().order_by(item.id)] == ["c", "d"]
+        opened.insert_rows(item, ("id", "text"), [(number, "old") for number in range(1, count)])
+        rows = [(number, f"new {number}") for number in range(1, count + 1)]
+        conflict = "ON CONFLICT (id) DO UPDATE SET text = excluded.text"
+        opened.insert_rows(item, ("id", "text"), [(1, "between"), *rows], conflict)
+    found = list(tuples(item.select(item.id, item.text).order_by(item.id)))
+    assert [tuple(row) for row in found] == rows
 
 
 def test_one_row_or_a_404(item):

@@ -6,7 +6,7 @@ import contextlib
 import http.client
 import ssl
 import threading
-from typing import BinaryIO, Callable, Mapping, NamedTuple, Tuple, TypeVar, Union
+from typing import BinaryIO, Callable, Iterator, Mapping, NamedTuple, Tuple, TypeVar, Union
 from urllib.parse import urlsplit
 
 SEND_BYTES = 1024 * 1024
@@ -79,6 +79,15 @@ class Connections:
             if self._kept.get(place) is not connection:
                 self._made.discard(connection)
                 connection.close()
+
+    @contextlib.contextmanager
+    def opened(self, url: str, headers: Mapping[str, str]) -> Iterator[http.client.HTTPResponse]:
+        """GET on a connection of its own, for a response that is read as it comes."""
+        connection = self._new(urlsplit(url)[:2])
+        try:
+            yield _ask(connection, "GET", url, None, headers)
+        finally:
+            connection.close()
 
     def _open(
         self, place: Place, method: str, url: str, body: Body, headers: Mapping[str, str]

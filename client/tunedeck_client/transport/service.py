@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import ssl
@@ -9,11 +10,11 @@ import threading
 import time
 from email.message import Message
 from email.utils import parsedate_to_datetime
-from typing import Any, Callable, Mapping, NamedTuple
+from typing import Any, Callable, Iterator, Mapping, NamedTuple
 from urllib.parse import urlsplit
 
 from tunedeck_client.errors import TunedeckError, Unreachable, refused
-from tunedeck_client.models.connections import Body, Connections
+from tunedeck_client.transport.connections import Body, Connections
 from tunedeck_client.version import __version__
 
 PATIENCE = 60.0  # s for which one request is repeated
@@ -134,6 +135,31 @@ class Service:
                 raise Stopped("stopped") from found
             pause = min(pause * 2, LONGEST_PAUSE)
 
+    @contextlib.contextmanager
+    def open(self, place: str, headers: Mapping[str, str]) -> Iterator[http.client.HTTPResponse]:
+        """GET a path once, for a response that is read as it comes. Raises Refused and Unreachable.
+
+        What breaks off while it is read raises OSError or HTTPException where it is read.
+        """
+        url = f"{self.url}{place}"
+        with contextlib.ExitStack() as stack:
+            try:
+                response = stack.enter_context(self._connections.opened(url, self._headers(url, headers)))
+                is_good = 200 <= response.status < 300
+                answer = None if is_good else read_answer(response)
+            except (OSError, http.client.HTTPException) as error:
+                raise Unreachable(f"{self.url} does not answer ({_reason(error)})") from error
+            if answer is not None:
+                raise self._refusal(answer, _seconds(answer.headers.get("Retry-After")))
+            yield response
+
+    def _headers(self, url: str, headers: Mapping[str, str]) -> dict[str, str]:
+        sent = {"User-Agent": f"tunedeck-client/{__version__}", **headers}
+        # A presigned link is its own proof, and S3 refuses a second one beside it.
+        if self._token and url.startswith(f"{self.url}/api/v1/"):
+            sent["Authorization"] = f"Bearer {self._token}"
+        return sent
+
     def _try(
         self,
         method: str,
@@ -145,10 +171,7 @@ class Service:
     ) -> tuple[Answer | TunedeckError, float | None]:
         """Return the answer, or an error and the seconds to wait before the next try (None: none)."""
         url = place if "://" in place else f"{self.url}{place}"
-        sent = {"User-Agent": f"tunedeck-client/{__version__}", **headers}
-        # A presigned link is its own proof, and S3 refuses a second one beside it.
-        if self._token and url.startswith(f"{self.url}/api/v1/"):
-            sent["Authorization"] = f"Bearer {self._token}"
+        sent = self._headers(url, headers)
 
         def read_success(response: http.client.HTTPResponse) -> Answer:
             is_good = 200 <= response.status < 300 or response.status in allowed

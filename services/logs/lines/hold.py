@@ -1,0 +1,42 @@
+"""The row of a job, held by whoever writes its log, and the error where that log was deleted."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from services.logs.tables import Job, database
+from shared.errors import Gone, NotFound
+from shared.timestamps import to_micros
+
+
+def log_deleted(job_id: int) -> Gone:
+    """Return the error of whatever asks for a log that was deleted."""
+    return Gone(f"The log of job {job_id} was deleted.")
+
+
+def require_log(job: Job) -> None:
+    """Raise Gone where the job's log was deleted."""
+    if job.log_expired_at is not None:
+        raise log_deleted(job.id)
+
+
+def hold_log(job_id: int) -> int:
+    """Lock the job's row until the transaction ends, and return its last line; raises NotFound or Gone.
+
+    This and the next in plain SQL: peewee takes longer to build such a statement than either database to run it.
+    """
+    query = f"SELECT last_line, log_expired_at FROM job WHERE id = {database.param}{database.row_lock}"
+    row = database.execute_sql(query, (job_id,)).fetchone()
+    if row is None:
+        raise NotFound(f"There is no job {job_id}.")
+    if row[1] is not None:
+        raise log_deleted(job_id)
+    return int(row[0])
+
+
+def note_heard(job_id: int, last_line: int) -> None:
+    """Set the job's last line and that its kernel lives; of a job that has ended the record stays as it is."""
+    mark = database.param
+    seen = f"CASE WHEN completed_at IS NULL THEN {mark} ELSE last_seen_at END"
+    statement = f"UPDATE job SET last_line = {mark}, last_seen_at = {seen} WHERE id = {mark}"
+    database.execute_sql(statement, (last_line, to_micros(datetime.now(UTC)), job_id))
