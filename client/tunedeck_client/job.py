@@ -76,10 +76,10 @@ class Job:
             return
         self._is_open = False
         atexit.unregister(self._end_late)
-        self._heartbeat.stop()
         if error is not None:
             self.handler.log_error(error)
         self.handler.flush()
+        self._heartbeat.stop()
         if self._ends_itself:
             if self.ended_as is None:
                 answer = self._claimed.end("completed" if error is None else "failed", error)
@@ -87,6 +87,7 @@ class Job:
                     say(f"job {self.job_id} could not be ended: {answer.status} {answer.reason}")
         else:
             self._claimed.claim()  # the last progress
+        self._heartbeat.has_ended()
         self.handler.close()
 
     def _note_end(self, status: str) -> None:

@@ -10,7 +10,7 @@ import time
 from types import FrameType
 
 from tunedeck_client.descriptors import can_read, read_some, write_all
-from tunedeck_client.lines.output import Line, OutputLines
+from tunedeck_client.lines.output import OutputLines
 from tunedeck_client.shipping.log_shipper import EXIT_TIMEOUT, LogShipper
 from tunedeck_client.version import __version__
 
@@ -56,7 +56,7 @@ class _Pipe:
                 signal.signal(number, _once)
         while True:
             if not can_read(0, self._output.due_in(time.monotonic())):
-                self._put(self._output.due(time.monotonic()))
+                self._shipper.put_output(self._output.due(time.monotonic()))
                 continue
             data = read_some(0)
             if data is None:
@@ -64,7 +64,7 @@ class _Pipe:
             if not data:
                 break
             self._take(data)
-        self._put(self._output.end(time.monotonic()))
+        self._shipper.put_output(self._output.end(time.monotonic()))
 
     def _take(self, data: bytes) -> None:
         if self._copy:
@@ -72,11 +72,7 @@ class _Pipe:
                 write_all(1, data)
             except OSError:
                 self._copy = False  # the reader is gone; the log goes on
-        self._put(self._output.feed(data, time.monotonic()))
-
-    def _put(self, lines: list[Line]) -> None:
-        for level, line in lines:
-            self._shipper.put(time.time(), level, line, wait=True)
+        self._shipper.put_output(self._output.feed(data, time.monotonic()))
 
 
 def _once(number: int, frame: FrameType | None) -> None:

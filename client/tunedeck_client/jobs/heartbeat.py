@@ -31,8 +31,16 @@ class Heartbeat:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread; the request in flight ends within its timeout, and nobody waits for it."""
+        """Claim no more, and tell of no end: it is ours."""
         self._stopping.set()
+
+    def has_ended(self) -> bool:
+        """Break off the request in flight and wait for the thread; False where it hangs in the system."""
+        self._stopping.set()
+        self._job.abort()
+        if self._thread.ident is not None:
+            self._thread.join(1.0)
+        return not self._thread.is_alive()
 
     def _run(self) -> None:
         while not self._stopping.wait(self._every_s):

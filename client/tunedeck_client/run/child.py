@@ -37,7 +37,7 @@ class Child:
         grace_s: float = GRACE_S,
     ) -> None:
         self._grace_s = grace_s
-        self._ending = threading.Lock()
+        self._ending = threading.RLock()  # a signal may come while the one before it is handled
         self._kill_at: float | None = None
         self.was_killed = False
         stdin, stdout, stderr = streams.child_ends

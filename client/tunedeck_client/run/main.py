@@ -8,13 +8,11 @@ import os
 import shlex
 import signal
 import tempfile
-import time
 from typing import Any, Callable, Iterator, Sequence
 
 from tunedeck_client.jobs.claimed_job import ClaimedJob
 from tunedeck_client.jobs.heartbeat import BEAT_EVERY_S, Heartbeat
 from tunedeck_client.jobs.job_api import JobApi
-from tunedeck_client.lines.output import Line
 from tunedeck_client.lines.text import say
 from tunedeck_client.run.child import GRACE_S, CannotStart, Child, reason_of
 from tunedeck_client.run.environment import child_environment
@@ -62,11 +60,11 @@ def main(
     except Refused as refusal:
         say(str(refusal))
         return 2
-    run = _Run(options, job, record, upload, end_timeout_s)
+    run = _Run(options, job, record, upload, beat_every_s=beat_every_s, end_timeout_s=end_timeout_s)
     earlier = LeftToReport(states, api, options.logs_url, options.logs_token)
     with _token_file(options.logs_token) as token_file:
-        code = run.watch_child(token_file, earlier, grace_s=grace_s, beat_every_s=beat_every_s)
-    if not run.has_ended:
+        code = run.watch_child(token_file, earlier, grace_s=grace_s)
+    if not (earlier.has_ended() & run.has_ended()):
         # A thread hangs in the system, inside of TLS perhaps: it must not see the interpreter end.
         os._exit(code)
     return code
@@ -79,6 +77,8 @@ class _Run:
         job: ClaimedJob,
         record: RunRecord | None,
         upload: Upload,
+        *,
+        beat_every_s: float,
         end_timeout_s: float,
     ) -> None:
         self._options = options
@@ -88,11 +88,9 @@ class _Run:
         self._end_timeout_s = end_timeout_s
         self._ended_as: str | None = None
         self._child: Child | None = None
-        self.has_ended = True
+        self._heartbeat = Heartbeat(job, self._ended_by_other, every_s=beat_every_s)
 
-    def watch_child(
-        self, token_file: str | None, earlier: LeftToReport, *, grace_s: float, beat_every_s: float
-    ) -> int:
+    def watch_child(self, token_file: str | None, earlier: LeftToReport, *, grace_s: float) -> int:
         """Start the command, watch it, and report its end."""
         options, streams = self._options, Streams()
         signals = Signals(streams)
@@ -111,28 +109,18 @@ class _Run:
             streams.restore()
             self._start_shipper()
             say(str(cannot))
-            signals.child_ended()
-            return self._end(cannot.code, str(cannot), self._end_timeout_s)
+            return self._end(signals, cannot.code, str(cannot))
         signals.child_started(self._child)
         streams.started()
         self._start_shipper()
-        heartbeat = Heartbeat(self._job, self._ended_by_other, every_s=beat_every_s)
-        heartbeat.start()
+        self._heartbeat.start()
         earlier.start()
         try:
-            code = watch(self._child, streams, signals.wakes, self._put)
+            code = watch(self._child, streams, signals.wakes, self._shipper.put_output)
         finally:
             streams.restore()
         self._child.wait_group()
-        try:
-            signals.child_ended()
-            exit_code, error = self._judge(signals, code)
-            # Who tells a run to end kills it soon: what the service does not take at once is the next run's.
-            timeout_s = self._end_timeout_s if signals.ended_by is None else INTERRUPTED_TIMEOUT_S
-            return self._end(exit_code, error, timeout_s)
-        finally:
-            heartbeat.stop()
-            earlier.stop()
+        return self._end(signals, *self._judge(signals, code))
 
     def _start_shipper(self) -> None:
         options, record, job_id = self._options, self._record, self._job.job_id
@@ -162,10 +150,6 @@ class _Run:
         else:
             say(f"job {self._job.job_id} was ended as {status} by somebody else; the command runs on")
 
-    def _put(self, lines: list[Line]) -> None:
-        for level, line in lines:
-            self._shipper.put(time.time(), level, line, wait=True)
-
     def _judge(self, signals: Signals, code: int) -> tuple[int, str | None]:
         """Return our exit code, and why the job has failed, if it has."""
         was_killed = self._child is not None and self._child.was_killed
@@ -176,22 +160,26 @@ class _Run:
             return 128 + signal.SIGTERM, f"the job was cancelled, the command told to end{late}"
         return code if code >= 0 else 128 - code, reason_of(code)
 
-    def _end(self, exit_code: int, error: str | None, timeout_s: float) -> int:
-        if exit_code == 0 and self._options.upload is not None:
-            try:
-                error = self._upload_model()
-                exit_code = 1 if error else 0
-            except Interrupted as interrupted:
-                exit_code, error = 128 + interrupted.number, f"the upload was interrupted by {interrupted}"
-                timeout_s = INTERRUPTED_TIMEOUT_S
-        if error is not None:
-            self._put([("error", f"tunedeck run: {error}")])
-        end = {"status": "completed" if error is None else "failed", "error": error}
+    def has_ended(self) -> bool:
+        """End our threads; False where one hangs in the system."""
+        return self._shipper.close(0.0) & self._heartbeat.has_ended()
+
+    def _end(self, signals: Signals, exit_code: int, error: str | None) -> int:
+        # Who tells a run to end kills it soon: what the service does not take at once is the next run's.
+        timeout_s = self._end_timeout_s if signals.ended_by is None else INTERRUPTED_TIMEOUT_S
         try:
-            self._report(end, timeout_s)
+            signals.child_ended()
+            if exit_code == 0 and self._options.upload is not None:
+                try:
+                    error = self._upload_model()
+                    exit_code = 1 if error else 0
+                except Interrupted as interrupted:
+                    exit_code, timeout_s = 128 + interrupted.number, INTERRUPTED_TIMEOUT_S
+                    error = f"the upload was interrupted by {interrupted}"
+            self._report(error, timeout_s)
         except Interrupted:
             say("the job's end is not reported yet; the next `tunedeck run` on this machine does it")
-            self.has_ended = self._shipper.close(0.0)
+        signals.restore()
         return exit_code
 
     def _upload_model(self) -> str | None:
@@ -212,23 +200,27 @@ class _Run:
             why = f"the model was not uploaded: {error}"
             say(f"{why}. To send it: tunedeck push {shlex.quote(options.upload)} --job {self._job.job_id}")
             return why
-        self._put([("info", f"tunedeck run: {options.upload} is model {model.get('ID')} now")])
+        self._shipper.put_output([("info", f"tunedeck run: {options.upload} is model {model.get('ID')} now")])
         return None
 
-    def _report(self, end: dict[str, Any], timeout_s: float) -> None:
+    def _report(self, error: str | None, timeout_s: float) -> None:
         """Send what is left of the log, then the end; what cannot be sent stays on disk."""
+        end = {"status": "completed" if error is None else "failed", "error": error}
         if self._record is not None:
             self._record.write(end=end)
+        if error is not None:
+            self._shipper.put_output([("error", f"tunedeck run: {error}")])
+        self._heartbeat.stop()
         is_created = self._job.job_id is not None
         is_sent = is_created and self._shipper.drain(timeout_s)
         # One more try where the service took no line all the time: the end does not wait for it once more.
         can_wait = is_sent or not is_created
         is_told = self._ended_as is not None or report_end(self._job, end, timeout_s if can_wait else 0.0)
         is_sent = is_sent or (is_told and self._shipper.drain(timeout_s))
-        self.has_ended = self._shipper.close(0.0)
         if self._record is None:
             return
         if is_told and is_sent:
+            self._shipper.close(0.0)
             self._record.delete()
         elif not is_told:
             say("the job's end is not reported yet; the next `tunedeck run` on this machine does it")

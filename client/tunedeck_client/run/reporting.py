@@ -58,10 +58,12 @@ class LeftToReport:
     def start(self) -> None:
         self._thread.start()
 
-    def stop(self) -> None:
+    def has_ended(self) -> bool:
         """Give it the moment that it takes where the service answers; what is left then is the next run's."""
         self._stopping.set()
-        self._thread.join(LEFT_TIMEOUT_S)
+        if self._thread.ident is not None:
+            self._thread.join(LEFT_TIMEOUT_S)
+        return not self._thread.is_alive()
 
     def _run(self) -> None:
         while not report_left(*self._service, LEFT_TIMEOUT_S):
@@ -98,7 +100,10 @@ def _report_record(
         key=content["key"],
     )
     job.on_created = lambda job_id: record.write(job=job_id)
-    job.claim()
+    answer = job.claim()
+    if answer.status == 0 or answer.status >= 500:
+        record.release()
+        return False
     end = content["end"] or if_killed
     told = job.job_id is not None and _send_lines(record, job.job_id, url, token, timeout_s)
     if told and (end is None or report_end(job, end, timeout_s)):

@@ -56,6 +56,12 @@ class Signals:
     def child_ended(self) -> None:
         self._child_has_ended = True
 
+    def restore(self) -> None:
+        """Let a further signal end us at once."""
+        for number in _PASSED_ON + _ENDING:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, signal.SIG_DFL)
+
     def _take(self, number: int, frame: FrameType | None) -> None:
         if number == signal.SIGWINCH:
             self._streams.resize()

@@ -54,7 +54,8 @@ class LogShipper:
         patience: float = PATIENCE,
         exit_timeout: float = EXIT_TIMEOUT,
     ) -> None:
-        if job_id is not None and (isinstance(job_id, bool) or not isinstance(job_id, int) or job_id < 1):
+        is_number = isinstance(job_id, int) and not isinstance(job_id, bool) and job_id >= 1
+        if not is_number and (job_id is not None or folder is None):
             raise ValueError(f"job_id must be an integer from 1 on, not {job_id!r}")
         self.destination = (job_id or 0, url.rstrip("/"))
         self._source = clean(source)[:255] or "kernel"
@@ -131,16 +132,27 @@ class LogShipper:
         """How many lines were lost so far."""
         return self._lost_by_earlier + (self._spool.lost if self._spool else 0)
 
-    def put(self, created: float, level: str, message: str, *, wait: bool = False) -> None:
-        """Queue a line with its Unix time. Not thread-safe: `logging.Handler` holds its lock around it.
-
-        With `wait` it waits for room on the disk and, while the service takes lines, in the spool.
-        """
-        spool = self._spool or self._start()
-        self._queue.put(created, level, message, wait=wait)
+    def put(self, created: float, level: str, message: str) -> None:
+        """Queue a line with its Unix time. Not thread-safe: `logging.Handler` holds its lock around it."""
+        if self._spool is None:
+            self._start()
+        self._queue.put(created, level, message)
         if not self._threads:
             self._drain()  # no thread could be started: write to the spool here
-        elif wait and not spool.has_room():
+
+    def put_output(self, lines: list[tuple[str, str]]) -> None:
+        """Queue lines, each its level and its text, as of now, and wait for room for more.
+
+        That is on the disk and, while the service takes lines, in the spool.
+        """
+        if not lines:
+            return
+        spool, now = self._spool or self._start(), time.time()
+        for level, line in lines:
+            self._queue.put(now, level, line, wait=True)
+        if not self._threads:
+            self._drain()
+        elif not spool.has_room():
             self._wait_for_room(spool)
 
     def put_values(self, created: float, step: int, values: dict[str, float]) -> None:
