@@ -82,7 +82,7 @@ bench-evaluations: $(VENV)/test.stamp ## benchmarks of the evaluation worker
 # Ratios to S3 itself, to minio-py, to a socket copy in Python and to MLflow (installed by the run, into .data/bench);
 # needs wrk and curl, and a quiet machine.
 bench-models: $(VENV)/test.stamp ## benchmarks of the models service
-	for name in downloads download_costs mlflow_proxy uploads listing; do $(BIN)/python -m bench.$$name || exit 1; done
+	for name in downloads download_costs mlflow_proxy uploads push_pull listing; do $(BIN)/python -m bench.$$name || exit 1; done
 
 # The files name no index. Needs uv.
 lock: ## pin every requirement with its hashes
@@ -90,6 +90,8 @@ lock: ## pin every requirement with its hashes
 		uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 			--no-header --no-annotate requirements/$$name.in -o requirements/$$name.txt || exit 1; \
 	done
+	uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header --no-annotate \
+		tests/foreign/training_clients.in -o tests/foreign/training_clients.txt
 
 clean: ## remove the virtual environment and all state
 	rm -rf $(VENV) .data

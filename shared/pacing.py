@@ -21,9 +21,9 @@ def yield_turn() -> None:
     gevent.sleep(_AT_ONCE_S)
 
 
-def yielding(items: Iterable[Item]) -> Iterator[Item]:
-    """Yield the items, with a turn for others after each ITEMS_A_TURN."""
+def yielding(items: Iterable[Item], a_turn: int = ITEMS_A_TURN) -> Iterator[Item]:
+    """Yield the items, with a turn for others after each ``a_turn`` of them."""
     for number, item in enumerate(items, start=1):
-        if number % ITEMS_A_TURN == 0:
+        if number % a_turn == 0:
             yield_turn()
         yield item

@@ -9,7 +9,7 @@ from flask import Flask, Response
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from services.logs import telemetry
-from services.logs.api import jobs, lines, metrics
+from services.logs.api import jobs, kubeflow, lines, metrics, mlflow, otlp
 from services.logs.lines.idempotency_keys import KeySweep
 from services.logs.lines.ingest import Ingest
 from services.logs.settings import Settings
@@ -32,7 +32,7 @@ def create_app(settings: Settings | None = None, *, notifier: Notifier | None = 
     database.initialize(open_database(settings.database_url))
     app = create_service(
         "Tunedeck logs",
-        [jobs.blp, lines.blp, metrics.blp],
+        [jobs.blp, lines.blp, metrics.blp, mlflow.blp, kubeflow.blp, otlp.blp],
         checks={"database": lambda: require_migrated(database, MIGRATIONS), "redis": notifier.ping},
     )
     app.add_url_rule("/metrics", view_func=_show_metrics)

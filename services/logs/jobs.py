@@ -87,6 +87,27 @@ def move_job(job_id: int, status: str, kernel: str | None, **told: Any) -> Job:
         return job
 
 
+@connected
+def follow_run(job_id: int, kernel: str, status: str | None, name: str | None) -> Job:
+    """Move a job to the status that its training reports of itself, and return it as it is then.
+
+    A pending job is claimed for ``kernel``. One that another kernel holds, whose word counts, or that has ended
+    already stays as it is: no error, for the training is to go on. ``name`` names a job that has no name.
+    """
+    with database.atomic():
+        job: Job = get_or_404(database.lock_rows(Job.select().where(Job.id == job_id)), f"job {job_id}")
+        if job.status != "pending" and (job.completed_at is not None or job.kernel != kernel):
+            return job
+        told = {"name": name} if name is not None and job.name is None else {}
+        if job.status == "pending" and status in ("running", "completed"):
+            _enter(job, "running", kernel, told)
+        if status in TERMINAL:
+            _enter(job, status, kernel, told)
+        else:
+            _hear(job, told)
+        return job
+
+
 def _hear(job: Job, told: dict[str, Any]) -> None:
     """Note that a job's kernel lives, and what it says."""
     job.last_seen_at = datetime.now(UTC)
@@ -104,6 +125,12 @@ def _enter(job: Job, status: str, kernel: str | None, told: dict[str, Any]) -> N
     job.status = status
     job.kernel = job.kernel or kernel
     _hear(job, told)
+
+
+@connected
+def set_progress(job_id: int, progress: float) -> None:
+    """Set the progress of a job that has not ended, from 0 to 1."""
+    Job.update(progress=progress).where(Job.id == job_id, Job.completed_at.is_null()).execute()
 
 
 @connected

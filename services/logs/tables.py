@@ -101,6 +101,28 @@ class Metric(_Table):
         primary_key = CompositeKey("job_id", "source", "name", "step")
 
 
+class Parameter(_Table):
+    """A parameter of a job's training, as the training reported it: text, like the values of all parameters."""
+
+    job_id = BigIntegerField()
+    name = CharField()
+    value = TextField()
+
+    class Meta:
+        primary_key = CompositeKey("job_id", "name")
+
+
+class Tag(_Table):
+    """A tag that a job's training set."""
+
+    job_id = BigIntegerField()
+    name = CharField()
+    value = TextField()
+
+    class Meta:
+        primary_key = CompositeKey("job_id", "name")
+
+
 class IdempotencyKey(_Table):
     """A key, and what was stored under it, so that a repeat gets the first answer and adds nothing."""
 

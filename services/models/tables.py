@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import peewee
-from peewee import BigAutoField, BigIntegerField, CharField, CompositeKey, DatabaseProxy, TextField
+from peewee import BigAutoField, BigIntegerField, BooleanField, CharField, CompositeKey, DatabaseProxy, TextField
 
 from shared.database.connect import connected_to
 from shared.database.fields import JSONField, TimeField
@@ -113,4 +113,7 @@ class Hold(_Table):
 
     id = BigAutoField()
     model_id = BigIntegerField()
+    path = TextField(null=True)
+    exclusive = BooleanField(default=False)
+    """Whether nobody else may change the file meanwhile: the change is to what its sender knows."""
     held_until = TimeField()

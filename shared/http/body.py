@@ -10,12 +10,11 @@ from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]
 from webargs.flaskparser import FlaskParser
 
 from shared.errors import BadRequest, TooLarge, Unprocessable, UnsupportedMediaType
-from shared.http import strict_json
 from shared.http.fields import unprocessable
 
 
 class StrictParser(FlaskParser):
-    """Reads JSON bodies with ``strict_json``, and answers in the one error shape."""
+    """Reads JSON bodies as their schema decodes them, and answers in the one error shape."""
 
     # What becomes of unknown parameters is each schema's to say.
     DEFAULT_UNKNOWN_BY_LOCATION: ClassVar[dict[str, str | None]] = {
@@ -33,7 +32,7 @@ class StrictParser(FlaskParser):
 
     def load_json(self, req: Any, schema: Any) -> Any:
         require_json()
-        return strict_json.loads(read_body(schema.body_limit))
+        return schema.decode(read_body(schema.body_limit))
 
     def handle_error(self, error: ma.ValidationError, *args: Any, **kwargs: Any) -> NoReturn:
         by_location: Any = error.messages

@@ -11,6 +11,7 @@ import marshmallow as ma
 from marshmallow import validate
 
 from shared.errors import Unprocessable
+from shared.http import strict_json
 from shared.http.strict_json import text_problem
 from shared.timestamps import format_time, parse_time
 
@@ -21,6 +22,7 @@ class BodySchema(ma.Schema):
     """A JSON body: unknown fields are refused, and so are more than ``body_limit`` bytes."""
 
     body_limit: ClassVar[int] = 2**20
+    decode = staticmethod(strict_json.loads)
 
     class Meta:
         unknown = ma.RAISE
@@ -37,6 +39,7 @@ class UpdateSchema(ma.Schema):
     """A PUT body: the fields that may change. The record's other fields pass here and go to ``only_changes``."""
 
     body_limit: ClassVar[int] = 2**20
+    decode = staticmethod(strict_json.loads)
 
     class Meta:
         unknown = ma.INCLUDE

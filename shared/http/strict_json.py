@@ -31,6 +31,18 @@ def loads(raw: bytes) -> Any:
     return _storable(_decode(raw), raw)
 
 
+def loads_non_finite(raw: bytes) -> Any:
+    """As ``loads``, and takes the bare NaN, Infinity and -Infinity that Python's json writes, as floats."""
+    try:
+        return loads(raw)
+    except BadRequest:
+        if _not_finite(raw) is None:
+            raise
+    value = json.loads(raw, parse_int=lambda digits: int(digits) if len(digits) < 20 else float(digits))
+    _refuse_unstorable_text(value)  # this decoder takes surrogates in their bytes, too
+    return value
+
+
 def loads_lines(raw: bytes, most: int) -> list[Any]:
     """Return the values of a JSON Lines text, blank lines left out; as ``loads``, errors with a line's number.
 

@@ -179,6 +179,8 @@ class Bucket:
                         sent[-_PARTS_AT_ONCE][0].result()
                     part = _read_part(data)
             return self.complete_upload(key, upload_id, [(etag.result(), checksum) for etag, checksum in sent])
+        except urllib3.exceptions.ReadTimeoutError:
+            raise  # the abort would hang, too; it is left to whoever expires uploads
         except Exception:
             self.client.abort_upload(self.name, key, upload_id)
             raise

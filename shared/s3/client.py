@@ -24,9 +24,8 @@ from minio.signer import presign_v4
 _NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 _CONNECT_TIMEOUT_S = 3
 READ_TIMEOUT_S = 10
-"""Without a byte of an answer to a GET or HEAD; what hangs is known after it."""
-_WRITE_TIMEOUT_S = 60
-"""A store takes its time over a part, or to put ten thousand together."""
+"""Without a byte of an answer; what hangs is known after it. A store that takes longer to put ten thousand parts
+together does so all the same, and the request is repeated."""
 
 _POOL_SIZE = 320
 """Of idle connections: 64 downloads, each with four small files ahead of the one that it sends."""
@@ -80,7 +79,7 @@ def connect(settings: S3Settings, *, read_timeout_s: float = READ_TIMEOUT_S) -> 
         secret_key=settings.s3_secret_key,
         region=settings.s3_region,
         secure=endpoint.scheme == "https",
-        http_client=_Connections(
+        http_client=urllib3.PoolManager(
             maxsize=_POOL_SIZE,
             block=False,
             timeout=urllib3.Timeout(connect=_CONNECT_TIMEOUT_S, read=read_timeout_s),
@@ -98,17 +97,6 @@ class _Retry(urllib3.Retry):
         if isinstance(error, urllib3.exceptions.ReadTimeoutError):
             raise error
         return super().increment(method, url, response, error, **where)
-
-
-class _Connections(urllib3.PoolManager):
-    """Connections on which a write is waited for longer than a read."""
-
-    def urlopen(  # type: ignore[override]
-        self, method: str, url: str, redirect: bool = True, **kwargs: Any
-    ) -> urllib3.BaseHTTPResponse:
-        if method not in ("GET", "HEAD"):
-            kwargs.setdefault("timeout", urllib3.Timeout(connect=_CONNECT_TIMEOUT_S, read=_WRITE_TIMEOUT_S))
-        return super().urlopen(method, url, redirect, **kwargs)
 
 
 class S3Client(Minio):

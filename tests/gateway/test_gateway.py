@@ -19,20 +19,38 @@ ALLOWED = "http://console.example"
 
 
 @pytest.fixture(scope="module")
-def gateway(start, logs, store_server, tmp_path_factory):
+def gateway(start_gateway, logs):
+    return start_gateway(logs.url.removeprefix("http://"))
+
+
+@pytest.fixture(scope="module")
+def gateway_to_nobody(start_gateway):
+    return start_gateway(f"127.0.0.1:{free_port()}")
+
+
+@pytest.fixture(scope="module")
+def start_gateway(start, logs, store_server, tmp_path_factory):
+    """Start a gateway in front of a logs service, and return its client."""
+
+    def start_gateway(logs_upstream):
+        return type(logs)(_start_gateway(start, logs_upstream, store_server, tmp_path_factory.mktemp("gateway")))
+
+    return start_gateway
+
+
+def _start_gateway(start, logs_upstream, store_server, folder):
     port = free_port()
     nobody = f"127.0.0.1:{free_port()}"
     environ = {
-        "LOGS_UPSTREAM": logs.url.removeprefix("http://"),
+        "LOGS_UPSTREAM": logs_upstream,
         "MODELS_UPSTREAM": nobody,
         "EVALUATIONS_UPSTREAM": nobody,
         "S3_UPSTREAM": store_server.endpoint,
         "CORS_ORIGINS": f"http://other.example, {ALLOWED}",
         "UPSTREAM_PATIENCE": "300ms",
     }
-    folder = tmp_path_factory.mktemp("gateway")
     start(parts.caddy(os.environ.get("CADDY_BIN"), folder, gateway_hosts(None), port, environ, ()))
-    return type(logs)(f"http://localhost:{port}")
+    return f"http://localhost:{port}"
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +77,14 @@ def test_it_passes_requests_to_the_service(gateway, logs):
     assert "Server" not in job.headers
 
 
+def test_it_passes_mlflow_s_requests_to_the_logs_service(gateway, logs):
+    api = "/mlflow/api/2.0/mlflow"
+    run = gateway.post(f"{api}/runs/create", json={"run_name": "by the gateway"}).json()["run"]["info"]["run_id"]
+
+    assert logs.get(f"/api/v1/jobs/{run}").json()["name"] == "by the gateway"
+    assert gateway.get(f"{api}/runs/search").json()["error_code"] == "ENDPOINT_NOT_FOUND"
+
+
 def test_it_answers_unknown_paths_in_the_one_error_shape(gateway):
     for path in ("/", "/api/v1", "/api/v1/nothing", "/api/v2/jobs", "/healthz", "/readyz", "/openapi.json"):
         answer = gateway.get(path)
@@ -70,6 +96,13 @@ def test_it_answers_unknown_paths_in_the_one_error_shape(gateway):
 def test_it_keeps_a_request_id_that_is_plain_and_replaces_others(gateway):
     assert gateway.get("/api/v1/jobs", headers={"X-Request-ID": "my-id.1"}).headers["X-Request-ID"] == "my-id.1"
     assert gateway.get("/api/v1/jobs", headers={"X-Request-ID": "a b"}).headers["X-Request-ID"] != "a b"
+
+
+def test_it_tells_mlflow_in_its_own_words_that_the_service_is_away(gateway_to_nobody):
+    answer = gateway_to_nobody.get("/mlflow/api/2.0/mlflow/runs/get?run_id=1")
+
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    assert answer.json()["error_code"] == "TEMPORARILY_UNAVAILABLE"
 
 
 def test_it_answers_503_for_a_service_that_is_away(gateway):

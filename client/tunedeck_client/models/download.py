@@ -22,6 +22,9 @@ from tunedeck_client.transport.service import PATIENCE, Answer, Service, Stopped
 PAGE = 100
 POLL_S = 0.5
 CHECKSUMS_WITHIN_S = 3600.0
+PIECE_BYTES = 128 * 1024
+"""Is received, hashed and written while it is in a core's cache."""
+
 SUMS = "SHA256SUMS"
 
 OnProgress = Callable[[str, int, int], None]
@@ -115,8 +118,8 @@ class _Download:
                 raise BadFolder(f"{targets[file.path]} is there already and differs from the model's")
             return []
 
-        TaskPool(self._service.stop).run([functools.partial(compare, file) for file in files])
-        TaskPool(self._service.stop).run(
+        TaskPool(self._service.abort).run([functools.partial(compare, file) for file in files])
+        TaskPool(self._service.abort).run(
             [
                 functools.partial(self._fetch_file, file, targets[file.path], suffix)
                 for file in sorted(missing)
@@ -248,7 +251,7 @@ class _Download:
             part.restart()
         elif not response.headers.get("Content-Range", "").startswith(f"bytes {part.size}-"):
             raise http.client.HTTPException("another range than was asked for")
-        buffer = memoryview(bytearray(READ_BYTES))
+        buffer = memoryview(bytearray(PIECE_BYTES))
         count = response.readinto(buffer)
         while count:
             part.append(buffer[:count])

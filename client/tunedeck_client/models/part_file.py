@@ -90,10 +90,14 @@ class PartFile:
 
     def finish(self) -> None:
         """Give the file its name."""
+        if sys.platform == "win32":
+            self._file.close()  # Windows renames no open file
         self._do(lambda: os.replace(self._path, self.target))
 
     def remove(self) -> None:
         """Remove what is there: it is of no use."""
+        if sys.platform == "win32":
+            self._file.close()
         with contextlib.suppress(OSError):
             os.unlink(self._path)
 

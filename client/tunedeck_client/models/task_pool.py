@@ -1,9 +1,10 @@
-"""Runs tasks some at once: a task's follow-ups come before tasks that wait, and the first error ends all."""
+"""Runs tasks some at once: a task's follow-ups come before those that wait, and the first error ends all."""
 
 from __future__ import annotations
 
-import threading
+import time
 from collections import deque
+from threading import Condition, Thread
 from typing import Any, Callable, Iterable
 
 WORKERS = 4
@@ -14,42 +15,43 @@ Task = Callable[[], Iterable[Any]]
 
 
 class TaskPool:
-    """Runs tasks in daemon threads; `stop` is set once an error, or Ctrl-C, ends the run early."""
+    """Runs tasks in daemon threads; `abort` breaks off those that run once an error, or Ctrl-C, ends all."""
 
-    def __init__(self, stop: threading.Event, workers: int = WORKERS) -> None:
-        self._stop = stop
+    def __init__(self, abort: Callable[[], None], workers: int = WORKERS) -> None:
+        self._abort = abort
         self._workers = workers
         self._tasks: deque[Task] = deque()
         self._running = 0
         self._error: BaseException | None = None
-        self._changed = threading.Condition()
+        self._changed = Condition()
 
     def run(self, tasks: Iterable[Task]) -> None:
         """Run all tasks and their follow-ups, then return; raise the first error of any."""
         self._tasks.extend(tasks)
-        threads = [threading.Thread(target=self._work, daemon=True) for _ in range(self._workers)]
+        threads = [Thread(target=self._work, daemon=True) for _ in range(self._workers)]
         try:
             for thread in threads:
                 thread.start()
             with self._changed:
                 while self._error is None and (self._tasks or self._running):
                     self._changed.wait()
-        except BaseException:
-            self._end()
-            raise
-        self._end()
-        for thread in threads:
-            thread.join(JOIN_WITHIN_S)
+        finally:
+            self._end(threads)
         if self._error is not None:
             raise self._error
 
-    def _end(self) -> None:
+    def _end(self, threads: list[Thread]) -> None:
         with self._changed:
-            if self._error is not None or self._tasks or self._running:
-                self._stop.set()
+            is_early = bool(self._tasks or self._running)
             self._tasks.clear()
             self._workers = 0
             self._changed.notify_all()
+        if is_early:
+            self._abort()
+        deadline = time.monotonic() + JOIN_WITHIN_S
+        for thread in threads:
+            if thread.is_alive():
+                thread.join(max(deadline - time.monotonic(), 0))
 
     def _work(self) -> None:
         while True:

@@ -83,7 +83,10 @@ class _Upload:
         if finished is not None:
             return finished
         self._clear(files)
-        TaskPool(self._service.stop).run([functools.partial(self._send_file, file) for file in files])
+        TaskPool(self._service.abort).run([functools.partial(self._send_file, file) for file in files])
+        self._delete_uploads(
+            set()
+        )  # one whose answer was lost was begun twice, and would keep the model open
         ready = self._service.call("PUT", self._model, {"status": "ready"})
         self._state.forget()
         return ready
@@ -111,16 +114,17 @@ class _Upload:
     def _clear(self, files: list[LocalFile]) -> None:
         """Find what an earlier try left, and remove what of it is not to be in the model."""
         wanted = {file.path for file in files}
-        for upload in self._pages("uploads"):
-            known = self._state.uploads.get(upload["path"], [None])[0]
-            is_ours = upload["path"] in wanted and known == upload["upload_id"]
-            if upload["status"] == "open" and not is_ours:
-                self._delete(f"uploads/{upload['upload_id']}")
+        self._delete_uploads({known[0] for path, known in self._state.uploads.items() if path in wanted})
         for found in self._pages("files"):
             if found["path"] in wanted:
                 self._there[found["path"]] = found
             else:
                 self._delete(f"files/{quote(found['path'])}")
+
+    def _delete_uploads(self, kept: set[int]) -> None:
+        for upload in self._pages("uploads"):
+            if upload["status"] == "open" and upload["upload_id"] not in kept:
+                self._delete(f"uploads/{upload['upload_id']}")
 
     def _pages(self, what: str) -> Iterator[dict[str, Any]]:
         found: list[dict[str, Any]] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import socket
 import ssl
 import threading
 from typing import BinaryIO, Callable, Iterator, Mapping, NamedTuple, Tuple, TypeVar, Union
@@ -42,7 +43,8 @@ class Connections:
     def __init__(self, timeout: float) -> None:
         self._timeout = timeout
         self._of_thread = threading.local()
-        self._made: set[http.client.HTTPConnection] = set()
+        # The sockets beside their connections, which let go of them when the response is the last.
+        self._made: dict[http.client.HTTPConnection, socket.socket] = {}
 
     @property
     def _kept(self) -> dict[Place, http.client.HTTPConnection]:
@@ -51,8 +53,14 @@ class Connections:
         kept: dict[Place, http.client.HTTPConnection] = self._of_thread.kept
         return kept
 
+    def abort(self) -> None:
+        """Break off what is in flight in any thread, which raises OSError or HTTPException there."""
+        for made in list(self._made.values()):
+            with contextlib.suppress(OSError):
+                made.shutdown(socket.SHUT_RDWR)
+
     def close(self) -> None:
-        """Close all that are kept; call it once no other thread uses them."""
+        """Close all; call it once no other thread uses them."""
         for connection in list(self._made):
             connection.close()
         self._made.clear()
@@ -73,21 +81,19 @@ class Connections:
             found = read(response)
             if response.isclosed() and not response.will_close:
                 self._kept[place] = connection
-                self._made.add(connection)
             return found
         finally:
             if self._kept.get(place) is not connection:
-                self._made.discard(connection)
-                connection.close()
+                self._close(connection)
 
     @contextlib.contextmanager
     def opened(self, url: str, headers: Mapping[str, str]) -> Iterator[http.client.HTTPResponse]:
         """GET on a connection of its own, for a response that is read as it comes."""
         connection = self._new(urlsplit(url)[:2])
         try:
-            yield _ask(connection, "GET", url, None, headers)
+            yield self._ask(connection, "GET", url, None, headers)
         finally:
-            connection.close()
+            self._close(connection)
 
     def _open(
         self, place: Place, method: str, url: str, body: Body, headers: Mapping[str, str]
@@ -95,29 +101,41 @@ class Connections:
         kept = self._kept.pop(place, None)
         if kept is not None:
             with contextlib.suppress(*_LOST):  # closed since the last request, which says nothing of the next
-                return kept, _ask(kept, method, url, body, headers)
-            self._made.discard(kept)
+                return kept, self._ask(kept, method, url, body, headers)
         connection = self._new(place)
-        return connection, _ask(connection, method, url, body, headers)
+        return connection, self._ask(connection, method, url, body, headers)
+
+    def _ask(
+        self,
+        connection: http.client.HTTPConnection,
+        method: str,
+        url: str,
+        body: Body,
+        headers: Mapping[str, str],
+    ) -> http.client.HTTPResponse:
+        try:
+            _send(connection, method, url, body, headers)
+            return connection.getresponse()
+        except BaseException:
+            self._close(connection)
+            raise
 
     def _new(self, place: Place) -> http.client.HTTPConnection:
         scheme, host = place
         if scheme == "https":
-            return http.client.HTTPSConnection(
-                host, timeout=self._timeout, context=ssl.create_default_context()
+            context = ssl.create_default_context()
+            connection: http.client.HTTPConnection = http.client.HTTPSConnection(
+                host, timeout=self._timeout, context=context
             )
-        return http.client.HTTPConnection(host, timeout=self._timeout)
+        else:
+            connection = http.client.HTTPConnection(host, timeout=self._timeout)
+        connection.connect()
+        self._made[connection] = connection.sock
+        return connection
 
-
-def _ask(
-    connection: http.client.HTTPConnection, method: str, url: str, body: Body, headers: Mapping[str, str]
-) -> http.client.HTTPResponse:
-    try:
-        _send(connection, method, url, body, headers)
-        return connection.getresponse()
-    except BaseException:
+    def _close(self, connection: http.client.HTTPConnection) -> None:
+        self._made.pop(connection, None)
         connection.close()
-        raise
 
 
 def _send(

@@ -83,6 +83,11 @@ class Service:
         self._patience = patience
         self._connections = Connections(timeout)
 
+    def abort(self) -> None:
+        """Break off all requests in all threads, and each later one."""
+        self.stop.set()
+        self._connections.abort()
+
     def close(self) -> None:
         """Close the connections that are kept for the next request."""
         self._connections.close()

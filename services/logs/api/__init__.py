@@ -1,1 +1,1 @@
-"""The HTTP endpoints of jobs and log lines."""
+"""The HTTP endpoints of jobs, log lines and metrics, and those of other tools' protocols."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from typing import Any
 
 from flask import Response
@@ -57,23 +56,16 @@ def _show_series(curve: Series) -> dict[str, Any]:
         "last_step": curve.last.step,
         "min": curve.smallest,
         "max": curve.largest,
-        "last": _show_value(curve.last.value),
+        "last": points.json_value(curve.last.value),
         "points": [_show_point(point) for point in curve.points],
     }
 
 
 def show_sparkline(curve: Series) -> dict[str, Any]:
     """Return what a list of jobs shows of a metric."""
-    return {"last": _show_value(curve.last.value), "points": [_show_point(point) for point in curve.points]}
+    return {"last": points.json_value(curve.last.value), "points": [_show_point(point) for point in curve.points]}
 
 
 def _show_point(point: Point) -> list[Any]:
     moment = from_micros(point.timestamp).replace(tzinfo=None).isoformat() + "Z"
-    return [point.step, _show_value(point.value), moment, point.line]
-
-
-def _show_value(value: float) -> float | str:
-    """JSON has no NaN and no Infinity: they are the strings of these names."""
-    if math.isfinite(value):
-        return value
-    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    return [point.step, points.json_value(point.value), moment, point.line]

@@ -1,11 +1,11 @@
-"""Deletes a job's lines, and the metrics that they say: the log is gone at once, its rows in short slices."""
+"""Deletes a job's lines, and what its training reported: the log is gone at once, its rows in short slices."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 
 from services.logs.lines.hold import log_deleted
-from services.logs.tables import IdempotencyKey, Job, Line, Metric, connected, database
+from services.logs.tables import IdempotencyKey, Job, Line, Metric, Parameter, Tag, connected, database
 from shared.database.queries import get_or_404
 from shared.pacing import yield_turn
 
@@ -32,7 +32,7 @@ def _expire(job_id: int) -> bool:
         if not was_expired:
             job.log_expired_at = datetime.now(UTC)
             job.save()
-            for table in (IdempotencyKey, Metric):
+            for table in (IdempotencyKey, Metric, Parameter, Tag):
                 table.delete().where(table.job_id == job_id).execute()
         return was_expired
 

@@ -70,13 +70,16 @@ class NewBatch:
 def read_batch(raw: bytes, media_type: str, encoding: str, *, lenient: bool = False) -> NewBatch:
     """Return the lines of a POST's body; BadRequest, TooLarge, UnsupportedMediaType or Unprocessable says why not.
 
-    ``lenient``: of what log shippers send, fields that we do not know are dropped instead of refused.
+    ``lenient``: of what log shippers send, fields that we do not know are dropped instead of refused,
+    and the lines may be a bare array.
     """
-    body = _decoded(raw, encoding)
+    body = decode_body(raw, encoding)
     if media_type == "application/x-ndjson":
         items, single = strict_json.loads_lines(body, MAX_BATCH_LINES), False
     elif media_type == "application/json":
         value = strict_json.loads(body)
+        if lenient and isinstance(value, list):
+            value = {"logs": value}
         single = not (isinstance(value, dict) and "logs" in value)
         items = [value] if single else _logs_of(value)
     else:
@@ -161,7 +164,8 @@ def _logs_of(value: dict[str, Any]) -> list[Any]:
     return list(value["logs"])
 
 
-def _decoded(raw: bytes, encoding: str) -> bytes:
+def decode_body(raw: bytes, encoding: str) -> bytes:
+    """Return a body without its Content-Encoding; TooLarge where it is more than MAX_BATCH_BYTES then."""
     encoding = encoding.lower()
     if encoding in ("", "identity"):
         return raw

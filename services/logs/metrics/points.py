@@ -20,7 +20,9 @@ _REPLACE = (
     "DO UPDATE SET value = excluded.value, timestamp = excluded.timestamp, line = excluded.line"
 )
 
-_BLOCK = 20_000
+BLOCK = 20_000
+"""Points of a read, which takes some ten milliseconds."""
+
 _STEPS_A_QUERY = 1_000
 
 Value = tuple[int, float | None]
@@ -28,6 +30,17 @@ Value = tuple[int, float | None]
 
 Row = tuple[int, float | None, int, int | None]
 """A point that is shown: step, value, timestamp and line."""
+
+_ROW = (Metric.step, Metric.value, Metric.timestamp, Metric.line)
+
+
+def json_value(value: float | None) -> float | str:
+    """Return a point's value for JSON, which has no NaN and no Infinity: they are the strings of these names."""
+    if value is None or math.isnan(value):
+        return "NaN"
+    if math.isinf(value):
+        return "Infinity" if value > 0 else "-Infinity"
+    return value
 
 
 class NewPoint(NamedTuple):
@@ -83,10 +96,18 @@ def metric_names(job_id: int, source: int) -> list[str]:
 
 @connected
 def read_values(job_id: int, source: int, name: str, after_step: int) -> list[Value]:
-    """Return the next values of a metric by their step, at most ``_BLOCK`` of them."""
+    """Return the next values of a metric by their step, at most ``BLOCK`` of them."""
     query = _curve(job_id, source, name, Metric.step, Metric.value).where(Metric.step > after_step)
-    values: list[Value] = database.execute(query.order_by(Metric.step).limit(_BLOCK)).fetchall()
+    values: list[Value] = database.execute(query.order_by(Metric.step).limit(BLOCK)).fetchall()
     return values
+
+
+@connected
+def read_block(job_id: int, source: int, name: str, after_step: int, limit: int = BLOCK) -> list[Row]:
+    """Return the next points of a metric by their step, at most ``limit`` of them."""
+    query = _curve(job_id, source, name, *_ROW).where(Metric.step > after_step)
+    rows: list[Row] = database.execute(query.order_by(Metric.step).limit(limit)).fetchall()
+    return rows
 
 
 @connected
@@ -95,9 +116,17 @@ def read_points(job_id: int, source: int, name: str, steps: Sequence[int]) -> li
     rows: list[Row] = []
     for start in range(0, len(steps), _STEPS_A_QUERY):
         some = Metric.step.in_(steps[start : start + _STEPS_A_QUERY])
-        query = _curve(job_id, source, name, Metric.step, Metric.value, Metric.timestamp, Metric.line).where(some)
+        query = _curve(job_id, source, name, *_ROW).where(some)
         rows += database.execute(query.order_by(Metric.step)).fetchall()
     return rows
+
+
+@connected
+def last_point(job_id: int, source: int, name: str) -> Row | None:
+    """Return the point of a metric that has the highest step, or None."""
+    query = _curve(job_id, source, name, *_ROW).order_by(Metric.step.desc())
+    row: Row | None = database.execute(query.limit(1)).fetchone()
+    return row
 
 
 def _curve(job_id: int, source: int, name: str, *columns: Any) -> Any:

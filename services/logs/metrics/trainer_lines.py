@@ -42,7 +42,7 @@ _BEFORE = re.compile(r"([a-z]{3,10}) \Z")
 _STEP = re.compile(
     r"(?<![\w/.])(global_step|iter(?:ation)?|steps?|current_steps)['\"]?(?: ?[:=] ?| )\[?['\"]?(\d[\d,]*+)(?![.\w%])"
 )
-_STEP_NAMES = ("global_step", "iter", "iteration", "step", "steps", "current_steps")
+STEP_NAMES = ("global_step", "iter", "iteration", "step", "steps", "current_steps")
 _BAR = re.compile(r"(?<!\d)(\d++)/\d++ \[\d++:\d\d")
 _EPOCH = re.compile(r"(?<![\w/.])epoch['\"]?(?: ?[:=] ?| )\[?['\"]?(\d++(?:\.\d++)?)")
 
@@ -97,7 +97,7 @@ def _name(text: str, pair: re.Match[str]) -> str | None:
 def _step(text: str) -> int | None:
     if "step" in text or "iter" in text:
         found = {match[1]: match[2] for match in reversed(list(_STEP.finditer(text)))}
-        for name in _STEP_NAMES:
+        for name in STEP_NAMES:
             if name in found:
                 return int(found[name].replace(",", "")[:18])
     bar = _BAR.search(text) if "[" in text else None

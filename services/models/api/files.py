@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from functools import partial
 from typing import Any
 
 from flask import Response, request
@@ -37,7 +38,7 @@ def upload_file(model_id: int, path: str) -> Any:
     """Store the body as a file of the model, or as its new content."""
     path = _checked(path)
     require_bare_body()
-    body = (request.stream, request.content_length, request.headers.get, _require_precondition)
+    body = (request.stream, request.content_length, request.headers.get, _precondition())
     record = put_file.put_file(collaborator(Bucket), model_id, path, *body)
     return record, {"ETag": f'"{record.etag}"'}
 
@@ -49,15 +50,18 @@ def get_file(model_id: int, path: str) -> Response:
     return _redirect(detail.file_url(model_id, path, request_urls()))
 
 
-def _require_precondition(etag: str | None) -> None:
-    require_precondition(request.headers.get, etag)
+def _precondition() -> put_file.Precondition | None:
+    """Return the condition under which the request is to be carried out, or None."""
+    if "If-Match" not in request.headers and "If-None-Match" not in request.headers:
+        return None
+    return partial(require_precondition, request.headers.get)
 
 
 @blp.delete("/models/<id:model_id>/files/<rest:path>")
 def delete_file(model_id: int, path: str) -> dict[str, str]:
     """Delete a file of the model."""
     path = _checked(path)
-    put_file.remove_file(collaborator(Bucket), model_id, path, _require_precondition)
+    put_file.remove_file(collaborator(Bucket), model_id, path, _precondition())
     return {"message": "File deleted successfully"}
 
 

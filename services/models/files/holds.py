@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from services.models.paths import parents
 from services.models.records.models import lock_model
@@ -35,9 +36,12 @@ class FileHold:
 
 
 @contextmanager
-def hold_file(model_id: int, path: str) -> Iterator[FileHold]:
-    """Keep the model from being frozen during the block. Raises NotFound, Unprocessable or Conflict."""
-    hold_id, key = _insert(model_id, path)
+def hold_file(model_id: int, path: str, *, exclusive: bool = False) -> Iterator[FileHold]:
+    """Keep the model from being frozen during the block, and an ``exclusive`` one all others from the file.
+
+    Raises NotFound, Unprocessable or Conflict.
+    """
+    hold_id, key = _insert(model_id, path, exclusive)
     try:
         with kept_alive(lambda: _renew(hold_id)) as lost:
             yield FileHold(hold_id, model_id, path, key, lost)
@@ -55,14 +59,25 @@ def locked_model(hold: FileHold) -> Model:
 
 
 @connected
-def _insert(model_id: int, path: str) -> tuple[int, str]:
+def _insert(model_id: int, path: str, exclusive: bool) -> tuple[int, str]:
     with database.atomic():
         model = lock_model(model_id)
         key = f"{model.storage_path}/{path}"
         if len(key.encode()) > MAX_PATH_BYTES:
             raise Unprocessable.field("path", f"Longer than {MAX_PATH_BYTES} bytes with the storage path.")
         _require_changeable(model, path, key)
-        return Hold.create(model_id=model_id, held_until=lease_end()).id, key
+        _require_free(model_id, path, exclusive)
+        hold = Hold.create(model_id=model_id, path=path, exclusive=exclusive, held_until=lease_end())
+        return hold.id, key
+
+
+def _require_free(model_id: int, path: str, exclusive: bool) -> None:
+    """As S3 answers a conditional write amid another one (ConditionalRequestConflict)."""
+    others = (Hold.model_id == model_id) & (Hold.path == path) & (Hold.held_until > datetime.now(UTC))
+    if not exclusive:
+        others &= Hold.exclusive
+    if Hold.select().where(others).exists():
+        raise Conflict(f"{path} is being changed by another request.")
 
 
 @connected

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
@@ -20,7 +19,7 @@ from services.models.tables import File, Upload, connected, database
 from shared.database.pagination import Page, paginate
 from shared.errors import Conflict, NotFound, ServiceError, Unavailable, Unprocessable
 from shared.s3.bucket import Bucket, PartInfo
-from shared.s3.errors import ObjectMissing
+from shared.s3.errors import ObjectMissing, StoreHangs
 
 _MIB = 2**20
 _SMALLEST_PART = 16 * _MIB
@@ -151,9 +150,12 @@ def _join(bucket: Bucket, upload: Upload, sent: Sent) -> str:
         bucket.abort_upload(upload.key, upload.store_id)
         return bucket.put(upload.key, io.BytesIO())
     for pause in _PAUSES_S:
-        with suppress(Unavailable):
+        try:
             return _join_once(bucket, upload, sent)
-        gevent.sleep(pause)
+        except StoreHangs:
+            raise
+        except Unavailable:
+            gevent.sleep(pause)
     return _join_once(bucket, upload, sent)
 
 

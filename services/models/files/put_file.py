@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from services.models.files.holds import FileHold, hold_file
 from services.models.records.models import get_model
 from shared.errors import NotFound, ServiceError
 from shared.s3.bucket import Bucket, Readable
+from shared.s3.errors import StoreHangs
 
 
 @dataclass(frozen=True)
@@ -36,25 +38,36 @@ def put_file(
     source: Readable,
     declared_size: int | None,
     header: Callable[[str], str | None],
-    precondition: Precondition = lambda etag: None,
+    precondition: Precondition | None = None,
 ) -> FileRecord:
     """Stream ``source`` to the store and record it; on any error there is neither an object nor a row.
 
     Of two uploads of one path that run side by side both succeed, and the one whose object the store kept is on
-    record. Raises what ``hold_file`` and ``FileBody`` raise, and Unavailable.
+    record; where one has a precondition, the other is a Conflict. Raises what ``hold_file`` and ``FileBody`` raise,
+    and Unavailable.
     """
-    with hold_file(model_id, path) as hold:
-        precondition(find_etag(model_id, path))
+    with _hold(model_id, path, precondition) as hold:
         body = FileBody(source, declared_size, header, hold.check)
         require_no_clash(model_id, path)
         etag = bucket.put(hold.key, body)
         try:
             record(bucket, hold, size=body.size, etag=etag, crc32=body.crc32, sha256=body.sha256)
+        except StoreHangs:
+            raise  # and would hang again
         except ServiceError:
             if bucket.has(hold.key, etag):
                 bucket.remove(hold.key)
             raise
     return FileRecord(path, body.size, body.crc32, body.sha256, etag)
+
+
+@contextmanager
+def _hold(model_id: int, path: str, precondition: Precondition | None) -> Iterator[FileHold]:
+    """Hold the file; with a precondition, which stays true meanwhile, nobody else does."""
+    with hold_file(model_id, path, exclusive=precondition is not None) as hold:
+        if precondition is not None:
+            precondition(find_etag(model_id, path))
+        yield hold
 
 
 def record(bucket: Bucket, hold: FileHold, *, etag: str, **known: Any) -> bool:
@@ -70,10 +83,9 @@ def record(bucket: Bucket, hold: FileHold, *, etag: str, **known: Any) -> bool:
             return True
 
 
-def remove_file(bucket: Bucket, model_id: int, path: str, precondition: Precondition = lambda etag: None) -> None:
+def remove_file(bucket: Bucket, model_id: int, path: str, precondition: Precondition | None = None) -> None:
     """Delete the object and its record; NotFound where there is neither."""
-    with hold_file(model_id, path) as hold:
-        precondition(find_etag(model_id, path))
+    with _hold(model_id, path, precondition) as hold:
         is_stored = bucket.has(hold.key)
         bucket.remove(hold.key)
         if not forget_file(hold) and not is_stored:

@@ -107,10 +107,13 @@ class FakeApi:
                 api.asked.append((self.path, self.headers.get("Range"), self.headers.get("Authorization")))
                 answer = api.answers.get(self.path.partition("?")[0], {"code": 404, "message": "no such thing"})
                 body = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
-                self.send_response(404 if isinstance(answer, dict) and answer.get("code") == 404 else 200)
+                self.send_response(answer.get("code", 200) if isinstance(answer, dict) else 200)
+                self.send_header("X-Request-ID", "fake-1")
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
+
+            do_DELETE = do_GET
 
             def log_message(self, *args):
                 pass

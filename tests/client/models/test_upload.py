@@ -2,8 +2,11 @@
 
 import hashlib
 import os
+import signal
 import socket
+import subprocess
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -349,6 +352,36 @@ def test_two_uploads_of_one_folder_at_once_are_told_apart(system, pipe, make_fol
     pipe.mend()
     out, err = first.communicate(timeout=30)
     assert (first.returncode, len(models_of(system, "twice"))) == (0, 1), err
+
+
+def test_an_upload_that_was_begun_twice_does_not_keep_the_model_open(system, make_folder):
+    """As where the answer to the first request was lost."""
+    stray = []
+
+    def begin_another(path, sent, size):
+        if sent and not stray:
+            (model,) = models_of(system, "stray")
+            body = {"path": path, "size": size}
+            stray.append(system.request("POST", f"/models/{model['ID']}/uploads", json=body).status_code)
+
+    folder = make_folder({"a.bin": bytes(PART)}, name="stray")
+    assert upload_model(folder, url=system.url, on_progress=begin_another)["status"] == "ready"
+    assert stray == [201]
+
+
+def test_an_error_does_not_wait_for_transfers_that_hang(pipe, make_folder, start_upload):
+    folder = make_folder({"a.bin": bytes(PART), "b.bin": bytes(PART), "z.bin": bytes(3 * PART)}, name="hung")
+    pipe.hang(after=PART)
+    stuck = start_upload(folder, pipe.url)
+    wait_until(lambda: pipe.hangs)
+    with pytest.raises(subprocess.TimeoutExpired):
+        stuck.wait(0.5)
+    stuck.send_signal(signal.SIGINT)
+    began = time.monotonic()
+    _, err = stuck.communicate(timeout=50)
+    assert "KeyboardInterrupt" in err
+    assert time.monotonic() - began < 40, "the time-out of a request is 60 s"
+    pipe.mend()
 
 
 def test_a_model_that_was_deleted_meanwhile_is_made_anew(system, pipe, make_folder, start_upload):

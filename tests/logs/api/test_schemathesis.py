@@ -16,6 +16,13 @@ ENDPOINTS = [
     ("/api/v1/jobs/{job_id}/logs", "POST"),
     ("/api/v1/jobs/{job_id}/metrics", "GET"),
     ("/api/v1/jobs/{job_id}/metrics", "POST"),
+    ("/api/v1/jobs/{job_id}/trainer-status", "POST"),
+    ("/api/v1/jobs/{job_id}/otlp/v1/logs", "POST"),
+    *((f"/mlflow/api/2.0/mlflow/{path}", "GET") for path in ("experiments/get-by-name", "experiments/get")),
+    *((f"/mlflow/api/2.0/mlflow/{path}", "GET") for path in ("runs/get", "metrics/get-history")),
+    *((f"/mlflow/api/2.0/mlflow/{path}", "POST") for path in ("experiments/create", "runs/create", "runs/update")),
+    *((f"/mlflow/api/2.0/mlflow/runs/{what}", "POST") for what in ("log-metric", "log-batch", "log-parameter")),
+    ("/mlflow/api/2.0/mlflow/runs/set-tag", "POST"),
     ("/api/v1/jobs/{job_id}/logs", "DELETE"),  # the last one: nothing is there after it
 ]
 

@@ -5,10 +5,11 @@ import hashlib
 import http.client
 import io
 import os
+import select
 import socket
 import zlib
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from urllib.parse import quote, urlsplit
 
 import pytest
@@ -374,3 +375,45 @@ def test_a_body_that_is_too_large_is_413_every_time(models):
     for _ in range(10):
         answer = requests.post(f"{models.url}{MODELS}", json={"name": "x" * 6 * 2**20}, timeout=60)
         assert answer.status_code == 413
+
+
+def _begin_upload(models, model_id, path, **headers):
+    """Begin a PUT of two bytes, whose sender holds back the second; the connection and how it goes on."""
+    connection = http.client.HTTPConnection(models.url.removeprefix("http://"), timeout=30)
+    connection.putrequest("PUT", f"/api/v1/models/{model_id}/files/{path}")
+    for name, value in {"Content-Length": "2", **headers}.items():
+        connection.putheader(name, value)
+    connection.endheaders(b"1")
+    return connection
+
+
+def _end_upload(connection):
+    with closing(connection):
+        connection.send(b"2")
+        return connection.getresponse().status
+
+
+@pytest.mark.parametrize("other", [{"If-None-Match": "*"}, {}])
+def test_a_conditional_upload_is_alone(models, create, other):
+    """Whoever comes between the look at the condition and the end of the upload would be overwritten unseen."""
+    model_id = create()["ID"]
+    url = f"/api/v1/models/{model_id}/files/a"
+    first = _begin_upload(models, model_id, "a", **{"If-None-Match": "*"})
+    while models.put(url, data=b"x", headers={"If-Match": '"none"'}).status_code != 409:
+        if select.select([first.sock], [], [], 0)[0]:  # it came while we looked, and was itself the second
+            first.close()
+            first = _begin_upload(models, model_id, "a", **{"If-None-Match": "*"})
+    assert models.put(url, data=b"x", headers=other).status_code == 409
+    assert models.put(f"{url}2", data=b"x", headers=other).status_code == 200
+    assert _end_upload(first) == 200
+    assert models.put(url, data=b"x", headers=other).status_code == (412 if other else 200)
+
+
+def test_of_conditional_uploads_at_once_one_is_stored(models, create):
+    model_id = create()["ID"]
+    url = f"/api/v1/models/{model_id}/files/a"
+    with ThreadPoolExecutor(8) as pool:
+        sent = [pool.submit(models.put, url, data=str(n).encode(), headers={"If-None-Match": "*"}) for n in range(8)]
+    statuses = sorted(answer.result().status_code for answer in sent)
+    assert statuses[0] == 200
+    assert set(statuses[1:]) <= {409, 412}

@@ -106,3 +106,15 @@ def test_lines_are_numbered_in_errors():
 def test_lines_may_end_and_be_blank_in_any_way():
     assert strict_json.loads_lines(b"\n 1 \r\n\t\n2\r\n3", 10) == [1, 2, 3]
     assert strict_json.loads_lines(b"1\n2\n3\nnot read", 2) == [1, 2, 3]
+
+
+def test_python_s_own_json_is_taken_where_it_is_allowed():
+    value = strict_json.loads_non_finite(b'{"a": [NaN, Infinity, -Infinity], "b": 1%s, "c": 7}' % (b"0" * 500))
+    assert math.isnan(value["a"][0])
+    assert (value["a"][1:], value["b"], value["c"]) == ([math.inf, -math.inf], math.inf, 7)
+    for body, error in ((b'{"a": NaN', BadRequest), (b"[" * 100_000 + b"NaN", BadRequest), (b"nan", BadRequest)):
+        with pytest.raises(error):
+            strict_json.loads_non_finite(body)
+    for text in (b"\\u0000", b"\\ud800", b"\xed\xa0\x80"):
+        with pytest.raises(Unprocessable):
+            strict_json.loads_non_finite(b'{"a": NaN, "b": "%s"}' % text)
