@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -48,7 +49,7 @@ def bare(tmp_path_factory):
 @pytest.fixture(scope="session")
 def torch(tmp_path_factory):
     """The trainers themselves; of axolotl the plugin manager alone, which wants little of what axolotl requires."""
-    python, pip = install("callbacks-torch.txt", "axolotl==0.19.0")
+    python, pip = install("callbacks_torch.txt", "axolotl==0.19.0")
     install_client(pip, tmp_path_factory.mktemp("torch"))
     return python
 
@@ -82,6 +83,11 @@ def train(system, tmp_path):
         )
 
     return train
+
+
+def run_around(python, *options):
+    """Return the beginning of a command line that runs the rest of it as a job."""
+    return [python, "-m", "tunedeck_client.command", "run", *options, "--"]
 
 
 def curves_of(system, job):
@@ -183,8 +189,7 @@ def test_a_training_that_fails_fails_its_job(system, bare, train, new_job):
 def test_under_tunedeck_run_the_exit_code_decides_and_the_run_uploads(system, bare, train, new_job):
     job = new_job()
     options = ["--job", str(job), "--upload", "out", "--base-model", "from the command line"]
-    prefix = [str(bare), "-m", "tunedeck_client.command", "run", *options, "--"]
-    done = train(bare, PLAIN, job, prefix=prefix, TEST_UPLOAD="1")
+    done = train(bare, PLAIN, job, prefix=run_around(bare, *options), TEST_UPLOAD="1")
     assert (done.returncode, done.stdout) == (0, "trained\n"), done.stderr
     record = system.get(f"/jobs/{job}").json()
     assert (record["status"], record["progress"]) == ("completed", 1.0)
@@ -233,6 +238,23 @@ def test_transformers_trains(system, torch, train, new_job):
     assert "model.safetensors" in names
     assert not names & {"optimizer.pt", "scheduler.pt", "rng_state.pth"}
     assert not any("checkpoint-" in file["path"] for file in files)
+
+
+@pytest.mark.soak
+def test_a_trainer_that_knows_nothing_of_us_reports_by_itself(system, torch, train):
+    """Under `tunedeck run`, by the callback that it attaches where Kubeflow's variables are set."""
+    program = re.sub("from tunedeck_client.*\\n|, callbacks=.*]", "", TRAINER) + "model.save_pretrained('out')\n"
+    assert "tunedeck" not in program.lower()
+    options = ["--name", "knows nothing", "--upload", "out", "--base-model", "tiny"]
+    done = train(torch, program, None, prefix=run_around(torch, *options), TUNEDECK_URL=system.url)
+    assert done.returncode == 0, done.stderr
+    (job,) = system.get("/jobs?q=knows nothing").json()["data"]
+    assert (job["status"], job["progress"]) == ("completed", 1.0)
+    found = wait_until(lambda: (m := system.get(f"/jobs/{job['ID']}/metrics").json())["complete"] and m)
+    (loss,) = (curve for curve in found["series"] if curve["name"] == "loss")
+    assert (found["source"], loss["count"]) == ("log", 3)
+    (model,) = system.get(f"/models?job_id={job['ID']}").json()["data"]
+    assert model["status"] == "ready"
 
 
 LIGHTNING = """
