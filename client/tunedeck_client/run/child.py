@@ -74,6 +74,9 @@ class Child:
                 self._kill_at = time.monotonic() + self._grace_s
                 threading.Thread(target=self._kill_late, name="tunedeck-killer", daemon=True).start()
 
+    def is_told_to_end(self) -> bool:
+        return self._kill_at is not None
+
     def _kill_late(self) -> None:
         while self._kill_at is not None and time.monotonic() < self._kill_at:
             time.sleep(min(0.1, self._grace_s))

@@ -6,11 +6,14 @@ import contextlib
 import fcntl
 import os
 import pty
+import select
 import signal
 import termios
-from typing import Any
+from typing import Any, Callable
 
-from tunedeck_client.descriptors import read_some, write_all
+from tunedeck_client.descriptors import read_some
+
+WRITE_WITHIN_S = 1.0  # that a reader has, once the command was told to end
 
 # As raw mode, but what is written goes on being prepared for the terminal.
 _RAW_INPUT = termios.ICRNL | termios.INLCR | termios.IGNCR | termios.IXON | termios.ISTRIP | termios.BRKINT
@@ -103,12 +106,19 @@ class Streams:
             self.close(descriptor)
         return data
 
-    def copy(self, descriptor: int, data: bytes) -> bool:
-        """Write output to ours; False where nobody reads it any more."""
-        try:
-            write_all(self.outputs[descriptor], data)
-        except OSError:
-            return False
+    def copy(self, descriptor: int, data: bytes, gives_up: Callable[[], bool]) -> bool:
+        """Write output to ours; False where nobody reads it any more, or `gives_up` while nobody does."""
+        ours, view = self.outputs[descriptor], memoryview(data)
+        while view:
+            try:
+                if select.select([], [ours], [], WRITE_WITHIN_S)[1]:
+                    view = view[os.write(ours, view[: select.PIPE_BUF]) :]  # no more, or it may block
+                elif gives_up():
+                    return False
+            except BlockingIOError:
+                continue
+            except OSError:
+                return False
         return True
 
     def close(self, descriptor: int) -> None:

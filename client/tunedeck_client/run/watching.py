@@ -95,7 +95,7 @@ def watch(child: Child, streams: Streams, wakes: int, put: Callable[[list[Line]]
             data = streams.read(descriptor) if descriptor in streams.outputs else None
             if data:
                 read_at = time.monotonic()
-                if descriptor in copied and not streams.copy(descriptor, data):
+                if descriptor in copied and not streams.copy(descriptor, data, child.is_told_to_end):
                     copied.discard(descriptor)  # the reader is gone; the log goes on
                 put(lines[descriptor].feed(data, read_at))
         for output in lines.values():
