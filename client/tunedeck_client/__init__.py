@@ -10,11 +10,13 @@ from tunedeck_client.version import __version__
 if TYPE_CHECKING:
     from tunedeck_client.api import Tunedeck
     from tunedeck_client.handler import JobLogHandler
+    from tunedeck_client.job import Job
     from tunedeck_client.models.upload import upload_model
 
-__all__ = ["JobLogHandler", "Tunedeck", "__version__", "upload_model"]
+__all__ = ["Job", "JobLogHandler", "Tunedeck", "__version__", "upload_model"]
 
 _LAZY = {
+    "Job": "tunedeck_client.job",
     "JobLogHandler": "tunedeck_client.handler",
     "Tunedeck": "tunedeck_client.api",
     "upload_model": "tunedeck_client.models.upload",
