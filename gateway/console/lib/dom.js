@@ -18,8 +18,8 @@ const ATTRIBUTES = new Set((
     'preserveAspectRatio wrap').split(' '));
 
 /**
- * A child of an element: a node, text, nothing, or many of them.
- * @typedef {Node | string | number | null | undefined | false | Child[]} Child
+ * A child of an element: a node, text, nothing, or many of them, to any depth.
+ * @typedef {Node | string | number | null | undefined | false | readonly any[]} Child
  */
 
 /**
@@ -104,7 +104,7 @@ export function setAttribute(element, name, value) {
 }
 
 /**
- * @param {Child[]} children
+ * @param {readonly Child[]} children
  * @returns {(Node | string)[]}
  */
 function nodes(children) {

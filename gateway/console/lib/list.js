@@ -14,6 +14,7 @@ const LIMITS = 25;
 /**
  * @typedef {object} Column
  * @property {string} title
+ * @property {string} [purpose] what a column without a title is for
  * @property {(record: any) => Child} cell
  * @property {string} [class]
  */
@@ -50,7 +51,7 @@ export function showList(page, root, options) {
     const table = h('div', { class: 'table-scroll', tabindex: '0', role: 'region', 'aria-label': name },
         h('table', { class: 'list' },
             h('caption', { class: 'offscreen' }, name),
-            h('thead', null, h('tr', null, columns.map((column) => h('th', { scope: 'col', class: column.class }, column.title)))),
+            h('thead', null, h('tr', null, columns.map((column) => h('th', { scope: 'col', class: column.class }, column.title || h('span', { class: 'offscreen' }, column.purpose))))),
             body));
     const problems = h('div');
     const content = h('div', { class: 'list-content' }, h('p', { class: 'quiet loading' }, 'Loading …'));
@@ -95,6 +96,7 @@ export function showList(page, root, options) {
     async function reload() {
         asked += 1;
         const number = asked;
+        /** @type {Record<string, any>} */
         const query = { ...fixed, page: page.query.page ?? 1, limit: LIMITS };
         for (const filter of filters) query[filter.parameter ?? filter.name] = page.query[filter.name];
         try {

@@ -14,6 +14,7 @@ const LEVELS = /** @type {[string, string][]} */ ([['', 'All levels'], ['info', 
 const MOST_COPIED = 50_000;
 const MISSED = 5_000;
 const ANNOUNCE_MS = 10_000;
+const LAST_WORDS_MS = 600_000;
 
 /** @typedef {import('./lines.js').Line} Line */
 /** @typedef {import('../main.js').Page} Page */
@@ -44,16 +45,6 @@ export class JobLog {
             onChoose: (id, extend) => this.choose(id, extend),
             signal: page.signal,
         });
-        this._build();
-        this._setKeys();
-        this._view.element.addEventListener('copy', (event) => this._copied(event));
-        document.addEventListener('copy', (event) => this._copied(event), { signal: page.signal });
-        window.addEventListener('hashchange', () => this._goToFragment(), { signal: page.signal });
-        const timer = setInterval(() => this._announceLines(), ANNOUNCE_MS);
-        page.signal.addEventListener('abort', () => clearInterval(timer));
-    }
-
-    _build() {
         const { query } = this._page;
         /** @type {number | undefined} */
         let timer;
@@ -96,6 +87,11 @@ export class JobLog {
             h('div', null, this._pinned, this._problems),
             this._frame,
             this._status);
+        this._setKeys();
+        document.addEventListener('copy', (event) => this._copied(event), { signal: page.signal });
+        window.addEventListener('hashchange', () => this._goToFragment(), { signal: page.signal });
+        const announcing = setInterval(() => this._announceLines(), ANNOUNCE_MS);
+        page.signal.addEventListener('abort', () => clearInterval(announcing));
     }
 
     _setKeys() {
@@ -157,6 +153,13 @@ export class JobLog {
             this._showEmpty();
             if (this._chosen) this._view.show(this._chosen.first, { centre: true });
             else this._view.follow(true);
+            const error = newest.logs.find((/** @type {any} */ record) => record.level === 'error');
+            if (error) this._pin(lineOf(error));
+            else if (newest.has_more && !this._pinnedLine) void this._findNewestError();
+            if (this._isLongOver()) {
+                this._setState('ended', '');
+                return;
+            }
             this._tail = new Tail({
                 job: this._job.ID, filter, after: this._all.length, signal,
                 onLines: (lines) => this._received(lines),
@@ -164,7 +167,6 @@ export class JobLog {
                 onReset: () => this._reset(),
                 catchUp: () => this._catchUp(),
             });
-            if (!this._pinnedLine) void this._findNewestError();
         } catch (error) {
             if (isAbort(error)) return;
             this._setState('gone', '');
@@ -172,6 +174,11 @@ export class JobLog {
                 ? h('p', { class: 'notice' }, `The log was deleted${this._job.log_expired_at ? ` ${ago(this._job.log_expired_at, Date.now())}` : ''}.`)
                 : problem(error));
         }
+    }
+
+    /** Whether no line comes any more: a kernel's last words come within seconds. */
+    _isLongOver() {
+        return this._job.completed_at !== null && Date.now() - Date.parse(this._job.completed_at) > LAST_WORDS_MS;
     }
 
     /** @param {Line[]} lines */
@@ -384,27 +391,43 @@ export class JobLog {
         const rows = this._found ?? this._all;
         if (rows.length === 0) return;
         const forward = direction > 0;
-        let from = this._chosen ? (forward ? this._chosen.last : this._chosen.first)
-            : forward && !this._view.following ? rows.idAt(this._view.firstRow) - 1 : this._all.length + 1;
-        if (forward && !this._chosen && this._view.following) from = 0;
+        const { length } = this._all;
+        const place = this._chosen ? (forward ? this._chosen.last : this._chosen.first)
+            : this._view.following ? length + 1 : rows.idAt(this._view.firstRow) - (forward ? 1 : 0);
         const kept = this._found ? { ...this._filter } : {};
+        const seek = (/** @type {number} */ from) => this._seek({ ...kept, ...filter }, forward, from, what, signal);
         try {
-            while (true) {
-                const query = { ...kept, ...filter, limit: 1, ...(forward ? { after: from } : { order: 'desc', before: from }) };
-                if (!forward && from <= 1) return announce(`No ${what} before`);
-                const page = await get(this._path, { query, signal });
-                if (page.logs.length) return this.goTo(page.logs[0].ID);
-                if (!page.has_more) {
-                    this._say(forward ? `No ${what} after line ${count(from)}` : `No ${what} before line ${count(from)}`);
-                    return undefined;
-                }
-                from = forward ? page.next_after : page.next_before;
-                this._say(`Looking for the ${forward ? 'next' : 'previous'} ${what}: at line ${count(from)} …`);
-            }
+            const next = await seek(place);
+            const around = next === null ? await seek(forward ? 0 : length + 1) : null;
+            const id = next ?? around;
+            if (id === null) return this._say(`No ${what} in the whole log`);
+            this.goTo(id);
+            if (next === null) this._say(forward ? `No ${what} after that: the first one` : `No ${what} before that: the last one`);
         } catch (error) {
             if (!isAbort(error)) replace(this._problems, problem(error));
         }
         return undefined;
+    }
+
+    /**
+     * The nearest line of a filter after or before a place, or null; the API looks at 50,000 lines at a time.
+     * @param {Record<string, string>} filter
+     * @param {boolean} forward
+     * @param {number} from
+     * @param {string} what
+     * @param {AbortSignal} signal
+     * @returns {Promise<number | null>}
+     */
+    async _seek(filter, forward, from, what, signal) {
+        while (forward ? from < this._all.length : from > 1) {
+            const query = { ...filter, limit: 1, ...(forward ? { after: from } : { order: 'desc', before: from }) };
+            const page = await get(this._path, { query, signal });
+            if (page.logs.length) return page.logs[0].ID;
+            if (!page.has_more) return null;
+            from = forward ? page.next_after : page.next_before;
+            this._say(`Looking for the ${forward ? 'next' : 'previous'} ${what}: at line ${count(from)} …`);
+        }
+        return null;
     }
 
     _filterChanged() {
@@ -496,7 +519,7 @@ export class JobLog {
      */
     _setState(state, reason) {
         const before = this._state[0];
-        this._state = [state, reason];
+        this._state = /** @type {[string, string]} */ ([state, reason]);
         this._showState();
         if (state === 'ended' && before !== 'ended') this._options.onEnded();
     }

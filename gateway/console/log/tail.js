@@ -59,7 +59,7 @@ export class Tail {
                     onState('gone', error.message);
                     return;
                 }
-                if (!isAbort(error) || !document.hidden) await this._wait(error instanceof Error && !isAbort(error) ? error.message : 'Nothing came for too long.');
+                if (!isAbort(error) || !document.hidden) await this._wait(reasonOf(error));
             }
         }
     }
@@ -69,8 +69,10 @@ export class Tail {
         const { job, filter, signal, onState } = this._options;
         const own = new AbortController();
         const hide = () => document.hidden && own.abort();
+        const leave = () => own.abort();
         document.addEventListener('visibilitychange', hide);
-        signal.addEventListener('abort', () => own.abort(), { once: true, signal: own.signal });
+        window.addEventListener('offline', leave);
+        signal.addEventListener('abort', leave, { once: true, signal: own.signal });
         let heard = Date.now();
         // A laptop that slept finds its clock far ahead, and the stream dead though nobody said so.
         const watch = setInterval(() => Date.now() - heard > SILENT_MS && own.abort(), CHECK_MS);
@@ -99,6 +101,7 @@ export class Tail {
         } finally {
             clearInterval(watch);
             document.removeEventListener('visibilitychange', hide);
+            window.removeEventListener('offline', leave);
             own.abort();
         }
     }
@@ -162,6 +165,12 @@ export class Tail {
             this._options.signal.addEventListener('abort', wake, { once: true });
         });
     }
+}
+
+/** @param {unknown} error */
+function reasonOf(error) {
+    if (!navigator.onLine) return 'This computer is offline.';
+    return error instanceof Error && !isAbort(error) ? error.message : 'Nothing came for too long.';
 }
 
 /** @param {AbortSignal} signal */

@@ -202,7 +202,7 @@ export class LogView {
             const end = this._fill(height);
             if (!this._measure()) {
                 this._place(height);
-                this._options.onSight(this.firstRow, end);
+                this._options.onSight(this._first, end);
                 return;
             }
         }

@@ -38,7 +38,7 @@ export function show(page, root) {
             { title: 'Labels', class: 'number', cell: (set) => (Array.isArray(set.labels) ? count(set.labels.length) : '–') },
             { title: 'Size', class: 'number', cell: (set) => bytes(set.size) },
             { title: 'Uploaded', cell: (set) => time(set.created_at) },
-            { title: '', cell: (set) => h('button', { type: 'button', class: 'small', onclick: () => void evaluate(set) }, 'Evaluate with it') },
+            { title: '', purpose: 'Actions', cell: (set) => h('button', { type: 'button', class: 'small', onclick: () => void evaluate(set) }, 'Evaluate with it') },
         ],
         empty: () => empty('No test sets yet.', h('p', null, 'A test set is a file of inputs with the answers that are expected. From a shell:'),
             command(`printf '[{"input": "I love this product!", "expected": "positive"}]' | curl -T - ${location.origin}/api/v1/datasets/my_test.json`)),

@@ -9,6 +9,7 @@ import { confusion, intervalLine, twoByTwo, verdictOf } from '../evaluation/verd
 
 const POLL_MS = 2_000;
 const ROWS = 25;
+const SHOWN_CHARACTERS = 2_000;
 const RATIOS = ['accuracy', 'score', 'precision', 'recall', 'f1_score'];
 const TIMES = ['avg_response_time_ms', 'p50_response_time_ms', 'p95_response_time_ms'];
 const COUNTS = ['invalid', 'extracted', 'truncated'];
@@ -149,7 +150,7 @@ function sideBySide(results) {
     ];
     const plain = (/** @type {string} */ name, unit = '') => [spoken(name.replace('_response_time_ms', '')) + (unit ? ' time' : ''), shownPlain(base?.[name], unit), shownPlain(tuned?.[name], unit), '', ''];
     const numeric = (/** @type {string} */ title) => ({ title, class: 'number' });
-    return table('Both models side by side', ['', numeric('Base model'), numeric('Fine-tuned'), numeric('Points'), numeric('Relative')], [
+    return table('Both models side by side', ['Metric', numeric('Base model'), numeric('Fine-tuned'), numeric('Points'), numeric('Relative')], [
         ...RATIOS.filter(has).map(ratio), ...COUNTS.filter(has).map((name) => plain(name)), ...TIMES.filter(has).map((name) => plain(name, ' ms'))]);
 }
 
@@ -291,7 +292,8 @@ function pair(example, number, chosen) {
     const text = (/** @type {string | null} */ output, /** @type {import('../evaluation/words.js').Piece[] | undefined} */ parts, /** @type {'ins' | 'del'} */ element) =>
         output === null ? h('p', { class: 'quiet' }, 'no answer')
             : output === '' ? h('p', { class: 'quiet' }, 'an empty answer')
-                : h('bdi', { class: 'text others' }, parts ? parts.map((part) => (part.same ? marked(part.text) : h(element, null, ...marked(part.text)))) : marked(output));
+                : parts ? h('bdi', { class: 'text others' }, parts.map((part) => (part.same ? marked(part.text) : h(element, null, ...marked(part.text)))))
+                    : passage(output);
     const scored = (/** @type {unknown} */ score) => typeof score === 'number' ? h('span', null, ` ${figure(score)}`) : null;
     return h('article', { class: `pair${number !== null && number === chosen ? ' chosen' : ''}`, id: number === null ? null : `row-${number}`, 'aria-label': number === null ? 'Row' : `Row ${number}` },
         h('div', { class: 'pair-head' },
@@ -299,8 +301,20 @@ function pair(example, number, chosen) {
             example.winner ? h('span', null, { fine_tuned: 'Only the fine-tuned was right', base_model: 'Only the base was right', tie: 'Both alike' }[/** @type {string} */ (example.winner)]) : null,
             example.error ? h('span', { class: 'bad' }, '✕ ', others(example.error)) : null),
         h('div', { class: 'pair-texts' },
-            h('div', null, h('h3', null, 'Input'), h('div', { class: 'text', tabindex: '0', role: 'region', 'aria-label': 'Input' }, others(example.input))),
-            h('div', null, h('h3', null, 'Expected'), h('div', { class: 'text' }, others(example.expected))),
+            h('div', null, h('h3', null, 'Input'), passage(example.input)),
+            h('div', null, h('h3', null, 'Expected'), passage(example.expected)),
             h('div', null, h('h3', null, 'Base model', right(example.base_model_correct), scored(example.base_model_score)), text(example.base_model_output, pieces?.before, 'del')),
             h('div', null, h('h3', null, 'Fine-tuned', right(example.fine_tuned_correct), scored(example.fine_tuned_score)), text(example.fine_tuned_output, pieces?.after, 'ins'))));
+}
+
+/**
+ * A text of any length: of a long one the beginning, and a button for the rest.
+ * @param {string} text
+ * @returns {HTMLElement}
+ */
+function passage(text) {
+    if (text.length <= SHOWN_CHARACTERS) return h('bdi', { class: 'text others' }, ...marked(text));
+    const shown = h('bdi', { class: 'text others' }, ...marked(`${text.slice(0, SHOWN_CHARACTERS)}…`));
+    const more = h('button', { type: 'button', class: 'small', onclick: () => { replace(shown, ...marked(text)); more.remove(); } }, `Show all ${count(text.length)} characters`);
+    return h('div', null, shown, more);
 }

@@ -59,7 +59,7 @@ async function showRanking(page, root, set) {
                 h('a', { href: `/ui/evaluations/${row.evaluation_id}` }, row.evaluation_id)];
         });
         replace(root, section('', h('h2', null, 'Ranking by ', others(name)),
-            table('Ranking', ['', 'Model', { title: 'Score', class: 'number' }, '95 % interval', { title: 'Rows', class: 'number' }, 'Difference', 'Evaluation'], rows)));
+            table('Ranking', ['Rank', 'Model', { title: 'Score', class: 'number' }, '95 % interval', { title: 'Rows', class: 'number' }, 'Difference', 'Evaluation'], rows)));
     } catch (error) {
         if (!isAbort(error) && !(error instanceof ApiError && error.status === 404)) replace(root, problem(error));
     }

@@ -20,8 +20,12 @@ export async function show(page, root) {
     page.setTitle(job.name ?? `Job ${job.ID}`);
     root.classList.add('filled');
 
-    let shownHead = '';
-    const head = h('div', { class: 'block' });
+    let shownFacts = '';
+    let shownStatus = '';
+    const actions = h('div', { class: 'actions' });
+    const details = h('div');
+    const head = h('div', { class: 'block' },
+        heading(job.name ? [others(job.name), h('span', { class: 'quiet' }, `  #${job.ID}`)] : `Job ${job.ID}`, actions), details);
     const problems = h('div');
     const model = h('span', { class: 'quiet' }, '–');
     const log = new JobLog(page, job, { onEnded: () => void refresh(), onLines: () => {}, empty: () => whatToType(job) });
@@ -36,8 +40,16 @@ export async function show(page, root) {
     showHead();
     void log.start();
     curves.start();
-    void findModel();
-    page.every(POLL_MS, refresh);
+    let polls = 0;
+    if (OVER.includes(job.status)) void findModel();
+    page.every(POLL_MS, poll);
+
+    async function poll() {
+        polls += 1;
+        if (polls > 1) await refresh();
+        // A kernel makes its model towards the end.
+        if (polls % 6 === 2 && !OVER.includes(job.status)) await findModel();
+    }
 
     async function refresh() {
         if (OVER.includes(job.status)) {
@@ -51,7 +63,7 @@ export async function show(page, root) {
             curves.setJob(job);
             showHead();
             if (job.status !== before && OVER.includes(job.status)) void curves.load();
-            if (job.status === 'completed') void findModel();
+            if (OVER.includes(job.status)) void findModel();
         } catch (error) {
             if (!isAbort(error)) replace(problems, problem(error));
         }
@@ -61,11 +73,13 @@ export async function show(page, root) {
         const now = Date.now();
         const took = elapsed(job.started_at, job.completed_at, now);
         const text = JSON.stringify([job, Math.floor(now / (OVER.includes(job.status) ? 60_000 : 1_000))]);
-        if (text === shownHead || head.querySelector(':focus')) return;
-        shownHead = text;
-        replace(head,
-            heading(job.name ? [others(job.name), h('span', { class: 'quiet' }, `  #${job.ID}`)] : `Job ${job.ID}`,
-                OVER.includes(job.status) ? null : h('button', { type: 'button', class: 'danger', onclick: cancel }, 'Cancel job')),
+        if (text === shownFacts || details.contains(document.activeElement)) return;
+        shownFacts = text;
+        if (shownStatus !== job.status) {
+            shownStatus = job.status;
+            replace(actions, OVER.includes(job.status) ? null : h('button', { type: 'button', class: 'danger', onclick: cancel }, 'Cancel job'));
+        }
+        replace(details,
             facts([
                 ['Status', state(job.status)],
                 ['Reason', job.error ? others(job.error, 'bad') : null],

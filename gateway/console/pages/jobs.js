@@ -31,7 +31,7 @@ export function show(page, root) {
             { name: 'dataset', label: 'Dataset', parameter: 'dataset_id', inputmode: 'numeric' },
         ],
         columns: [
-            { title: '', class: 'chosen', cell: choose },
+            { title: '', purpose: 'Compare', class: 'chosen', cell: choose },
             { title: 'Job', class: 'name', cell: (job) => h('a', { href: `/ui/jobs/${job.ID}` }, job.name ? others(job.name) : `Job ${job.ID}`) },
             { title: 'ID', class: 'number', cell: (job) => job.ID },
             { title: 'Status', cell: status },
