@@ -181,7 +181,7 @@ def connect(url: str) -> socket.socket:
 
 def open_streams(url: str, path: str, clients: int) -> list[socket.socket]:
     """Ask for ``clients`` streams and return their sockets, from which nothing was read yet."""
-    request = f"GET {path} HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n".encode()
+    request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n".encode()
     opened = [connect(url) for _ in range(clients)]
     for client in opened:
         client.sendall(request)
