@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from shared.auth.settings import AuthSettings
 
 _LOOPBACK_NAMES = ("localhost", "ip6-localhost")
+
+_HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+))(?::[0-9]*)?")
 
 Header = Callable[[str], str | None]
 
@@ -29,9 +32,12 @@ def is_allowed(host: str, names: frozenset[str]) -> bool:
 
     A page on a name of its own that resolves to our address would be of our origin to its browser.
     """
-    name = urlsplit(f"//{host}").hostname if host.isprintable() and "@" not in host else None
-    if not name:
-        return not host
+    if not host:
+        return True
+    match = _HOST.fullmatch(host)
+    if match is None:
+        return False
+    name = (match[1] or match[2]).lower()
     return "*" in names or name.rstrip(".") in names or name.endswith(".localhost") or _is_address(name)
 
 
