@@ -1,5 +1,5 @@
 # `make run` starts the system, `make test` tests it; both need nothing but Python ≥ 3.11 and make.
-.PHONY: help run demo test coverage test-foreign tools soak chaos lint bench-logs bench-evaluations bench-models lock clean
+.PHONY: help run token demo test coverage test-foreign tools soak chaos lint bench-logs bench-evaluations bench-models lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -29,6 +29,10 @@ $(VENV)/test.stamp: requirements/test.txt
 
 run: $(VENV)/run.stamp ## start the whole system on http://localhost:8080, until Ctrl-C
 	@exec $(BIN)/python -m run
+
+# Only what is given here, not what the environment happens to have.
+token: $(VENV)/run.stamp ## list the tokens; NAME= SCOPES= DAYS= makes one, REVOKE= removes one
+	@$(BIN)/python -m run.token $(foreach name,NAME SCOPES DAYS REVOKE,$(if $(filter command%,$(origin $(name))),'$(name)=$($(name))'))
 
 demo: $(VENV)/run.stamp ## the seven steps of the workflow against what `make run` has started
 	@$(BIN)/python -m run.demo
