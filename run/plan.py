@@ -52,6 +52,7 @@ def make(settings: Settings, data_dir: Path, port: Ports) -> tuple[list[Part], A
     upstreams = {f"{name.upper()}_UPSTREAM": f"127.0.0.1:{number}" for name, number in ports.items()}
     upstreams["S3_UPSTREAM"] = server.endpoint
     upstreams["CORS_ORIGINS"] = settings.cors_origins or ""
+    upstreams["TRUSTED_PROXIES"] = settings.trusted_proxies or ""
     hosts = gateway_hosts(settings.host)
     plan.append(parts.caddy(settings.caddy_bin, data_dir / "gateway", hosts, settings.port, upstreams, parts.SERVICES))
     if settings.example_kernel and "models" in parts.SERVICES:

@@ -44,6 +44,8 @@ class Settings:
     """The gateway listens beyond loopback without tokens."""
     allowed_hosts: str | None = None
     kernel_name: str = "example"
+    trusted_proxies: str | None = None
+    """Address ranges of proxies before the gateway, whose word counts on how a client came."""
     cors_origins: str | None = None
     example_kernel: bool = True
     evaluation_worker: bool = True
