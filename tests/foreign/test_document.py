@@ -32,9 +32,12 @@ ENDING = ("Update Evaluation", "Report an evaluation", "Cancel an evaluation")
 SHELL_PRELUDE = f"""
 set -eo pipefail
 curl() {{
-    local token=()
-    if [ -n "$TUNEDECK_TOKEN" ] && [[ "$*" == */api/v1* ]]; then token=(-H "Authorization: Bearer $TUNEDECK_TOKEN"); fi
-    command curl --silent --show-error --fail-with-body --max-time 60 "${{token[@]}}" "$@" || return
+    local token=() fail=(--fail-with-body)
+    if [ -n "$TUNEDECK_TOKEN" ] && [[ "$*" == */api/v1* && "$*" != *Authorization* ]]; then
+        token=(-H "Authorization: Bearer $TUNEDECK_TOKEN")
+    fi
+    if [[ " $*" == *" -f"* ]]; then fail=(); fi  # curl does not take both
+    command curl --silent --show-error --max-time 60 "${{fail[@]}}" "${{token[@]}}" "$@" || return
     [ -p /dev/stdout ] || printf '{SEPARATOR}'
 }}
 """
@@ -72,7 +75,7 @@ class Walk:
         self.samples = read_samples(path)
 
     def shell(self, sample: Sample, replacements: dict[str, str]) -> list[str]:
-        text = sample.at(self.system.url)
+        text = sample.at(self.system.url, self.system.token)
         for old, new in replacements.items():
             text = text.replace(old, new)
         return run_shell(text, self.folder, self.system.token)

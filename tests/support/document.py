@@ -41,6 +41,8 @@ class Sample:
         makes the sample's requests.
         """
         text = self.text.replace(_BASE, base)
+        if token is not None:
+            text = text.replace("YOUR_TOKEN", token)
         return text if token is None else _HEADER_ADDED.get(self.language, "").replace("BASE", base) + text
 
     def json(self) -> Any:
