@@ -1,5 +1,5 @@
 # `make run` starts the system, `make test` tests it; both need nothing but Python ≥ 3.11 and make.
-.PHONY: help run demo test coverage test-foreign tools soak chaos lint bench-logs bench-evaluations bench-models lock clean
+.PHONY: help run token demo test coverage test-foreign tools soak chaos lint bench-logs bench-evaluations bench-models lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -29,6 +29,10 @@ $(VENV)/test.stamp: requirements/test.txt
 
 run: $(VENV)/run.stamp ## start the whole system on http://localhost:8080, until Ctrl-C
 	@exec $(BIN)/python -m run
+
+# Only what is given here, not what the environment happens to have.
+token: $(VENV)/run.stamp ## list the tokens; NAME= SCOPES= DAYS= makes one, REVOKE= removes one
+	@$(BIN)/python -m run.token $(foreach name,NAME SCOPES DAYS REVOKE,$(if $(filter command%,$(origin $(name))),'$(name)=$($(name))'))
 
 demo: $(VENV)/run.stamp ## the seven steps of the workflow against what `make run` has started
 	@$(BIN)/python -m run.demo
@@ -73,7 +77,7 @@ lint: $(VENV)/test.stamp ## style, import contracts, types
 
 # Ratios to nchan, to the bare database, to Flask; needs nginx, libnginx-mod-nchan and wrk, and a quiet machine.
 bench-logs: $(VENV)/test.stamp ## benchmarks of the logs service
-	for name in delivery latency idle ingest reading metrics run; do $(BIN)/python -m bench.$$name || exit 1; done
+	for name in delivery latency idle ingest reading tokens metrics run; do $(BIN)/python -m bench.$$name || exit 1; done
 
 # What an evaluation adds to its inference server's own 50 ms, in time, CPU and memory; needs a quiet machine.
 bench-evaluations: $(VENV)/test.stamp ## benchmarks of the evaluation worker

@@ -33,6 +33,8 @@ class Api:
     """Calls the logs service directly for jobs, and the gateway for the rest. Every method raises ApiError."""
 
     def __init__(self, logs_url: str, api_url: str, token: str | None = None) -> None:
+        self._addresses = (logs_url, api_url)
+        self.token = token
         self._jobs = f"{logs_url}/api/v1/jobs"
         self._models = f"{api_url}/api/v1/models"
         self._datasets = f"{api_url}/api/v1/datasets"
@@ -49,6 +51,18 @@ class Api:
     def claim(self, job_id: int, kernel: str) -> bool:
         """Claim a job; False if it is another kernel's, or has ended."""
         return self._change_status(job_id, {"status": "running", "kernel": kernel})
+
+    def of_job(self, job_id: int) -> "Api":
+        """Return the calls of a job that was claimed here, by a token for it alone; these where nobody asks for one."""
+        if self.token is None:
+            return self
+        try:
+            token: str = self._call("POST", f"{self._jobs}/{job_id}/token")["token"]
+        except ApiError as error:
+            if error.status == 409:
+                return self
+            raise
+        return Api(*self._addresses, token)
 
     def finish(self, job_id: int, status: str) -> bool:
         """Set a job's final status; False if it has another one already, because it was cancelled, say."""
@@ -71,7 +85,8 @@ class Api:
     def download(self, link: str) -> bytes:
         """Return what is at a link of at most MAX_DOWNLOAD bytes."""
         try:
-            response = self._http.request("GET", link, timeout=_UPLOAD_TIMEOUT, preload_content=False)
+            # Without our token: a link opens as it stands, at whatever store it leads to.
+            response = self._http.request("GET", link, headers={}, timeout=_UPLOAD_TIMEOUT, preload_content=False)
             content: bytes = response.read(MAX_DOWNLOAD + 1)
             response.close()
         except urllib3.exceptions.HTTPError as error:
