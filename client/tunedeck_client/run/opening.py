@@ -12,7 +12,7 @@ from tunedeck_client.jobs.job_api import JobApi
 from tunedeck_client.lines.text import say
 from tunedeck_client.run.reporting import take_over
 from tunedeck_client.run.run_record import RunRecord, is_running_here, new_record
-from tunedeck_client.server import Answer
+from tunedeck_client.transport.server import Answer
 
 
 class Refused(Exception):
