@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.databases import only_on
 
-pytestmark = only_on("postgresql")
+pytestmark = [pytest.mark.faults, only_on("postgresql")]
 
 
 @pytest.fixture

@@ -9,6 +9,8 @@ from services.evaluations.tables import Example, database
 from shared.database.connect import connection, open_database
 from tests.support.databases import only_on
 
+pytestmark = pytest.mark.faults
+
 EVALUATIONS = "/api/v1/evaluations"
 MODELS = "/api/v1/models"
 ROLES = {"base_model": "base", "fine_tuned": "tuned"}
