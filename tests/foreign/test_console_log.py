@@ -51,7 +51,7 @@ def read_all(page, last):
     row(page, 1).wait_for()
     found = {}
     while last not in found:
-        wait_for(page, "() => !document.querySelector('.log-row.blank')")
+        wait_for(page, "() => !document.querySelector('.log-row.of-blank')")
         seen = rows(page)
         assert seen
         found.update(seen)
@@ -155,7 +155,7 @@ def test_after_a_long_absence_only_the_end_is_fetched(jobs, open_page):
     wait_for_end(page, 30_000)
 
     assert all("last_event_id=30000" in url for url in streams)
-    wait_for(page, "() => !document.querySelector('.log-row.blank')")
+    wait_for(page, "() => !document.querySelector('.log-row.of-blank')")
     assert all(message == f"line {number}" for number, message in rows(page))
 
 
@@ -246,7 +246,7 @@ def test_the_scroll_bar_goes_anywhere(long_job, open_page):
         page.locator(".log-scroller").evaluate("(log, part) => { log.scrollTop = part * log.scrollHeight; }", part)
         wait_for(
             page,
-            f"() => !document.querySelector('.log-row.blank') && Math.abs(({ROWS})()[0]?.[0] - {part * 120_000}) < 100",
+            f"() => !document.querySelector('.of-blank') && Math.abs(({ROWS})()[0]?.[0] - {part * 120_000}) < 100",
         )
         seen = rows(page)
         assert seen == [(number, f"line {number}") for number, _ in seen]
