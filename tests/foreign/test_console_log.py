@@ -124,6 +124,30 @@ def test_a_stream_that_is_cut_goes_on_where_it_was_and_says_so_meanwhile(jobs, o
     assert rows(page) == [(1, "before"), (2, "meanwhile")]
 
 
+def test_a_stream_with_a_gap_is_left_for_what_is_missing(jobs, open_page):
+    job = jobs.make()
+    jobs.push(job, ["line 1"])
+    page = open_page("/ui/jobs")
+    record = '{{"ID":{0},"level":"info","source":"kernel","timestamp":"2026-02-19T10:30:45Z","message":"line {0}"}}'
+    event = f"data: {record}\nid: {{0}}\n\n"
+    asked = []
+
+    def leave_out_line_3(route):
+        asked.append(route.request.url)
+        if len(asked) == 1:
+            jobs.push(job, ["line 2", "line 3", "line 4"])
+            route.fulfill(content_type="text/event-stream", body=event.format(2) + event.format(4))
+        else:
+            route.continue_()
+
+    page.route("**/logs?format=json*", leave_out_line_3)
+    page.goto(f"/ui/jobs/{job}")
+    wait_for_end(page, 4)
+
+    assert asked[1].endswith("last_event_id=2")
+    assert rows(page) == [(number, f"line {number}") for number in range(1, 5)]
+
+
 def test_a_hidden_tab_has_no_stream_and_catches_up(jobs, open_page):
     job = jobs.make()
     jobs.push(job, ["before"])

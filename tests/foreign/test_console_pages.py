@@ -241,6 +241,9 @@ def test_a_row_of_an_evaluation_has_an_address(evaluation, open_page):
 
     expect(page.locator("#row-60")).to_be_in_viewport()
     expect(page.locator("#row-60")).to_have_class(re.compile("chosen"))
+    page.get_by_role("link", name="Row 61").click()
+    expect(page).to_have_url(re.compile(r"\?row=61$"))
+    expect(page.locator("#row-61")).to_have_class(re.compile("chosen"))
 
 
 REPORT = {

@@ -278,7 +278,7 @@ async function showExamples(page, root, evaluation) {
         if (answer.total === 0 && !filtered) return replace(root);
         replace(root, bar,
             answer.data.length === 0 ? h('p', { class: 'quiet' }, 'None of that kind.') : null,
-            h('div', { class: 'pairs' }, answer.data.map((/** @type {any} */ example, /** @type {number} */ i) => pair(example, filtered ? null : (number - 1) * ROWS + i + 1, row))),
+            h('div', { class: 'pairs' }, answer.data.map((/** @type {any} */ example, /** @type {number} */ i) => pair(example, filtered ? null : (number - 1) * ROWS + i + 1, row, location.pathname))),
             h('nav', { class: 'pager', 'aria-label': 'Pages of rows' }, h('span', null, plural(answer.total, 'row')), last > 1 ? [h('span', null, `page ${count(number)} of ${count(last)}`), step(number - 1, 'Previous'), step(number + 1, 'Next')] : null));
         if (row) document.getElementById(`row-${row}`)?.scrollIntoView({ block: 'center' });
     } catch (failure) {
@@ -291,8 +291,9 @@ async function showExamples(page, root, evaluation) {
  * @param {any} example
  * @param {number | null} number of the row, where all rows are shown
  * @param {number} chosen
+ * @param {string} path of the page
  */
-function pair(example, number, chosen) {
+function pair(example, number, chosen, path) {
     const pieces = difference(example.base_model_output ?? '', example.fine_tuned_output ?? '');
     const right = (/** @type {boolean | null} */ correct) => correct === null ? null : correct ? h('span', { class: 'good' }, ' ✓ right') : h('span', { class: 'bad' }, ' ✕ wrong');
     const text = (/** @type {string | null} */ output, /** @type {import('../evaluation/words.js').Piece[] | undefined} */ parts, /** @type {'ins' | 'del'} */ element) =>
@@ -303,7 +304,7 @@ function pair(example, number, chosen) {
     const scored = (/** @type {unknown} */ score) => typeof score === 'number' ? h('span', null, ` ${figure(score)}`) : null;
     return h('article', { class: `pair${number !== null && number === chosen ? ' chosen' : ''}`, id: number === null ? null : `row-${number}`, 'aria-label': number === null ? 'Row' : `Row ${number}` },
         h('div', { class: 'pair-head' },
-            number === null ? null : h('a', { href: `?row=${number}` }, `Row ${count(number)}`),
+            number === null ? null : h('a', { href: `${path}?row=${number}` }, `Row ${count(number)}`),
             example.winner ? h('span', null, { fine_tuned: 'Only the fine-tuned was right', base_model: 'Only the base was right', tie: 'Both alike' }[/** @type {string} */ (example.winner)]) : null,
             example.error ? h('span', { class: 'bad' }, '✕ ', others(example.error)) : null),
         h('div', { class: 'pair-texts' },
