@@ -1,6 +1,6 @@
 # `make run` starts the system, `make test` tests it; both need nothing but Python ≥ 3.11 and make.
-.PHONY: help run demo test coverage test-foreign tools soak chaos lint bench-logs bench-evaluations bench-models bench-console \
-	screenshots lock clean
+.PHONY: help run token demo test coverage test-foreign tools soak chaos lint bench-logs bench-evaluations bench-models \
+	bench-console screenshots lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -30,6 +30,10 @@ $(VENV)/test.stamp: requirements/test.txt
 
 run: $(VENV)/run.stamp ## start the whole system on http://localhost:8080, until Ctrl-C
 	@exec $(BIN)/python -m run
+
+# Only what is given here, not what the environment happens to have.
+token: $(VENV)/run.stamp ## list the tokens; NAME= SCOPES= DAYS= makes one, REVOKE= removes one
+	@$(BIN)/python -m run.token $(foreach name,NAME SCOPES DAYS REVOKE,$(if $(filter command%,$(origin $(name))),'$(name)=$($(name))'))
 
 demo: $(VENV)/run.stamp ## the seven steps of the workflow against what `make run` has started
 	@$(BIN)/python -m run.demo
@@ -74,7 +78,7 @@ lint: $(VENV)/test.stamp ## style, import contracts, types
 
 # Ratios to nchan, to the bare database, to Flask; needs nginx, libnginx-mod-nchan and wrk, and a quiet machine.
 bench-logs: $(VENV)/test.stamp ## benchmarks of the logs service
-	for name in delivery latency idle ingest reading metrics; do $(BIN)/python -m bench.$$name || exit 1; done
+	for name in delivery latency idle ingest reading tokens metrics run; do $(BIN)/python -m bench.$$name || exit 1; done
 
 # What an evaluation adds to its inference server's own 50 ms, in time, CPU and memory; needs a quiet machine.
 bench-evaluations: $(VENV)/test.stamp ## benchmarks of the evaluation worker
@@ -83,7 +87,7 @@ bench-evaluations: $(VENV)/test.stamp ## benchmarks of the evaluation worker
 # Ratios to S3 itself, to minio-py, to a socket copy in Python and to MLflow (installed by the run, into .data/bench);
 # needs wrk and curl, and a quiet machine.
 bench-models: $(VENV)/test.stamp ## benchmarks of the models service
-	for name in downloads download_costs mlflow_proxy uploads listing; do $(BIN)/python -m bench.$$name || exit 1; done
+	for name in downloads download_costs mlflow_proxy uploads push_pull listing; do $(BIN)/python -m bench.$$name || exit 1; done
 
 # Frames, long tasks, heap and time to be ready, each beside its limit; needs Chromium and a quiet machine.
 bench-console: $(VENV)/test.stamp ## benchmarks of the console

@@ -32,7 +32,9 @@ LINE = "step 1200 of 36000, loss 0.4312, learning rate 0.00009, 8123 tokens/s"
 def publish(url: str, path: str, media_type: str, body: bytes, stop: Event) -> None:
     """Send one request after the other over one connection until told to stop."""
     support.pin(support.CLIENT_CORE)
-    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: {media_type}\r\nContent-Length: {len(body)}\r\n\r\n"
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {media_type}\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
     request = head.encode() + body
     with support.connect(url) as connection:
         while not stop.is_set():

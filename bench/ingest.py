@@ -60,7 +60,7 @@ def batches_over_http(url: str) -> float:
     """Return the lines a second of batches posted one after the other."""
     job = create_job(url)
     body = json.dumps({"logs": [{"level": "info", "message": LINE, "source": "kernel"}] * BATCH}).encode()
-    head = f"POST /api/v1/jobs/{job}/logs HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    head = f"POST /api/v1/jobs/{job}/logs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     request = f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
     rates = []
     with support.connect(url) as client:

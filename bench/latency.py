@@ -40,9 +40,8 @@ def publish(url: str, path: str, media_type: str, template: str, stop: Event) ->
             due += PUBLISHERS / LINES_PER_S
             time.sleep(max(0.0, due - time.monotonic()))
             body = template.replace("STAMP", f"stamp {time.monotonic_ns()} ").encode()
-            head = (
-                f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: {media_type}\r\nContent-Length: {len(body)}\r\n\r\n"
-            )
+            head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {media_type}\r\n"
+            head += f"Content-Length: {len(body)}\r\n\r\n"
             connection.sendall(head.encode() + body)
             read_answer(connection)
 

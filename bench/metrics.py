@@ -52,7 +52,9 @@ def points_over_http(url: str) -> float:
                 first = (offset * BATCHES + batch) * BATCH
                 metrics = [{"step": first + n, "values": {"loss": 0.5}} for n in range(BATCH)]
                 body = json.dumps({"metrics": metrics}).encode()
-                head = f"POST /api/v1/jobs/{job}/metrics HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+                head = (
+                    f"POST /api/v1/jobs/{job}/metrics HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                )
                 client.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
                 assert read_answer(client).startswith(b"HTTP/1.1 201")
             rates.append(BATCH * BATCHES / (time.perf_counter() - began))
@@ -107,7 +109,7 @@ def curves(url: str, job: int) -> None:
     """Ask for a job's curves until its log is read."""
     with support.connect(url) as client:
         while True:
-            client.sendall(f"GET /api/v1/jobs/{job}/metrics HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            client.sendall(f"GET /api/v1/jobs/{job}/metrics HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
             answer = read_answer(client)
             assert answer.startswith(b"HTTP/1.1 200")
             if b'"complete":true' in answer:

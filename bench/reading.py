@@ -33,7 +33,7 @@ def fill(lines: int) -> int:
 
 def page_ms(url: str, job: int, after: int) -> float:
     """Return the median milliseconds of a page of 100 lines after line ``after``."""
-    request = f"GET /api/v1/jobs/{job}/logs?limit={PAGE}&after={after} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+    request = f"GET /api/v1/jobs/{job}/logs?limit={PAGE}&after={after} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
     times = []
     with support.connect(url) as client:
         for _ in range(REQUESTS):
@@ -46,7 +46,7 @@ def page_ms(url: str, job: int, after: int) -> float:
 
 def replay(url: str, job: int, pid: int) -> tuple[float, int]:
     """Return the lines a second of a whole replay to one client, and by how many KiB the worker's memory grew."""
-    request = f"GET /api/v1/jobs/{job}/logs HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n".encode()
+    request = f"GET /api/v1/jobs/{job}/logs HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n".encode()
     before = most = support.memory_kib(pid)
     events, tail = 0, b""
     began = time.perf_counter()

@@ -90,9 +90,12 @@ def _wait(part: Part, process: subprocess.Popen[bytes]) -> None:
 
 
 @contextlib.contextmanager
-def logs_running(database_url: str, redis_url: str, app: str = LOGS) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+def logs_running(
+    database_url: str, redis_url: str, app: str = LOGS, **environ: str
+) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """Run the logs service, one worker on the servers' core; gives its address and its master."""
     settings = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "WEB_CONCURRENCY": "1", "MAX_STREAMS": "12000"}
+    settings |= environ
     with running(parts.setup("logs", settings, ())):
         pass
     port = free_port()
@@ -102,9 +105,9 @@ def logs_running(database_url: str, redis_url: str, app: str = LOGS) -> Iterator
 
 
 @contextlib.contextmanager
-def logs_service(database_url: str, redis_url: str, app: str = LOGS) -> Iterator[str]:
+def logs_service(database_url: str, redis_url: str, app: str = LOGS, **environ: str) -> Iterator[str]:
     """As ``logs_running``, for those who need the address alone."""
-    with logs_running(database_url, redis_url, app) as (url, _):
+    with logs_running(database_url, redis_url, app, **environ) as (url, _):
         yield url
 
 
@@ -181,7 +184,7 @@ def connect(url: str) -> socket.socket:
 
 def open_streams(url: str, path: str, clients: int) -> list[socket.socket]:
     """Ask for ``clients`` streams and return their sockets, from which nothing was read yet."""
-    request = f"GET {path} HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n".encode()
+    request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n".encode()
     opened = [connect(url) for _ in range(clients)]
     for client in opened:
         client.sendall(request)

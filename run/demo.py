@@ -28,6 +28,7 @@ GIVE_UP_AFTER_S = 120.0
 @dataclass(frozen=True)
 class DemoSettings:
     port: int = 8080
+    tunedeck_token: str | None = None
 
 
 class Failed(Exception):
@@ -35,23 +36,26 @@ class Failed(Exception):
 
 
 class Shell:
-    """Makes the requests with curl and jq, and prints each command."""
+    """Makes the requests with curl and jq, and prints each command; not the token, which the shell fills in."""
 
     name = "curl and jq"
 
+    def __init__(self, token: str | None) -> None:
+        self._curl = "curl" if token is None else 'curl -H "Authorization: Bearer $TUNEDECK_TOKEN"'
+
     def ask(self, method: str, url: str, body: Any = None) -> Any:
-        line = f"curl -sS --fail-with-body -X {method} '{url}'"
+        line = f"{self._curl} -sS --fail-with-body -X {method} '{url}'"
         if body is not None:
             line += f" -H 'Content-Type: application/json' -d '{json.dumps(body)}'"
         return json.loads(self._run(f"{line} | jq ."))
 
     def stream(self, url: str) -> None:
-        line = f"curl -sSN '{url}'"
+        line = f"{self._curl} -sSN '{url}'"
         print(f"$ {line}", flush=True)
         subprocess.run(line, shell=True, check=True)
 
     def download(self, url: str, folder: Path) -> Path:
-        self._run(f"cd '{folder}' && curl -sS --fail-with-body -OJ '{url}'")
+        self._run(f"cd '{folder}' && {self._curl} -sS --fail-with-body -OJ '{url}'")
         return next(folder.iterdir())
 
     def _run(self, line: str) -> str:
@@ -69,23 +73,26 @@ class Plain:
 
     name = "plain Python (curl and jq are not both here)"
 
+    def __init__(self, token: str | None) -> None:
+        self._headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+
     def ask(self, method: str, url: str, body: Any = None) -> Any:
         print(f"> {method} {url} {'' if body is None else json.dumps(body)}", flush=True)
         data = None if body is None else json.dumps(body).encode()
         headers = {} if body is None else {"Content-Type": "application/json"}
-        request = urllib.request.Request(url, data, headers, method=method)
+        request = urllib.request.Request(url, data, self._headers | headers, method=method)
         with urllib.request.urlopen(request, timeout=60) as response:
             return json.load(response)
 
     def stream(self, url: str) -> None:
         print(f"> GET {url}", flush=True)
-        with urllib.request.urlopen(url, timeout=60) as response:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=self._headers), timeout=60) as response:
             for line in response:
                 print(line.decode().rstrip("\n"), flush=True)
 
     def download(self, url: str, folder: Path) -> Path:
         print(f"> GET {url}", flush=True)
-        with urllib.request.urlopen(url, timeout=60) as response:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=self._headers), timeout=60) as response:
             name = response.headers.get_filename() or "model.zip"
             with (folder / Path(name).name).open("wb") as file:
                 shutil.copyfileobj(response, file)
@@ -93,16 +100,18 @@ class Plain:
 
 
 def main() -> None:
-    base = f"http://localhost:{load(DemoSettings).port}/api/v1"
+    settings = load(DemoSettings)
+    base = f"http://localhost:{settings.port}/api/v1"
     have_both = shutil.which("curl") and shutil.which("jq") and shutil.which("bash")
-    client = Shell() if have_both and os.name == "posix" else Plain()
+    token = settings.tunedeck_token
+    client = Shell(token) if have_both and os.name == "posix" else Plain(token)
     print(f"Against {base}, with {client.name}.")
     try:
         _walk(client, base)
     except HTTPError as error:
         sys.exit(f"error: {error}: {error.read().decode(errors='replace')}")
     except (Failed, URLError) as error:
-        sys.exit(f"error: {error}\nIs `make run` running?")
+        sys.exit(f"error: {error}\nIs `make run` running? Where it asks for tokens, set TUNEDECK_TOKEN.")
 
 
 def _walk(client: Shell | Plain, base: str) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 from run import parts
 from run.parts import Part, StoreServer
 from run.settings import Ports, Settings, gateway_hosts, store_keys
+from run.token_file import auth_secret, own_token
+from shared.auth.hosts import is_loopback
 from shared.settings import SettingsError
 
 Addresses = dict[str, str]
@@ -24,6 +26,7 @@ def make(settings: Settings, data_dir: Path, port: Ports) -> tuple[list[Part], A
     urls = {name: f"http://127.0.0.1:{number}" for name, number in ports.items()}
     gateway = f"http://localhost:{settings.port}"
     kernel_port = port("kernel")
+    kernel_token, auth = _auth(settings, data_dir)
     environ = {
         "REDIS_URL": redis_url,
         "S3_ENDPOINT": server.endpoint,
@@ -41,7 +44,7 @@ def make(settings: Settings, data_dir: Path, port: Ports) -> tuple[list[Part], A
     }
     for service in parts.SERVICES:
         database = getattr(settings, f"{service}_database_url") or f"sqlite:///{data_dir / service}.db"
-        own = environ | {"DATABASE_URL": database}
+        own = environ | auth | {"DATABASE_URL": database}
         plan.append(parts.setup(service, own, servers))
         metrics = {"PROMETHEUS_MULTIPROC_DIR": str(data_dir / "metrics" / service)}
         plan.append(parts.gunicorn(service, own | metrics, ports[service], (f"{service} setup",)))
@@ -49,12 +52,35 @@ def make(settings: Settings, data_dir: Path, port: Ports) -> tuple[list[Part], A
     upstreams = {f"{name.upper()}_UPSTREAM": f"127.0.0.1:{number}" for name, number in ports.items()}
     upstreams["S3_UPSTREAM"] = server.endpoint
     upstreams["CORS_ORIGINS"] = settings.cors_origins or ""
+    upstreams["TRUSTED_PROXIES"] = settings.trusted_proxies or ""
     hosts = gateway_hosts(settings.host)
     plan.append(parts.caddy(settings.caddy_bin, data_dir / "gateway", hosts, settings.port, upstreams, parts.SERVICES))
     if settings.example_kernel and "models" in parts.SERVICES:
-        plan.append(_kernel(environ | {"KERNEL_PORT": str(kernel_port)}, kernel_port))
+        plan.append(_kernel(environ | kernel_token | {"KERNEL_PORT": str(kernel_port)}, kernel_port))
     addresses = {"gateway": gateway, **urls, "redis": redis_url, "store": server.endpoint}
     return plan, addresses | {"inference": environ["INFERENCE_URL"]}
+
+
+def _auth(settings: Settings, data_dir: Path) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the settings of our kernel and of the services; no tokens are asked for where there is no file of them."""
+    ours = data_dir / "tokens.toml"
+    path = Path(settings.tokens_file).absolute() if settings.tokens_file else ours if ours.exists() else None
+    hosts = ",".join(name for name in (settings.allowed_hosts, settings.host) if name)
+    services = {"ALLOWED_HOSTS": hosts, "CORS_ORIGINS": settings.cors_origins or ""}
+    # No process of ours but the services can sign; and a file that the environment names is not the kernel's business.
+    kernel = {"AUTH_SECRET": "", "TOKENS_FILE": ""}
+    if path is None:
+        if settings.host and not is_loopback(settings.host) and not settings.allow_anonymous:
+            raise SettingsError(
+                f"HOST={settings.host}: others could reach it, and no token is asked for. "
+                "`make token NAME=you SCOPES=read,write` makes one; ALLOW_ANONYMOUS=1 does without"
+            )
+        return kernel, services
+    services |= {"TOKENS_FILE": str(path), "AUTH_SECRET": settings.auth_secret or auth_secret(data_dir / "auth-secret")}
+    if path == ours and settings.example_kernel:
+        token = own_token(path, data_dir / "kernel-token", settings.kernel_name, ("kernel", "read"))
+        kernel["TUNEDECK_TOKEN"] = token
+    return kernel, services
 
 
 def _redis(settings: Settings, data_dir: Path, port: Ports) -> tuple[str, list[Part]]:

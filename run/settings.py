@@ -36,6 +36,16 @@ class Settings:
     s3_parts_secret_key: str | None = None
     inference_url: str | None = None
     public_url: str | None = None
+    tokens_file: str | None = None
+    """By default tokens.toml below the data folder, if there is one: then requests need a token."""
+    auth_secret: str | None = None
+    """By default one that the first start makes."""
+    allow_anonymous: bool = False
+    """The gateway listens beyond loopback without tokens."""
+    allowed_hosts: str | None = None
+    kernel_name: str = "example"
+    trusted_proxies: str | None = None
+    """Address ranges of proxies before the gateway, whose word counts on how a client came."""
     cors_origins: str | None = None
     example_kernel: bool = True
     evaluation_worker: bool = True

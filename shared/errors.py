@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 
 class ServiceError(Exception):
     """An answer other than success.
@@ -10,6 +13,7 @@ class ServiceError(Exception):
     """
 
     status = 500
+    headers: ClassVar[Mapping[str, str]] = {}
 
     def __init__(
         self, message: str, *, errors: dict[str, list[str]] | None = None, retry_after: int | None = None
@@ -22,6 +26,19 @@ class ServiceError(Exception):
 
 class BadRequest(ServiceError):
     status = 400
+
+
+class Unauthorized(ServiceError):
+    """Who asks is not known."""
+
+    status = 401
+    headers: ClassVar[Mapping[str, str]] = {"WWW-Authenticate": "Bearer"}
+
+
+class Forbidden(ServiceError):
+    """Who asks is known, and may not."""
+
+    status = 403
 
 
 class NotFound(ServiceError):
@@ -50,6 +67,12 @@ class TooLarge(ServiceError):
 
 class UnsupportedMediaType(ServiceError):
     status = 415
+
+
+class Misdirected(ServiceError):
+    """It was meant for another host."""
+
+    status = 421
 
 
 class Unprocessable(ServiceError):

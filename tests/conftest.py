@@ -178,7 +178,11 @@ def service(serve: Serve, new_database: NewDatabase, redis_url: str, request: py
 
     def get(name: str, kind: str) -> Client:
         if (name, kind) not in started:
-            environ = {"DATABASE_URL": new_database(kind), "REDIS_URL": redis_url}
+            environ = {
+                "DATABASE_URL": new_database(kind),
+                "REDIS_URL": redis_url,
+                "ALLOWED_HOSTS": "gateway.example, tuned.example",
+            }
             if name != "logs":
                 environ |= environ_of(request.getfixturevalue("store_settings"))
             if name == "models":

@@ -1,16 +1,19 @@
-"""A `logging.Handler` that sends each record to a job's log."""
+"""A `logging.Handler` that sends each record to a job's log, and the metrics beside them."""
 
 from __future__ import annotations
 
 import logging
 import os
 import threading
+import time
 import weakref
+from typing import Any, Mapping
 
 from tunedeck_client.crash import log_crashes
 from tunedeck_client.lines.levels import level_of_number
 from tunedeck_client.shipping.line_queue import MAX_QUEUE_BYTES
 from tunedeck_client.shipping.log_shipper import EXIT_TIMEOUT, MAX_SPOOL_BYTES, LogShipper
+from tunedeck_client.shipping.points import MAX_STEP, numbers_of
 from tunedeck_client.shipping.sender import PATIENCE
 from tunedeck_client.shipping.spool import MAX_MEMORY_BYTES
 
@@ -56,6 +59,7 @@ class JobLogHandler(logging.Handler):
         excepthook: bool = True,
     ) -> None:
         self._held = 0
+        self._step = -1
         super().__init__(level)
         self._shipper = LogShipper(
             job_id,
@@ -90,6 +94,31 @@ class JobLogHandler(logging.Handler):
             self._shipper.put(record.created, level_of_number(record.levelno), self.format(record))
         except Exception:  # a bad format string, a __str__ that raises: reported as `logging` does
             self.handleError(record)
+
+    def log_metrics(
+        self, values: Mapping[str, Any], step: int | None = None, *, epoch: float | None = None
+    ) -> None:
+        """Queue the metrics of a step, `{"loss": 0.45}`; takes microseconds, as a record does.
+
+        Without `step` it is the one after the last. `epoch` is a metric of that name. The same name and step
+        again replaces the value; NaN and the infinities are kept. What is no number is left out.
+        """
+        self.acquire()
+        try:
+            self._step = self._step + 1 if step is None else min(max(0, int(step)), MAX_STEP)
+            numbers = numbers_of(values if epoch is None else {**values, "epoch": epoch})
+            if numbers:
+                self._shipper.put_values(time.time(), self._step, numbers)
+        finally:
+            self.release()
+
+    def log_error(self, message: str) -> None:
+        """Queue a line of level error that is no record of `logging`."""
+        self.acquire()
+        try:
+            self._shipper.put(time.time(), "error", message)
+        finally:
+            self.release()
 
     def _is_repeat(self, record: logging.LogRecord) -> bool:
         last, destination = _last_records.by_destination, self._shipper.destination

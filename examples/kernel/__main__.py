@@ -5,11 +5,13 @@ import os
 import signal
 import sys
 import threading
+from functools import partial
 
 from examples.kernel import data
 from examples.kernel.api import Api
 from examples.kernel.job_runner import JobRunner
 from examples.kernel.model import fit_base
+from examples.kernel.published_models import fetch
 from examples.kernel.served_models import ServedModels
 from examples.kernel.server import ChatServer
 from examples.kernel.settings import Settings
@@ -28,12 +30,12 @@ def main() -> int:
     settings = Settings.from_environ(os.environ)
 
     base = fit_base(data.general())
-    served_models = ServedModels(settings.folder / "models", base)
+    api = Api(settings.logs_url, settings.api_url, settings.token)
+    served_models = ServedModels(settings.folder / "models", base, partial(fetch, api))
     server = ChatServer(settings.host, settings.port, served_models)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     LOG.info("Kernel %r serves %d models on port %d", settings.name, len(served_models.names()), settings.port)
 
-    api = Api(settings.logs_url, settings.api_url, settings.token)
     # A daemon thread: a call to a service that hangs must not keep the process from ending.
     runner = threading.Thread(target=JobRunner(settings, api, base, served_models, stop).run, daemon=True)
     runner.start()

@@ -3,13 +3,15 @@
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import urllib3
 
 _TIMEOUT = urllib3.Timeout(connect=1, read=5)
 _UPLOAD_TIMEOUT = urllib3.Timeout(connect=1, read=60)
 _RETRYABLE = {429, 502, 503, 504}
+
+MAX_DOWNLOAD = 64 * 1024 * 1024
 
 Record = dict[str, Any]
 
@@ -31,6 +33,8 @@ class Api:
     """Calls the logs service directly for jobs, and the gateway for the rest. Every method raises ApiError."""
 
     def __init__(self, logs_url: str, api_url: str, token: str | None = None) -> None:
+        self._addresses = (logs_url, api_url)
+        self.token = token
         self._jobs = f"{logs_url}/api/v1/jobs"
         self._models = f"{api_url}/api/v1/models"
         self._datasets = f"{api_url}/api/v1/datasets"
@@ -48,6 +52,18 @@ class Api:
         """Claim a job; False if it is another kernel's, or has ended."""
         return self._change_status(job_id, {"status": "running", "kernel": kernel})
 
+    def of_job(self, job_id: int) -> "Api":
+        """Return the calls of a job that was claimed here, by a token for it alone; these where nobody asks for one."""
+        if self.token is None:
+            return self
+        try:
+            token: str = self._call("POST", f"{self._jobs}/{job_id}/token")["token"]
+        except ApiError as error:
+            if error.status == 409:
+                return self
+            raise
+        return Api(*self._addresses, token)
+
     def finish(self, job_id: int, status: str) -> bool:
         """Set a job's final status; False if it has another one already, because it was cancelled, say."""
         return self._change_status(job_id, {"status": status})
@@ -55,6 +71,29 @@ class Api:
     def models(self, job_id: int) -> list[Record]:
         """Return the models that were registered for a job, the newest first."""
         return list(self._pages(self._models, job_id=job_id))
+
+    def ready_models(self) -> Iterator[Record]:
+        """Yield all ready models, the newest first."""
+        return self._pages(self._models, status="ready")
+
+    def gguf_link(self, model_id: int) -> str | None:
+        """Return the link to a model's one GGUF file, or None where it has none, or several."""
+        links: Record = self._call("GET", f"{self._models}/{model_id}")["download_links"]
+        link: str | None = links["gguf"]
+        return link if link is not None and urlsplit(link).path.endswith(".gguf") else None
+
+    def download(self, link: str) -> bytes:
+        """Return what is at a link of at most MAX_DOWNLOAD bytes."""
+        try:
+            # Without our token: a link opens as it stands, at whatever store it leads to.
+            response = self._http.request("GET", link, headers={}, timeout=_UPLOAD_TIMEOUT, preload_content=False)
+            content: bytes = response.read(MAX_DOWNLOAD + 1)
+            response.close()
+        except urllib3.exceptions.HTTPError as error:
+            raise ApiError(f"GET {link.partition('?')[0]}: {error}") from error
+        if response.status != 200 or len(content) > MAX_DOWNLOAD:
+            raise ApiError(f"GET {link.partition('?')[0]}: {response.status}, {len(content)} bytes", response.status)
+        return content
 
     def create_model(self, record: Record) -> Record:
         return self._call("POST", self._models, json=record)

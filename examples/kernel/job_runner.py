@@ -4,6 +4,7 @@ import logging
 import math
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import TypeVar
 
@@ -46,6 +47,8 @@ class JobRunner:
     ) -> None:
         self._settings = settings
         self._api = api
+        self._job_api = api
+        """The calls of the job that runs."""
         self._base = base
         self._served_models = served_models
         self._stop = stop
@@ -68,7 +71,7 @@ class JobRunner:
         for job in self._jobs("running"):
             # The record does not say whose job it is, but only the kernel that has it can claim it again.
             if self._api.claim(job["ID"], self._settings.name):
-                with job_log(self._settings, job["ID"]) as (log, handler):
+                with self._log_of(job) as (log, handler):
                     log.error("The kernel was restarted while it worked on this job")
                     self._give_up_model(job)
                     self._finish(job, "failed", handler)
@@ -85,10 +88,15 @@ class JobRunner:
                 return
             # Retried until it is answered: a claim may have succeeded though its response was lost.
             if self._until_answered(partial(self._api.claim, job["ID"], self._settings.name)):
-                with job_log(self._settings, job["ID"]) as (log, handler):
+                with self._log_of(job) as (log, handler):
                     status = self._work_on(job, log)
                     if status is not None:
                         self._finish(job, status, handler)
+
+    def _log_of(self, job: Record) -> AbstractContextManager[tuple[logging.Logger, JobLogHandler]]:
+        """Become the job that was claimed, and give its log."""
+        self._job_api = self._until_answered(partial(self._api.of_job, job["ID"]))
+        return job_log(self._settings, job["ID"], self._job_api.token)
 
     def _jobs(self, status: str) -> list[Record]:
         return [job for job in self._api.jobs(status) if job["dataset_id"] in self._datasets]
@@ -117,7 +125,7 @@ class JobRunner:
         if self._stop.is_set():
             raise JobFailed("The kernel was stopped while it worked on this job")
         try:
-            status = self._api.job(job["ID"])["status"]
+            status = self._job_api.job(job["ID"])["status"]
         except ApiError:
             return  # unavailable: the next check will see it
         if status != "running":
@@ -133,7 +141,7 @@ class JobRunner:
     def _publish_once(self, job: Record, dataset: data.Dataset, result: trainer.Result, log: logging.Logger) -> None:
         """Register, upload, serve. Idempotent: it continues with the model that an interrupted attempt registered."""
         self._check(job)
-        model = self._model_of(job) or self._api.create_model(
+        model = self._model_of(job) or self._job_api.create_model(
             {
                 "name": _model_name(job),
                 "description": f"Fine-tuned model from dataset: {dataset.name}",
@@ -149,7 +157,7 @@ class JobRunner:
         formats.write(folder, model["name"], result.adapter, result.model)
         for path in formats.FILES:
             content = (folder / path).read_bytes()
-            self._api.upload(model["ID"], path, content)
+            self._job_api.upload(model["ID"], path, content)
             log.info("Uploaded %s (%d bytes)", path, len(content))
         # Served before it is `ready`, since an evaluation may begin at that moment.
         self._served_models.add(model["ID"], model["served_name"])
@@ -159,13 +167,13 @@ class JobRunner:
             "epochs": result.epochs,
             "training_time": duration(result.seconds),
         }
-        self._api.change_model(model["ID"], {"training_metrics": metrics, "status": "ready"})
+        self._job_api.change_model(model["ID"], {"training_metrics": metrics, "status": "ready"})
         log.info("Model %d is ready: %s", model["ID"], model["name"])
 
     def _model_of(self, job: Record) -> Record | None:
         # Others may register models for our jobs too: the job's ID alone is not enough.
         ours = (_model_name(job), BASE_NAME)
-        models = self._api.models(job["ID"])
+        models = self._job_api.models(job["ID"])
         return next((model for model in models if (model["name"], model["base_model"]) == ours), None)
 
     def _give_up_model(self, job: Record) -> None:
@@ -173,7 +181,7 @@ class JobRunner:
         try:
             model = self._until_answered(partial(self._model_of, job))
             if model and model["status"] == "uploading":
-                self._until_answered(partial(self._api.change_model, model["ID"], {"status": "error"}))
+                self._until_answered(partial(self._job_api.change_model, model["ID"], {"status": "error"}))
         except ApiError as error:
             LOG.warning("The model of job %d stays as it is: %s", job["ID"], error)
 
@@ -181,7 +189,7 @@ class JobRunner:
         def finish() -> bool:
             # The log first: whoever sees the status finds every line of the log.
             handler.flush(1 if self._stop.is_set() else 10)
-            return self._api.finish(job["ID"], status)
+            return self._job_api.finish(job["ID"], status)
 
         if not self._until_answered(finish):
             LOG.warning("Job %d is not %s: it was ended from outside", job["ID"], status)

@@ -1,6 +1,8 @@
 """The models that the kernel serves: the base, and every fine-tuned one in a folder on disk."""
 
 import json
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from examples.kernel import formats
@@ -10,10 +12,17 @@ _MARKER = "served.json"
 
 
 class ServedModels:
-    """Loads the models in `<folder>/<ID>/`; one is complete once its marker, the file written last, is there."""
+    """Loads the models in `<folder>/<ID>/`; one is complete once its marker, the file written last, is there.
 
-    def __init__(self, folder: Path, base: Classifier) -> None:
+    `fetch` is asked for a name that is not among them, and returns the number of a model whose files it has brought.
+    """
+
+    def __init__(
+        self, folder: Path, base: Classifier, fetch: Callable[[Path, str], int | None] = lambda folder, name: None
+    ) -> None:
         self._folder = folder
+        self._fetch = fetch
+        self._fetching = threading.Lock()
         self._models = {BASE_NAME: base}
         for marker in sorted(folder.glob(f"*/{_MARKER}"), key=lambda path: int(path.parent.name)):
             name = json.loads(marker.read_text(encoding="utf-8"))["served_name"]
@@ -25,6 +34,11 @@ class ServedModels:
 
     def find(self, name: str) -> Classifier | None:
         """Return the model that is served under a name, or None."""
+        if name not in self._models:
+            with self._fetching:
+                model_id = None if name in self._models else self._fetch(self._folder, name)
+                if model_id is not None:
+                    self.add(model_id, name)
         return self._models.get(name)
 
     def folder_of(self, model_id: int) -> Path:

@@ -9,6 +9,8 @@ from services.evaluations.datasets.test_sets import BUCKET
 from services.evaluations.models_client import ModelsClient
 from services.evaluations.settings import Settings
 from services.evaluations.tables import MIGRATIONS, database
+from shared.auth.access import Access
+from shared.auth.settings import AuthSettings
 from shared.database.connect import open_database
 from shared.database.migrations import require_migrated
 from shared.http.collaborators import provide
@@ -25,9 +27,12 @@ def create_app(
     bucket: Bucket | None = None,
     notifier: Notifier | None = None,
     models: ModelsClient | None = None,
+    access: Access | None = None,
 ) -> Flask:
     """Return the app; it connects to nothing yet."""
     settings = settings or load(Settings)
+    access = access or Access(load(AuthSettings))
+    models = models or ModelsClient(settings.models_url, lambda: access.service_headers("evaluations"))
     bucket = bucket or Bucket(connect(settings), BUCKET)
     notifier = notifier or Notifier(settings.redis_url)
     database.initialize(open_database(settings.database_url))
@@ -39,6 +44,7 @@ def create_app(
             "store": bucket.check,
             "redis": notifier.ping,
         },
+        access=access,
     )
-    provide(app, {Bucket: bucket, Notifier: notifier, ModelsClient: models or ModelsClient(settings.models_url)})
+    provide(app, {Bucket: bucket, Notifier: notifier, ModelsClient: models})
     return app

@@ -7,7 +7,7 @@ import itertools
 import json
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,9 +31,10 @@ class Model:
 
 
 class ModelsClient:
-    """The models service at ``url``."""
+    """The models service at ``url``, to which ``credentials`` are the headers of a request."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, credentials: Callable[[], Mapping[str, str]] = dict) -> None:
+        self._credentials = credentials
         self._models = f"{url.rstrip('/')}/api/v1/models"
         self._http = urllib3.PoolManager(maxsize=16, retries=False)
 
@@ -84,7 +85,13 @@ class ModelsClient:
     ) -> Any:
         try:
             # Flask's test of the media type wants it named, and json= does.
-            response = self._http.request(method, f"{self._models}/{path}", json=body, redirect=False, timeout=timeout)
+            response = self._http.request(
+                *(method, f"{self._models}/{path}"),
+                json=body,
+                headers=self._credentials(),
+                redirect=False,
+                timeout=timeout,
+            )
             if response.status == 404:
                 raise NotFound(f"There is no model {path.partition('/')[0]}.")
             if response.status in (TooLarge.status, Unprocessable.status):

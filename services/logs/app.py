@@ -9,7 +9,7 @@ from flask import Flask, Response
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from services.logs import telemetry
-from services.logs.api import jobs, kubeflow, lines, metrics, mlflow, otlp
+from services.logs.api import jobs, kubeflow, lines, metrics, mlflow, otlp, session, tickets
 from services.logs.lines.idempotency_keys import KeySweep
 from services.logs.lines.ingest import Ingest
 from services.logs.settings import Settings
@@ -17,29 +17,36 @@ from services.logs.streaming.hub import Hub
 from services.logs.streaming.stream import Streams
 from services.logs.tables import MIGRATIONS, database
 from services.logs.zombies import ZombieSweep
+from shared.auth.access import Access
+from shared.auth.settings import AuthSettings
 from shared.database.connect import open_database
 from shared.database.migrations import require_migrated
+from shared.gateway_address import GatewayAddress
 from shared.http.collaborators import provide
 from shared.http.service import create_service
 from shared.notifier import Notifier
 from shared.settings import load
 
 
-def create_app(settings: Settings | None = None, *, notifier: Notifier | None = None) -> Flask:
+def create_app(
+    settings: Settings | None = None, *, notifier: Notifier | None = None, access: Access | None = None
+) -> Flask:
     """Return the app; it connects to nothing yet."""
     settings = settings or load(Settings)
     notifier = notifier or Notifier(settings.redis_url, telemetry.notifications_failed.inc)
     database.initialize(open_database(settings.database_url))
     app = create_service(
         "Tunedeck logs",
-        [jobs.blp, lines.blp, metrics.blp, mlflow.blp, kubeflow.blp, otlp.blp],
+        [jobs.blp, lines.blp, metrics.blp, mlflow.blp, kubeflow.blp, otlp.blp, session.blp, tickets.blp],
         checks={"database": lambda: require_migrated(database, MIGRATIONS), "redis": notifier.ping},
+        access=access or Access(load(AuthSettings)),
     )
-    app.add_url_rule("/metrics", view_func=_show_metrics)
+    app.add_url_rule("/metrics", "show_metrics", _show_metrics)
     hub = Hub(notifier, alive=lambda: _is_alive(app))
     streams = Streams(hub, settings.max_streams)
     ingest = Ingest(on_commit=hub.committed)
-    provide(app, {Hub: hub, Ingest: ingest, KeySweep: KeySweep(), Streams: streams})
+    gateway = GatewayAddress(settings.gateway_url, settings.public_url)
+    provide(app, {GatewayAddress: gateway, Hub: hub, Ingest: ingest, KeySweep: KeySweep(), Streams: streams})
     gevent.spawn(ZombieSweep(ingest, hub.announce).run)
     return app
 

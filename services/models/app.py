@@ -10,8 +10,11 @@ from services.models.archive.plan import PlanCache
 from services.models.bucket import BUCKET
 from services.models.logs_client import LogsClient
 from services.models.presigned_urls import UrlSigner
+from services.models.records.models import get_model
 from services.models.settings import Settings
 from services.models.tables import MIGRATIONS, database
+from shared.auth.access import Access
+from shared.auth.settings import AuthSettings
 from shared.database.connect import open_database
 from shared.database.migrations import require_migrated
 from shared.http.collaborators import provide
@@ -22,16 +25,22 @@ from shared.settings import load
 
 
 def create_app(
-    settings: Settings | None = None, *, bucket: Bucket | None = None, logs: LogsClient | None = None
+    settings: Settings | None = None,
+    *,
+    bucket: Bucket | None = None,
+    logs: LogsClient | None = None,
+    access: Access | None = None,
 ) -> Flask:
     """Return the app; it connects to nothing yet."""
     settings = settings or load(Settings)
+    access = access or Access(load(AuthSettings), lambda model_id: get_model(model_id).job_id)
     bucket = bucket or Bucket(connect(settings), BUCKET)
     database.initialize(open_database(settings.database_url))
     app = create_service(
         "Tunedeck models",
         [models.blp, files.blp, uploads.blp, downloads.blp],
         checks={"database": lambda: require_migrated(database, MIGRATIONS), "store": bucket.check},
+        access=access,
     )
     provide(
         app,
@@ -39,7 +48,7 @@ def create_app(
             Bucket: bucket,
             DownloadLimit: DownloadLimit(),
             PlanCache: PlanCache(),
-            LogsClient: logs or LogsClient(settings.logs_url),
+            LogsClient: logs or LogsClient(settings.logs_url, lambda: access.service_headers("models")),
             UrlSigner: UrlSigner(settings),
         },
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from urllib.parse import SplitResult, quote, urlsplit
@@ -11,11 +10,13 @@ from services.models.bucket import BUCKET
 from services.models.paths import is_in
 from services.models.selection import Selection
 from services.models.settings import Settings
+from shared.gateway_address import GatewayAddress
 from shared.s3.client import Signer
 
 LIFETIME = timedelta(hours=24)
 
-_HOST = re.compile(r"([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?")
+AddTicket = Callable[[str, datetime], str]
+"""Return a path of the API, with its query, as a link to it needs it until then."""
 
 
 class UrlSigner:
@@ -25,28 +26,20 @@ class UrlSigner:
         self.read = Signer(settings.s3_region, settings.s3_access_key, settings.s3_secret_key)
         # A signed PUT may be made to copy whatever its signer may read.
         self.write = Signer(settings.s3_region, settings.s3_parts_access_key, settings.s3_parts_secret_key)
-        self._settings = settings
+        self._gateway = GatewayAddress(settings.gateway_url, settings.public_url)
 
-    def for_request(self, header: Callable[[str], str | None]) -> PresignedUrls:
+    def for_request(self, header: Callable[[str], str | None], add_ticket: AddTicket) -> PresignedUrls:
         """Return the URLs of the answer to a request with these headers."""
-        return PresignedUrls(self, self._address(header))
-
-    def _address(self, header: Callable[[str], str | None]) -> str:
-        """The gateway sets both headers itself, whatever a client sent; a request without them came past it."""
-        if self._settings.public_url is not None:
-            return self._settings.public_url.rstrip("/")
-        scheme, host = header("X-Forwarded-Proto"), header("Host") or ""
-        if scheme in ("http", "https") and _HOST.fullmatch(host):
-            return f"{scheme}://{host}"
-        return self._settings.gateway_url.rstrip("/")
+        return PresignedUrls(self, self._gateway.of(header), add_ticket)
 
 
 class PresignedUrls:
     """The URLs of one answer: all for one address, all good until ``expire_at``."""
 
-    def __init__(self, signer: UrlSigner, address: str) -> None:
+    def __init__(self, signer: UrlSigner, address: str, add_ticket: AddTicket) -> None:
         self._signer = signer
         self._address = address
+        self._add_ticket = add_ticket
         self._now = datetime.now(UTC).replace(microsecond=0)
         self.expire_at = self._now + LIFETIME
 
@@ -67,8 +60,8 @@ class PresignedUrls:
         return signer.presign(method, url, self._now, LIFETIME)
 
     def api_url(self, path: str) -> str:
-        """Return the URL of a path of the API."""
-        return f"{self._address}{path}"
+        """Return the URL of a path of the API, which opens as it stands, as a presigned one does."""
+        return f"{self._address}{self._add_ticket(path, self.expire_at)}"
 
     def folder_url(
         self, model_id: int, storage_path: str, folder: str, paths: list[str], archive: str | None

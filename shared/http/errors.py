@@ -6,11 +6,14 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from flask import Flask, Response, g, jsonify
+from flask import Flask, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.http import HTTP_STATUS_CODES
 
-from shared.errors import ServiceError, TooLarge
+from shared.errors import Forbidden, Misdirected, ServiceError, TooLarge, Unauthorized
+
+_BEFORE_THE_BODY = (Unauthorized.status, Forbidden.status, Misdirected.status)
+_SMALL_BODY = 65_536
 
 log = logging.getLogger(__name__)
 
@@ -30,10 +33,15 @@ def error_response(
     response = jsonify(body)
     response.status_code = status
     response.headers.update(headers or {})
-    if status == TooLarge.status:
+    if status == TooLarge.status or (status in _BEFORE_THE_BODY and _has_large_body()):
         # The rest of the body was not read; without this the server would read all of it before the next request.
         response.headers["Connection"] = "close"
     return response
+
+
+def _has_large_body() -> bool:
+    length = request.content_length
+    return "Transfer-Encoding" in request.headers if length is None else length > _SMALL_BODY
 
 
 def handle_errors(app: Flask) -> None:
@@ -51,7 +59,7 @@ def answer_http_exception(error: HTTPException) -> Response:
 
 
 def _answer_service_error(error: ServiceError) -> Response:
-    headers = {} if error.retry_after is None else {"Retry-After": str(error.retry_after)}
+    headers = dict(error.headers) | ({} if error.retry_after is None else {"Retry-After": str(error.retry_after)})
     return error_response(error.status, error.message, errors=error.errors, headers=headers)
 
 

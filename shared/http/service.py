@@ -14,6 +14,7 @@ import flask_smorest
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
+from shared.auth.access import Access, install
 from shared.http.body import StrictParser
 from shared.http.converters import IdConverter, RestConverter
 from shared.http.errors import answer_http_exception, handle_errors
@@ -39,12 +40,13 @@ class _App(Flask):
         return func
 
 
-def create_service(title: str, blueprints: Iterable[Blueprint], checks: Mapping[str, Check]) -> Flask:
+def create_service(title: str, blueprints: Iterable[Blueprint], checks: Mapping[str, Check], access: Access) -> Flask:
     """Return the Flask app of a service: its blueprints, ``/healthz``, ``/readyz`` and ``/openapi.json``.
 
     ``checks`` names each dependency with the call that ``/readyz`` makes; a call that raises is not ready.
+    ``access`` decides on each request before its body is read.
     """
-    app = _App(title)
+    app = _App(title, static_folder=None)
     app.config.update(
         API_TITLE=title,
         API_VERSION=VERSION,
@@ -59,6 +61,7 @@ def create_service(title: str, blueprints: Iterable[Blueprint], checks: Mapping[
     app.url_map.converters["rest"] = RestConverter
     app.wsgi_app = _HangUp(app.wsgi_app)  # type: ignore[method-assign]  # as Flask's documentation has it
     app.before_request(_name_request)
+    install(app, access)
     app.after_request(_stamp_request_id)
     handle_errors(app)
     api = _Api(app)

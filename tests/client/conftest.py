@@ -39,7 +39,8 @@ class Service:
 
     `plan` is used up request by request: "lose" stores and drops the connection without an answer, "reset" drops it
     before storing, "hang" never answers, a status (or a status and headers) is answered without storing. `always`
-    does the same for every request. `refuse(line)` may name a status for a bad line.
+    does the same for every request. `refuse(line)` may name a status for a bad line. Metrics have a plan of their own:
+    `points` as stored, by (name, step), `refuse_point(point)`, and `metrics_always`, a status for every request.
     """
 
     def __init__(self, port=0):
@@ -48,6 +49,9 @@ class Service:
         self.always = None
         self.delay = 0
         self.refuse = lambda line: None
+        self.points, self.posts_of_points = {}, []
+        self.metrics_always = None
+        self.refuse_point = lambda point: None
         self._lock = threading.Lock()
         self._released = threading.Event()
         service = self
@@ -90,6 +94,9 @@ class Service:
         return False
 
     def _answer(self, request):
+        if request.path.endswith("/metrics"):
+            self._answer_metrics(request)
+            return
         body = gzip.decompress(request.rfile.read(int(request.headers["Content-Length"])))
         key = request.headers["Idempotency-Key"]
         with self._lock:
@@ -105,6 +112,25 @@ class Service:
             request.close_connection = True
             request.connection.close()
             return
+        self._send(request, status, headers, answer)
+
+    def _answer_metrics(self, request):
+        def bare(name):
+            raise AssertionError(f"{name} is no JSON")
+
+        body = json.loads(request.rfile.read(int(request.headers["Content-Length"])), parse_constant=bare)
+        points = body["metrics"]
+        with self._lock:
+            status = self.metrics_always or next(filter(None, map(self.refuse_point, points)), 201)
+            self.posts_of_points.append((len(points), status))
+            if status == 201:
+                assert sum(len(point["values"]) for point in points) <= 10_000
+                for point in points:
+                    self.points.update({(name, point["step"]): value for name, value in point["values"].items()})
+        answer = {"count": 1} if status == 201 else {"code": status, "message": "told to"}
+        self._send(request, status, {}, answer)
+
+    def _send(self, request, status, headers, answer):
         data = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
         request.send_response(status)
         for name, value in {"Content-Length": str(len(data)), **headers}.items():
@@ -156,6 +182,24 @@ def service():
     service = Service()
     yield service
     service.close()
+
+
+@pytest.fixture(scope="session")
+def logs(serve, new_database, redis_url):
+    """The real logs service."""
+    return serve("logs", DATABASE_URL=new_database("sqlite"), REDIS_URL=redis_url)
+
+
+@pytest.fixture
+def new_job(logs):
+    """Create a job there and return its number."""
+
+    def new_job(**fields):
+        answer = logs.post("/api/v1/jobs", json=fields)
+        assert answer.status_code == 201, answer.text
+        return answer.json()["ID"]
+
+    return new_job
 
 
 @pytest.fixture

@@ -155,6 +155,13 @@ raise SystemExit(pipe.main(exit_timeout=1.0))
 """
 
 
+def test_an_outage_with_a_full_spool_holds_nothing_up(free_port, start_pipe):
+    pipe = start_pipe(f"http://127.0.0.1:{free_port}", command=("-c", SMALL_SPOOL))
+    text = b"".join(b"line %d %s\n" % (number, b"x" * 100) for number in range(20_000))
+    out, _ = pipe.communicate(text, timeout=60)
+    assert (pipe.returncode, out) == (0, text)
+
+
 def test_what_hangs_is_shown_every_five_seconds(service, start_pipe):
     pipe = start_pipe(service.url)
     pipe.stdin.write(b"\r 40%|####\n\r 10%|#     \x1b[A")

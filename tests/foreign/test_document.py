@@ -2,7 +2,8 @@
 
 What is edited, and nothing else: the port; `-O` is `-OJ` where a sample goes on to use the server's file name; a fresh
 evaluation stands in for evaluation 1 before what ends one (our worker is stopped meanwhile), and a spare model
-for model 1 before `Delete Model`; the JavaScript runs up to `// Close connection`, its last line after the last event.
+for model 1 before `Delete Model`; the JavaScript runs up to `// Close connection`, its last line after the last event;
+and, where the system asks for tokens, the header is added.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 
 import pytest
 
+from run.token_file import add_token
 from tests.support.document import OURS, USERS, Sample, differences, documents, read_samples
 from tests.support.system import System, start_system
 from tests.support.waiting import wait_until
@@ -30,19 +32,29 @@ ENDING = ("Update Evaluation", "Report an evaluation", "Cancel an evaluation")
 SHELL_PRELUDE = f"""
 set -eo pipefail
 curl() {{
-    command curl --silent --show-error --fail-with-body --max-time 60 "$@" || return
+    local token=() fail=(--fail-with-body)
+    if [ -n "$TUNEDECK_TOKEN" ] && [[ "$*" == */api/* && "$*" != *Authorization* ]]; then
+        token=(-H "Authorization: Bearer $TUNEDECK_TOKEN")
+    fi
+    if [[ " $*" == *" -f"* ]]; then fail=(); fi  # curl does not take both
+    command curl --silent --show-error --max-time 60 "${{fail[@]}}" "${{token[@]}}" "$@" || return
     [ -p /dev/stdout ] || printf '{SEPARATOR}'
 }}
 """
 
 
-def run_shell(text: str, folder: Path, capture: Path | None = None) -> list[str]:
+def environ_with(token: str | None) -> dict[str, str]:
+    return {**os.environ, "TUNEDECK_TOKEN": token or ""}
+
+
+def run_shell(text: str, folder: Path, token: str | None = None) -> list[str]:
     """Run a shell sample in a folder and return what each of its curls printed."""
     out = folder / f"out-{time.monotonic_ns()}.txt"
     with out.open("wb") as stdout:  # a file, so that the prelude can tell a curl that is piped on
         done = subprocess.run(
             ["bash", "-c", SHELL_PRELUDE + text],
             cwd=folder,
+            env=environ_with(token),
             stdout=stdout,
             stderr=subprocess.PIPE,
             timeout=120,
@@ -63,10 +75,10 @@ class Walk:
         self.samples = read_samples(path)
 
     def shell(self, sample: Sample, replacements: dict[str, str]) -> list[str]:
-        text = sample.at(self.system.url)
+        text = sample.at(self.system.url, self.system.token)
         for old, new in replacements.items():
             text = text.replace(old, new)
-        return run_shell(text, self.folder)
+        return run_shell(text, self.folder, self.system.token)
 
     def run(self) -> None:
         answers: list[str] = []
@@ -132,9 +144,16 @@ class Walk:
 
     def python(self, sample: Sample) -> None:
         file = self.folder / "sample.py"
-        file.write_text(sample.at(self.system.url))
+        file.write_text(sample.at(self.system.url, self.system.token))
+        environ = environ_with(self.system.token)
         done = subprocess.run(
-            [sys.executable, str(file)], cwd=self.folder, capture_output=True, text=True, timeout=120, check=False
+            [sys.executable, str(file)],
+            cwd=self.folder,
+            env=environ,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
         )
         assert done.returncode == 0, done.stderr
         if "iter_lines" in sample.text:
@@ -142,11 +161,13 @@ class Walk:
             assert all(message.splitlines()[0] in done.stdout for message in messages if message)
 
     def javascript(self, sample: Sample) -> None:
-        opened, _, closing = sample.at(self.system.url).partition("// Close connection\n")
+        text = sample.at(self.system.url, self.system.token)
+        name = "EventSource" if self.system.token is None else "EventSource as BareEventSource"
+        opened, _, closing = text.partition("// Close connection\n")
         stored = self.system.get("/jobs/1/logs?limit=1000").json()["logs"]
         (source,) = re.findall(r"const (\w+) = new EventSource", opened)
         script = f"""
-            import {{ EventSource }} from 'eventsource';
+            import {{ {name} }} from 'eventsource';
             const seen = [];
             console.log = (...words) => seen.push(words.join(' '));
             {opened}
@@ -158,17 +179,28 @@ class Walk:
         """
         file = NODE_MODULES / "tunedeck-sample.mjs"
         file.write_text(script)
-        done = subprocess.run(["node", str(file)], capture_output=True, text=True, timeout=60, check=False)
+        environ = environ_with(self.system.token)
+        done = subprocess.run(["node", str(file)], env=environ, capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == 0, done.stderr
         seen = json.loads(done.stdout)
         assert len(seen) == len(stored)
         assert all(line["message"] in text for line, text in zip(stored, seen, strict=True))
 
 
+@pytest.fixture(scope="module", params=["anonymous", "with tokens"])
+def token_of(request):
+    """Make a token for a system before it starts, or none."""
+    if request.param == "anonymous":
+        return lambda data_dir: None
+    return lambda data_dir: add_token(data_dir / "tokens.toml", "reader-of-documents", ["read", "write"], None)
+
+
 @pytest.fixture(scope="module", params=documents(), ids=lambda path: path.stem)
-def walk(request, tmp_path_factory):
+def walk(request, token_of, tmp_path_factory):
     folder = tmp_path_factory.mktemp("document")
+    token = token_of(folder / "data")
     system = start_system(folder / "data")
+    system.token = token
     (folder / "samples").mkdir()
     try:
         system.wait_until_ready()
@@ -187,7 +219,7 @@ def workflow() -> str:
 def test_the_workflow_and_then_every_sample_run_as_they_stand(walk):
     script = workflow().replace("http://localhost:8080", walk.system.url)
 
-    printed = "".join(run_shell(script, walk.folder))
+    printed = "".join(run_shell(script, walk.folder, walk.system.token))
 
     assert "Created Job ID: 1" in printed
     assert "Job Status: completed" in printed

@@ -5,20 +5,18 @@ They are installed once, in the versions of training_clients.txt, into a virtual
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import sqlite3
 import subprocess
 import textwrap
-import venv
 from pathlib import Path
 
 import pytest
 
 from run import parts
-from run.parts import ROOT
 from run.settings import free_port
+from tests.support.environment import installed
 from tests.support.waiting import wait_until
 
 HERE = Path(__file__).parent
@@ -28,23 +26,9 @@ VARIABLES = ("MLFLOW_", "KUBEFLOW_", "OTEL_", "HF_")
 """What the machine sets for such clients is not to reach those under test."""
 
 
-def installed(requirements: str) -> Path:
-    """Return the Python of a virtual environment that has the requirements, made where it is not there yet."""
-    pins = b"".join(path.read_bytes() for path in sorted(HERE.glob("training_clients*.txt")))
-    name = f"{Path(requirements).stem}-{hashlib.sha256(pins).hexdigest()[:12]}"
-    folder = ROOT / ".data" / name
-    python, done = folder / "bin" / "python", folder / "installed"
-    if not done.exists():
-        venv.create(folder, clear=True, with_pip=True)
-        options = ["-qq", "--disable-pip-version-check"]
-        subprocess.run([python, "-m", "pip", "install", *options, "-r", HERE / requirements], check=True, timeout=900)
-        done.touch()
-    return python
-
-
 @pytest.fixture(scope="module")
 def python():
-    return installed("training_clients.txt")
+    return installed(HERE / "training_clients.txt")
 
 
 @pytest.fixture(scope="module")
@@ -393,7 +377,7 @@ def test_a_trainer_reports_by_the_environment_alone(gateway_url, run_client, log
     """A real Trainer with a model made here: ``report_to="mlflow"``, and Kubeflow's callback comes by itself."""
     (tmp_path / "token").write_text("none\n")
     printed = run_client(
-        installed("training_clients_torch.txt"),
+        installed(HERE / "training_clients_torch.txt"),
         """
         import torch
         from transformers import LlamaConfig, LlamaForCausalLM, Trainer, TrainingArguments

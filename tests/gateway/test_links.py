@@ -100,7 +100,7 @@ def test_they_are_listed_with_the_files_too(port, model_id):
 def test_they_carry_the_public_url(serve, new_database, redis_url, store_settings, store_server, behind):
     """Where a proxy in front ends TLS, and gives itself another name."""
     environ = {"DATABASE_URL": new_database("sqlite"), "LOGS_URL": "http://127.0.0.1:9"}
-    environ |= {"GATEWAY_URL": "http://127.0.0.1:9", "PUBLIC_URL": "https://tuned.example/"}
+    environ |= {"GATEWAY_URL": "http://127.0.0.1:9", "PUBLIC_URL": "https://tuned.example/", "ALLOWED_HOSTS": "inside"}
     models = serve("models", **environ, **environ_of(store_settings), **store_server.parts_environ)
     port, _ = behind(models)
     model_id = make_model(models)

@@ -78,7 +78,7 @@ class StandIn(ThreadingHTTPServer):
         job["status"] = change["status"]
         return job
 
-    def handle(self, method: str, url: str, body: bytes) -> Record:
+    def handle(self, method: str, url: str, body: bytes) -> Record | bytes:
         parts = urlsplit(url)
         path = unquote(parts.path).removeprefix("/api/v1")
         query = {name: values[0] for name, values in parse_qs(parts.query).items()}
@@ -101,8 +101,14 @@ class StandIn(ThreadingHTTPServer):
                 self.logs[int(number)] += lines
                 return {"count": len(lines)}
             case "GET", "models":
-                ours = [model for model in self.models.values() if model["job_id"] == int(query["job_id"])]
+                asked = {"job_id": int(query["job_id"])} if "job_id" in query else {"status": query["status"]}
+                ours = [model for model in self.models.values() if asked.items() <= model.items()]
                 return _page(ours[::-1], query)
+            case "GET", "models", number:
+                link = f"{self.url}/api/v1/links/{number}/model-f16.gguf?signature=x"
+                return {"model": self.models[int(number)], "download_links": {"gguf": link}}
+            case "GET", "links", number, _:
+                return self.files[int(number), "gguf/model-f16.gguf"]
             case "POST", "models":
                 return self.add_model(json.loads(body))
             case "PUT", "models", number:
@@ -129,12 +135,12 @@ class _Handler(BaseHTTPRequestHandler):
         if self.headers.get("Content-Encoding") == "gzip":
             body = gzip.decompress(body)
         try:
-            answer = self.server.handle(self.command, self.path, body)
+            answer: Record | bytes = self.server.handle(self.command, self.path, body)
             status = 201 if self.command == "POST" else 200
         except Answered as answered:
             status = answered.status
             answer = {"code": status, "message": f"stand-in says {status}"}
-        content = json.dumps(answer).encode()
+        content = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from typing import TYPE_CHECKING
 
@@ -53,7 +54,8 @@ def test_it_works(services: StandIn, kernel: JobRunner, served_models: ServedMod
         "status": "ready",
     }
     assert metrics["accuracy"] > 0.85
-    assert (metrics["epochs"], metrics["training_time"]) == (3, "1s")
+    assert metrics["epochs"] == 3
+    assert re.fullmatch("[0-9]+s", metrics["training_time"])
     assert sorted(services.files) == [(model["ID"], path) for path in sorted(formats.FILES)]
     text = services.text(job_id)
     assert text.startswith(f"[info] Starting training job {job_id}")

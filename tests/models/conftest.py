@@ -172,6 +172,7 @@ def start_own(start, store_server, tmp_path_factory):
             "LOGS_URL": f"http://127.0.0.1:{free_port()}",
             "GATEWAY_URL": "http://gateway.test:8080",
             "PUBLIC_URL": "",
+            "ALLOWED_HOSTS": "tuned.example, evil.example, x",
             **environ,
         }
         url, _ = start_service(start, "models", environ, app)

@@ -8,6 +8,8 @@ import pytest
 import tunedeck_client
 
 from run.parts import ROOT
+from shared.auth.access import Access
+from shared.auth.settings import AuthSettings
 from shared.http.service import create_service
 from shared.version import VERSION
 
@@ -23,7 +25,7 @@ def test_it_is_written_in_no_second_place(path):
 
 
 def test_a_service_says_it_in_its_health_and_its_openapi_document():
-    client = create_service("logs", [], {}).test_client()
+    client = create_service("logs", [], {}, Access(AuthSettings())).test_client()
 
     assert client.get("/healthz").json == {"status": "ok", "version": VERSION}
     assert client.get("/openapi.json").json["info"]["version"] == VERSION

@@ -34,13 +34,43 @@ class Sample:
     def name(self) -> str:
         return " / ".join(self.titles)
 
-    def at(self, base: str) -> str:
-        """Return the text with the system's own port."""
-        return self.text.replace(_BASE, base)
+    def at(self, base: str, token: str | None = None) -> str:
+        """Return the text with the system's own port and, where it is asked for a token, with the header added.
+
+        In a shell the header is the prelude's to add, to each ``curl`` of ours; Python's and JavaScript's goes by what
+        makes the sample's requests.
+        """
+        text = self.text.replace(_BASE, base)
+        if token is not None:
+            text = text.replace("YOUR_TOKEN", token)
+        return text if token is None else _HEADER_ADDED.get(self.language, "").replace("BASE", base) + text
 
     def json(self) -> Any:
         """Return the value of a JSON sample; ``{...}`` and ``[...]`` stand for anything of that type."""
         return json.loads(self.text.replace("{...}", "{}").replace("[...]", "[]"))
+
+
+_HEADER_ADDED = {
+    "python": """
+import os, requests
+_bare_request = requests.Session.request
+def _request(self, method, url, **options):
+    if url.startswith("BASE/api/v1"):
+        token = {"Authorization": f"Bearer {os.environ['TUNEDECK_TOKEN']}"}
+        options["headers"] = {**token, **(options.get("headers") or {})}
+    return _bare_request(self, method, url, **options)
+requests.Session.request = _request
+""",
+    "javascript": """
+const withToken = (url, options) => {
+    const token = { Authorization: `Bearer ${process.env.TUNEDECK_TOKEN}` };
+    return fetch(url, { ...options, headers: { ...options.headers, ...token } });
+};
+const EventSource = class extends BareEventSource {
+    constructor(url, options) { super(url, { ...options, fetch: withToken }); }
+};
+""",
+}
 
 
 def documents() -> list[Path]:

@@ -19,6 +19,9 @@ class Pipe:
         self.passes = None
         self.passed = 0
         """How many bytes came from the server."""
+        self.taken = 0
+        """How many bytes came from clients."""
+        self._hangs_at = None
         self.connected = 0
         """How many connections to the server are open."""
         self._live = []
@@ -43,11 +46,18 @@ class Pipe:
         self.cut(after)
         self._refuses_then = True
 
-    def hang(self):
-        """Pass nothing on, and break no connection: as a server whose process was stopped."""
-        self._flows.clear()
+    def hang(self, after=0):
+        """Pass nothing on once so many bytes came from clients, and break no connection: as a stopped server."""
+        self._hangs_at = self.taken + after
+        if not after:
+            self._flows.clear()
+
+    @property
+    def hangs(self):
+        return not self._flows.is_set()
 
     def mend(self):
+        self._hangs_at = None
         self._flows.set()
         self.open, self.passes, self._refuses_then = True, None, False
 
@@ -74,6 +84,10 @@ class Pipe:
     def _pump(self, source, target, left, counted=False):
         with suppress(OSError):
             while data := source.recv(65536 if left is None else min(65536, left)):
+                if not counted:
+                    self.taken += len(data)
+                    if self._hangs_at is not None and self.taken >= self._hangs_at:
+                        self._flows.clear()
                 self._flows.wait()
                 target.sendall(data)
                 if counted:

@@ -29,6 +29,8 @@ class System:
     port: int
     logs_port: int
     out: Path
+    token: str | None = None
+    """Sent with each request."""
 
     @property
     def url(self) -> str:
@@ -44,6 +46,8 @@ class System:
         return addresses
 
     def request(self, method: str, path: str, **kwargs: object) -> requests.Response:
+        if self.token is not None:
+            kwargs.setdefault("headers", {"Authorization": f"Bearer {self.token}"})
         return requests.request(method, f"{self.url}/api/v1{path}", timeout=30, **kwargs)  # type: ignore[arg-type]
 
     def get(self, path: str, **kwargs: object) -> requests.Response:

@@ -15,19 +15,21 @@ MAX_PART_BYTES = MAX_MESSAGE_BYTES - 32  # which leaves room for the number of t
 REPORT_MARK = "tunedeck-client: "
 
 _UNSENDABLE = re.compile("[\x00\ud800-\udfff]")
-_REPORT = re.compile(REPORT_MARK.encode() + rb"(\d+) lines? lost, from (\S+) to (\S+): ")
+_REPORT = re.compile(REPORT_MARK.encode() + rb"(\d+) (line|metric point)s? lost, from (\S+) to (\S+): ")
 
 
 class Loss(NamedTuple):
-    """How many lines were lost, and the timestamps of the first and the last of them."""
+    """How many lines, or what `noun` names, were lost, and the timestamps of the first and the last."""
 
     lines: int
     first: str
     last: str
+    noun: str = "line"
 
     def joined(self, other: Loss) -> Loss:
         """Return both losses as one. The timestamps have a fixed width, so that they compare as strings."""
-        return Loss(self.lines + other.lines, min(self.first, other.first), max(self.last, other.last))
+        first, last = min(self.first, other.first), max(self.last, other.last)
+        return Loss(self.lines + other.lines, first, last, self.noun)
 
 
 def say(text: str) -> None:
@@ -36,6 +38,11 @@ def say(text: str) -> None:
         with contextlib.suppress(OSError, ValueError):
             sys.stderr.write(f"{REPORT_MARK}{text}\n")
             sys.stderr.flush()
+
+
+def count(number: int, noun: str) -> str:
+    """Return a number with its noun: `1 line`, `2 lines`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def rfc3339(seconds: float) -> str:
@@ -88,18 +95,18 @@ def encode(timestamp: str, level: str, source: str, message: str) -> bytes:
 
 def report(loss: Loss, source: str, why: str) -> bytes:
     """Encode the log line that tells the log's readers of lost lines."""
-    noun = "line" if loss.lines == 1 else "lines"
-    message = f"{REPORT_MARK}{loss.lines} {noun} lost, from {loss.first} to {loss.last}: {clean(why)}"
+    lost = count(loss.lines, loss.noun)
+    message = f"{REPORT_MARK}{lost} lost, from {loss.first} to {loss.last}: {clean(why)}"
     return encode(loss.last, "warn", source, message)
 
 
-def loss_of(lines: list[bytes]) -> Loss:
+def loss_of(lines: list[bytes], noun: str = "line") -> Loss:
     """Return the loss of these encoded lines; a report among them counts for the lines that it reports."""
-    loss = Loss(len(lines), _timestamp(lines[0]), _timestamp(lines[-1]))
+    loss = Loss(len(lines), _timestamp(lines[0]), _timestamp(lines[-1]), noun)
     for line in lines:
         told = _REPORT.search(line)
         if told is not None:
-            loss = loss.joined(Loss(int(told.group(1)) - 1, told.group(2).decode(), told.group(3).decode()))
+            loss = loss.joined(Loss(int(told.group(1)) - 1, told.group(3).decode(), told.group(4).decode()))
     return loss
 
 

@@ -1,21 +1,33 @@
-"""A batch: encoded lines under one idempotency key, in a file named for that key or in memory."""
+"""A batch: encoded lines or metric points under one idempotency key, in a file named for it or in memory."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
 import os
+from typing import NamedTuple
 
 from tunedeck_client.lines.text import Loss, is_line
 
-SUFFIX = ".ndjson"
+
+class Kind(NamedTuple):
+    """What a batch holds: a record is called `noun`; `resource` is the part of the job that takes it."""
+
+    noun: str
+    resource: str
+    suffix: str
+
+
+LINES = Kind("line", "logs", ".ndjson")
+POINTS = Kind("metric point", "metrics", ".metrics.ndjson")
 
 
 class Batch:
     """Grows while `open`; immutable once it was handed out, so that a retry sends the same bytes."""
 
-    def __init__(self, key: str, path: str | None, loss: Loss | None = None) -> None:
+    def __init__(self, key: str, path: str | None, loss: Loss | None = None, *, kind: Kind = LINES) -> None:
         self.key = key
+        self.kind = kind
         self.path = path
         self.loss = loss
         self.size = 0
@@ -30,7 +42,8 @@ class Batch:
     @classmethod
     def from_file(cls, path: str) -> Batch:
         """Return the batch in a file that a dead process left."""
-        batch = cls(os.path.basename(path)[: -len(SUFFIX)], path)
+        kind = POINTS if path.endswith(POINTS.suffix) else LINES
+        batch = cls(os.path.basename(path)[: -len(kind.suffix)], path, kind=kind)
         batch.open = False
         batch.found = True
         with contextlib.suppress(OSError):

@@ -45,8 +45,8 @@ class OwnFolder:
         os.makedirs(root, mode=0o700, exist_ok=True)
         # Made hidden and renamed once it is locked: nobody can take it for a dead process's.
         hidden = tempfile.mkdtemp(prefix=".new-", dir=root)
-        self._lock: int | None = os.open(os.path.join(hidden, _LOCK), os.O_RDWR | os.O_CREAT, 0o600)
-        _try_lock(self._lock)
+        self._lock: int | None = open_lock(os.path.join(hidden, _LOCK))
+        try_lock(self._lock)
         if sys.platform == "win32":
             self.forget()  # Windows renames no folder that holds an open file
         os.rename(hidden, self.path)
@@ -69,7 +69,7 @@ class OwnFolder:
             return []
         moved = []
         try:
-            if _try_lock(lock):
+            if try_lock(lock):
                 for name in sorted(os.listdir(folder)):
                     if name != _LOCK:
                         os.rename(os.path.join(folder, name), os.path.join(self.path, name))
@@ -98,7 +98,13 @@ class OwnFolder:
             self._lock = None
 
 
-def _try_lock(descriptor: int) -> bool:
+def open_lock(path: str) -> int:
+    """Open a lock file, which is made where there is none; raises OSError."""
+    return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+
+
+def try_lock(descriptor: int) -> bool:
+    """Lock a lock file until its descriptor is closed; False where a living process has it."""
     if sys.platform != "win32":  # which has no flock to tell a dead process's folder, so none is adopted
         with contextlib.suppress(OSError):
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from typing import Tuple, Union
+from typing import NamedTuple, Tuple, Union
 
 from tunedeck_client.lines.text import Loss, rfc3339
 
@@ -16,8 +16,19 @@ BYTES_A_TAKE = 1024 * 1024
 STALLED_AFTER = 0.05  # s without progress of the consumer: the disk hangs, do not wait for it
 STALLED_AFTER_WAITING = 30.0  # the same where the producer rather waits than loses a line
 
-# A line as (Unix time, level, message), or an event that `flush` waits for.
-Item = Union[Tuple[float, str, str], threading.Event]
+VALUE_OVERHEAD = 100  # the same of one value of a step
+
+
+class StepValues(NamedTuple):
+    """The metrics of one step, with their Unix time."""
+
+    created: float
+    step: int
+    values: dict[str, float]
+
+
+# A line as (Unix time, level, message), the metrics of a step, or an event that `flush` waits for.
+Item = Union[Tuple[float, str, str], StepValues, threading.Event]
 
 
 class LineQueue:
@@ -30,19 +41,31 @@ class LineQueue:
         self._taken_bytes = 0
         self._progress_at = time.monotonic()
         self._full_since: float | None = None
-        self._dropped: Loss | None = None
+        self._dropped: dict[str, Loss] = {}
         self._dropping = threading.Lock()
 
     def put(self, created: float, level: str, message: str, *, wait: bool = False) -> None:
         """Queue a line; count it as dropped where the queue is full and its consumer makes no progress."""
         if self._full() and not self._room(STALLED_AFTER_WAITING if wait else STALLED_AFTER):
-            moment = rfc3339(created)
-            with self._dropping:
-                loss = Loss(1, moment, moment)
-                self._dropped = self._dropped.joined(loss) if self._dropped else loss
+            self._drop(created, "line")
             return
         self._put_bytes += len(message) + LINE_OVERHEAD
         self._queue.put((created, level, message))
+
+    def put_values(self, item: StepValues) -> None:
+        """Queue the metrics of a step, or count them as dropped, as `put` does."""
+        if self._full() and not self._room(STALLED_AFTER):
+            self._drop(item.created, "metric point")
+            return
+        self._put_bytes += _size(item)
+        self._queue.put(item)
+
+    def _drop(self, created: float, noun: str) -> None:
+        moment = rfc3339(created)
+        loss = Loss(1, moment, moment, noun)
+        with self._dropping:
+            before = self._dropped.get(noun)
+            self._dropped[noun] = before.joined(loss) if before else loss
 
     def _full(self) -> bool:
         return self._put_bytes - self._taken_bytes > self._max_bytes
@@ -82,12 +105,14 @@ class LineQueue:
         self._taken_bytes += sum(_size(item) for item in items)
         self._progress_at = time.monotonic()
 
-    def take_dropped(self) -> Loss | None:
-        """Return what `put` dropped since the last call."""
+    def take_dropped(self) -> list[Loss]:
+        """Return what was dropped since the last call."""
         with self._dropping:
-            dropped, self._dropped = self._dropped, None
-        return dropped
+            dropped, self._dropped = self._dropped, {}
+        return list(dropped.values())
 
 
 def _size(item: Item) -> int:
+    if isinstance(item, StepValues):
+        return len(item.values) * VALUE_OVERHEAD + LINE_OVERHEAD
     return 0 if isinstance(item, threading.Event) else len(item[2]) + LINE_OVERHEAD

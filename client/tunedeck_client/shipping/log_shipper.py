@@ -14,11 +14,13 @@ import time
 import weakref
 from functools import partial
 
-from tunedeck_client.lines.text import clean, encode, report, rfc3339, say, split
-from tunedeck_client.shipping.line_queue import MAX_QUEUE_BYTES, Item, LineQueue
+from tunedeck_client.lines.text import clean, count, encode, report, rfc3339, say, split
+from tunedeck_client.shipping.batch import POINTS
+from tunedeck_client.shipping.line_queue import MAX_QUEUE_BYTES, Item, LineQueue, StepValues
+from tunedeck_client.shipping.points import encode_points
 from tunedeck_client.shipping.post import Post
 from tunedeck_client.shipping.sender import PATIENCE, Sender
-from tunedeck_client.shipping.spool import MAX_MEMORY_BYTES, Spool, roots_of
+from tunedeck_client.shipping.spool import MAX_MEMORY_BYTES, Spool, state_folders
 
 MAX_SPOOL_BYTES = 256 * 1024 * 1024
 EXIT_TIMEOUT = 5.0  # s without a line stored, after which the end of a process waits no longer
@@ -31,14 +33,17 @@ class LogShipper:
     One thread writes the queue to the spool, the other sends the spool, so that lines reach the disk while
     the service hangs. They begin with the first line, end with `stop`, and begin again with the next line. A
     forked child starts afresh, with threads and a spool of its own.
+
+    A job that is yet to be created has no id: what is for it waits in `folder` until `set_job`.
     """
 
     def __init__(
         self,
-        job_id: int,
+        job_id: int | None,
         url: str,
         *,
         source: str,
+        folder: str | None = None,
         spool_dir: str | os.PathLike[str] | None = None,
         max_spool_bytes: int = MAX_SPOOL_BYTES,
         max_queue_bytes: int = MAX_QUEUE_BYTES,
@@ -49,13 +54,17 @@ class LogShipper:
         patience: float = PATIENCE,
         exit_timeout: float = EXIT_TIMEOUT,
     ) -> None:
-        if isinstance(job_id, bool) or not isinstance(job_id, int) or job_id < 1:
+        is_number = isinstance(job_id, int) and not isinstance(job_id, bool) and job_id >= 1
+        if not is_number and (job_id is not None or folder is None):
             raise ValueError(f"job_id must be an integer from 1 on, not {job_id!r}")
-        self.destination = (job_id, url.rstrip("/"))
+        self.destination = (job_id or 0, url.rstrip("/"))
         self._source = clean(source)[:255] or "kernel"
-        self._new_post = partial(Post, url, job_id, token or os.environ.get("TUNEDECK_TOKEN"), timeout)
-        self._post = self._new_post()  # a url or a token that cannot work is told now
-        self._roots = roots_of(job_id, url.rstrip("/"), spool_dir)
+        self._folder = folder
+        self._job_id = job_id
+        self._new_post = partial(Post, url, token=token, timeout=timeout)
+        self._post = self._new_post(job_id)  # a url or a token that cannot work is told now
+        folder = folder or f"job-{job_id}"
+        self._roots = [os.path.join(state, folder) for state in state_folders(url.rstrip("/"), spool_dir)]
         self._is_own_spool_dir = spool_dir is not None
         self._max_spool_bytes = max_spool_bytes
         self._max_queue_bytes = max_queue_bytes
@@ -79,6 +88,7 @@ class LogShipper:
         self._spool: Spool | None = None
         self._sender: Sender | None = None
         self._threads: list[threading.Thread] = []
+        self._seen_stored, self._progress_at = -1, 0.0
 
     def _start(self) -> Spool:
         with self._starting:
@@ -87,7 +97,7 @@ class LogShipper:
                 self._spool = Spool(
                     self._roots, self._max_spool_bytes, self._source, max_memory_bytes=self._max_memory_bytes
                 )
-                self._post = self._new_post()
+                self._post = self._new_post(self._job_id)
                 self._sender = Sender(self._spool, self._post, self._source, self._backoff, self._patience)
                 if not self._is_exiting:
                     self._at_exit()
@@ -112,29 +122,55 @@ class LogShipper:
             if util is not None:
                 util.Finalize(None, self.close, args=(CHILD_EXIT_TIMEOUT,), exitpriority=0)
 
+    def set_job(self, job_id: int) -> None:
+        """Send to this job from now on, which was just created."""
+        self._job_id = self._post.job_id = job_id
+        self.destination = (job_id, self.destination[1])
+
     @property
     def lost(self) -> int:
         """How many lines were lost so far."""
         return self._lost_by_earlier + (self._spool.lost if self._spool else 0)
 
-    def put(self, created: float, level: str, message: str, *, wait: bool = False) -> None:
-        """Queue a line with its Unix time. Not thread-safe: `logging.Handler` holds its lock around it.
-
-        With `wait` it waits for room on the disk and, while the service takes lines, in the spool.
-        """
-        spool = self._spool or self._start()
-        self._queue.put(created, level, message, wait=wait)
+    def put(self, created: float, level: str, message: str) -> None:
+        """Queue a line with its Unix time. Not thread-safe: `logging.Handler` holds its lock around it."""
+        if self._spool is None:
+            self._start()
+        self._queue.put(created, level, message)
         if not self._threads:
             self._drain()  # no thread could be started: write to the spool here
-        elif wait and not spool.has_room():
+
+    def put_output(self, lines: list[tuple[str, str]]) -> None:
+        """Queue lines, each its level and its text, as of now, and wait for room for more.
+
+        That is on the disk and, while the service takes lines, in the spool.
+        """
+        if not lines:
+            return
+        spool, now = self._spool or self._start(), time.time()
+        for level, line in lines:
+            self._queue.put(now, level, line, wait=True)
+        if not self._threads:
+            self._drain()
+        elif not spool.has_room():
             self._wait_for_room(spool)
 
+    def put_values(self, created: float, step: int, values: dict[str, float]) -> None:
+        """Queue the metrics of a step with their Unix time, as `put` does a line."""
+        if self._spool is None:
+            self._start()
+        self._queue.put_values(StepValues(created, step, values))
+        if not self._threads:
+            self._drain()
+
     def _wait_for_room(self, spool: Spool) -> None:
-        stored, since = self._stored, time.monotonic()
-        while not spool.has_room() and time.monotonic() - since < self._exit_timeout:
+        """Wait while the service stores something: in an outage only the first line waits, and no longer."""
+        while not spool.has_room():
+            if self._stored != self._seen_stored:
+                self._seen_stored, self._progress_at = self._stored, time.monotonic()
+            elif time.monotonic() - self._progress_at >= self._exit_timeout:
+                return
             time.sleep(0.01)
-            if self._stored != stored:
-                stored, since = self._stored, time.monotonic()
 
     @property
     def _stored(self) -> int:
@@ -158,18 +194,20 @@ class LogShipper:
         spool = self._spool or self._start()
         is_urgent = False
         try:
-            lines = []
+            lines, points = [], []
             for item in items:
-                if not isinstance(item, threading.Event):
+                if isinstance(item, StepValues):
+                    points += encode_points(*item)
+                elif not isinstance(item, threading.Event):
                     created, level, message = item
                     is_urgent |= level == "error"
                     moment = rfc3339(created)
                     lines += [encode(moment, level, self._source, part) for part in split(clean(message))]
-            dropped = self._queue.take_dropped()
-            if dropped is not None:
+            for dropped in self._queue.take_dropped():
                 spool.lost += dropped.lines
                 lines.append(report(dropped, self._source, "they came faster than the disk could take them"))
             spool.append(lines, is_urgent=is_urgent)
+            spool.append(points, kind=POINTS)
         except Exception:
             spool.lost += len(items)
             raise
@@ -204,6 +242,15 @@ class LogShipper:
         finally:
             self._sender.hurry(0.0)
 
+    def drain(self, timeout: float) -> bool:
+        """Wait until all is stored, for as long as something is stored every `timeout` s."""
+        stored = -1
+        while self._spool is not None and not self._is_stored(self._spool, timeout, everything=True):
+            if stored == self._stored:
+                return False
+            stored = self._stored
+        return True
+
     def rest(self, timeout: float) -> None:
         """Flush for at most `timeout` s and stop; the rest is sent from the next line on, or at the end."""
         if self._spool is not None and not self._is_stored(self._spool, timeout, everything=True):
@@ -224,10 +271,7 @@ class LogShipper:
         spool = self._spool
         if spool is None:
             return True  # it has stopped, or is a forked child that never logged
-        limit = self._exit_timeout if timeout is None else timeout
-        stored = -1
-        while not self._is_stored(spool, limit, everything=True) and stored != self._stored:
-            stored = self._stored
+        self.drain(self._exit_timeout if timeout is None else timeout)
         has_ended = self.stop()
         self._say_what_waits(spool)
         return has_ended
@@ -254,15 +298,18 @@ class LogShipper:
 
     def _say_what_waits(self, spool: Spool) -> None:
         job_id, url = self.destination
-        for folder, count in spool.waiting_lines().items():
-            lines = "1 line" if count == 1 else f"{count} lines"
+        for folder, kinds in spool.waiting_records().items():
+            records = ", ".join(count(number, kind.noun) for kind, number in sorted(kinds.items()))
             if folder is None:
-                say(f"{lines} lost: neither the service nor the disk took what was left")
+                say(f"{records} lost: neither the service nor the disk took what was left")
                 continue
             root = os.path.dirname(os.path.dirname(folder))
             option = f" --spool-dir {shlex.quote(root)}" if self._is_own_spool_dir else ""
             command = f"tunedeck-log --job {job_id} --url {shlex.quote(url)}{option} < /dev/null"
-            say(f"{lines} not sent yet, kept in {folder}. To send them: {command}")
+            if self._folder is not None:  # which tunedeck-log does not know
+                option = option and f" --spool-dir {shlex.quote(os.path.dirname(os.path.dirname(root)))}"
+                command = f"tunedeck run --report --logs-url {shlex.quote(url)}{option}"
+            say(f"{records} not sent yet, kept in {folder}. To send them: {command}")
 
     def forget(self) -> None:
         """Drop threads, lines and files: in a forked child they are the parent's."""

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import http.client
-import json
-import socket
-import time
 import zlib
-from email.utils import parsedate_to_datetime
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
-from tunedeck_client.version import __version__
+from tunedeck_client.shipping.batch import LINES, Kind
+from tunedeck_client.shipping.points import body_of
+from tunedeck_client.transport.server import JSON, Answer, Server
 
-MAX_RESPONSE_BYTES = 512 * 1024  # a single line comes back whole
-MAX_RETRY_AFTER = 300.0  # s; a longer Retry-After counts as this
+_LINES_HEADERS = {"Content-Type": "application/x-ndjson", "Content-Encoding": "gzip"}
 
 
 class PostResult(NamedTuple):
@@ -31,94 +25,40 @@ class PostResult(NamedTuple):
 
 
 class Post:
-    """Posts batches to one job's log. Raises ValueError for a url or token that cannot work."""
+    """Posts batches to one job. Raises ValueError for a url or token that cannot work.
 
-    def __init__(self, url: str, job_id: int, token: str | None, timeout: float) -> None:
+    A job that is yet to be created has no number: `job_id` is None then, and is set once it is known.
+    """
+
+    def __init__(self, url: str, job_id: int | None, token: str | None, timeout: float) -> None:
         self.url = url
-        self._connection: http.client.HTTPConnection | None = None
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"url must be like http://127.0.0.1:8001, not {url!r}")
-        self._connection_class = (
-            http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        )
-        self._host, self._port, self._timeout = parts.hostname, parts.port, timeout
-        self._path = f"{parts.path.rstrip('/')}/api/v1/jobs/{job_id}/logs"
-        self._headers = {
-            "Content-Type": "application/x-ndjson",
-            "Content-Encoding": "gzip",
-            "Connection": "close",
-            "User-Agent": f"tunedeck-client/{__version__}",
-        }
-        if token:
-            if not (token.isascii() and token.isprintable()):
-                raise ValueError("token must be printable ASCII")
-            self._headers["Authorization"] = f"Bearer {token}"
+        self.job_id = job_id
+        self._server = Server(url, token, timeout)
 
-    def __call__(self, key: str, lines: bytes) -> PostResult:
-        """Send encoded lines on a new connection: a stale one would look like a dead service."""
-        connection = self._connection_class(self._host, self._port, timeout=self._timeout)
-        self._connection = connection
-        try:
-            connection.connect()
-            # A server that refuses early stops reading; its response can be read all the same.
-            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-                headers = {**self._headers, "Idempotency-Key": key}
-                connection.request("POST", self._path, _gzip(lines), headers)
-            response = connection.getresponse()
-            body = response.read(MAX_RESPONSE_BYTES)
-            retry_after = _seconds(response.getheader("Retry-After"))
-            return PostResult(response.status, retry_after, _reason(body), _is_ours(response.status, body))
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            return PostResult(0, None, f"{type(error).__name__}: {error}")
-        finally:
-            connection.close()
+    def __call__(self, key: str, records: bytes, kind: Kind = LINES) -> PostResult:
+        """Send encoded lines or points on a new connection: a stale one would look like a dead service."""
+        if self.job_id is None:
+            return PostResult(0, None, "the job is not created yet")
+        path = f"/api/v1/jobs/{self.job_id}/{kind.resource}"
+        if kind == LINES:
+            sent = self._server.ask("POST", path, _gzip(records), {**_LINES_HEADERS, "Idempotency-Key": key})
+        else:
+            sent = self._server.ask("POST", path, body_of(records), {**JSON, "Idempotency-Key": key})
+        return PostResult(sent.status, sent.retry_after, sent.reason, _is_ours(sent))
 
     def abort(self) -> None:
         """Break off the request in flight, and each later one: the process ends."""
-        self._timeout = 0.001
-        connection = self._connection
-        if connection is not None and connection.sock is not None:
-            with contextlib.suppress(OSError):
-                connection.sock.shutdown(socket.SHUT_RDWR)
+        self._server.abort()
 
 
-def _is_ours(status: int, body: bytes) -> bool:
+def _is_ours(answer: Answer) -> bool:
     """Whether the logs service wrote this: what it stored, or an error in its shape."""
-    try:
-        answer = json.loads(body)
-    except (ValueError, RecursionError):
-        return False
-    if not isinstance(answer, dict):
-        return False
-    if status == 201:
-        return "count" in answer or "job_id" in answer
-    return answer.get("code") == status and isinstance(answer.get("message"), str)
+    if answer.status == 201:
+        return answer.record is not None and ("count" in answer.record or "job_id" in answer.record)
+    return answer.is_error
 
 
 def _gzip(data: bytes) -> bytes:
     # Not the gzip module: its header holds the time, and a retry must send the same bytes.
     packer = zlib.compressobj(6, zlib.DEFLATED, 31)
     return packer.compress(data) + packer.flush()
-
-
-def _seconds(retry_after: str | None) -> float | None:
-    if not retry_after:
-        return None
-    try:
-        seconds = float(retry_after)
-    except ValueError:
-        try:
-            seconds = parsedate_to_datetime(retry_after).timestamp() - time.time()
-        except (TypeError, ValueError, IndexError):
-            return None
-    return max(0.0, min(seconds, MAX_RETRY_AFTER))
-
-
-def _reason(body: bytes) -> str:
-    try:
-        error = json.loads(body)
-        said = f"{error['message']} {error.get('errors') or ''}"
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        said = body.decode("utf-8", "replace")
-    return " ".join(said.split())[:300]

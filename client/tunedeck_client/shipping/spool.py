@@ -10,7 +10,7 @@ import time
 from hashlib import sha256
 
 from tunedeck_client.lines.text import loss_of, report
-from tunedeck_client.shipping.batch import SUFFIX, Batch
+from tunedeck_client.shipping.batch import LINES, POINTS, Batch, Kind
 from tunedeck_client.shipping.folder import OwnFolder, new_name
 
 MAX_BATCH_LINES = 1_000
@@ -18,21 +18,21 @@ MAX_BATCH_BYTES = 1024 * 1024
 MAX_MEMORY_BYTES = 16 * 1024 * 1024  # of batches that could not be written to disk
 
 
-def roots_of(job_id: int, url: str, spool_dir: str | os.PathLike[str] | None) -> list[str]:
-    """Return the folders to try in turn, in which the processes of a job keep their spools."""
+def state_folders(url: str, spool_dir: str | os.PathLike[str] | None) -> list[str]:
+    """Return the folders to try in turn, in which what is meant for a service waits."""
     if spool_dir is not None:  # absolute, for the program may change its directory
-        return [os.path.join(os.path.abspath(os.fspath(spool_dir)), f"job-{job_id}")]
+        return [os.path.abspath(os.fspath(spool_dir))]
     user = os.getuid() if hasattr(os, "getuid") else "user"
     service = sha256(url.encode("utf-8", "replace")).hexdigest()[:12]
     states = [os.environ.get("XDG_STATE_HOME", ""), os.path.join(os.path.expanduser("~"), ".local", "state")]
     # A relative one is ignored (XDG Base Directory Specification); "~" stays where no home is known.
     bases = [os.path.join(state, "tunedeck") for state in states if os.path.isabs(state)][:1]
     bases.append(os.path.join(os.path.abspath(tempfile.gettempdir()), f"tunedeck-{user}"))
-    return [os.path.join(base, service, f"job-{job_id}") for base in bases]
+    return [os.path.join(base, service) for base in bases]
 
 
 class Spool:
-    """The batches in the order of their lines. Thread-safe; `changed` is notified of every change."""
+    """The batches, in the order of their records. Thread-safe; `changed` is notified of every change."""
 
     def __init__(
         self, roots: list[str], max_bytes: int, source: str, *, max_memory_bytes: int = MAX_MEMORY_BYTES
@@ -57,35 +57,41 @@ class Spool:
                 break
         self._name = self._folder.name if self._folder else new_name()
 
-    def append(self, lines: list[bytes], *, is_urgent: bool = False) -> None:
-        """Add lines, on disk or else in memory; beyond either bound a report replaces the oldest batch.
+    def append(self, lines: list[bytes], *, kind: Kind = LINES, is_urgent: bool = False) -> None:
+        """Add records, on disk or else in memory; beyond either bound a report replaces the oldest batch.
 
         The oldest, because the newest lines say where the training stands and why it ended.
         """
         with self.changed:
             while lines:
-                batch = self._growing()
+                batch = self._growing(kind)
                 count = self._fitting(batch, lines)
                 if count == 0:
                     batch.open = False
                     continue
-                self._write(batch, lines[:count])
-                self._batches[-1].is_urgent |= is_urgent
+                self._write(batch, lines[:count]).is_urgent |= is_urgent
                 lines = lines[count:]
             self._drop_excess()
             self.changed.notify_all()
 
-    def _growing(self) -> Batch:
-        if not self._batches or not self._batches[-1].open:
-            if self._folder is not None and not os.path.isdir(self._folder.path):
-                self._open_folder()  # somebody has cleaned up
-            self._number += 1
-            key = f"{self._name}-{self._number:08d}"
-            self._batches.append(Batch(key, self._path(key)))
+    def _growing(self, kind: Kind) -> Batch:
+        for batch in reversed(self._batches):
+            if batch.kind == kind:
+                if batch.open:
+                    return batch
+                break
+        if self._folder is not None and not os.path.isdir(self._folder.path):
+            self._open_folder()  # somebody has cleaned up
+        key = self._new_key()
+        self._batches.append(Batch(key, self._path(key, kind), kind=kind))
         return self._batches[-1]
 
-    def _path(self, key: str) -> str | None:
-        return os.path.join(self._folder.path, key + SUFFIX) if self._folder else None
+    def _new_key(self) -> str:
+        self._number += 1
+        return f"{self._name}-{self._number:08d}"
+
+    def _path(self, key: str, kind: Kind) -> str | None:
+        return os.path.join(self._folder.path, key + kind.suffix) if self._folder else None
 
     def _fitting(self, batch: Batch, lines: list[bytes]) -> int:
         size = batch.size
@@ -95,7 +101,8 @@ class Spool:
             size += len(line)
         return len(lines)
 
-    def _write(self, batch: Batch, lines: list[bytes]) -> None:
+    def _write(self, batch: Batch, lines: list[bytes]) -> Batch:
+        """Write lines to the batch, or to one in memory where the disk fails; the batch that has them."""
         try:
             batch.append(lines)
         except OSError:
@@ -104,12 +111,13 @@ class Spool:
                 if batch.path is not None:
                     with contextlib.suppress(OSError):
                         os.truncate(batch.path, batch.size)
-                self._number += 1
-                self._batches.append(Batch(f"{self._name}-{self._number:08d}", None))
+                batch = Batch(self._new_key(), None, kind=batch.kind)
+                self._batches.append(batch)
             else:
                 batch.delete()
                 batch.path = None
-            self._batches[-1].append(lines)
+            batch.append(lines)
+        return batch
 
     def _drop_excess(self) -> None:
         for on_disk, limit in self._limits.items():
@@ -132,16 +140,17 @@ class Spool:
         if not lines:
             del self._batches[place]
             return
-        loss = loss_of(lines)
+        loss = loss_of(lines, batch.kind.noun)
         self.lost += loss.lines
         before = self._batches[place - 1] if place else None
-        if before is not None and before.loss is not None and before is not self._sending:
-            loss = before.loss.joined(loss)
+        told = before.loss if before is not None and before is not self._sending else None
+        if before is not None and told is not None and told.noun == loss.noun:
+            loss = told.joined(loss)
             before.delete()
             place -= 1
             del self._batches[place]
         key = batch.key + ".lost"
-        replacement = Batch(key, self._path(key), loss)
+        replacement = Batch(key, self._path(key, LINES), loss)
         self._batches[place] = replacement
         line = report(loss, self._source, "no room was left while the service could not be reached")
         try:
@@ -157,19 +166,32 @@ class Spool:
             paths = self._folder.adopt() if self._folder else []
             if paths:
                 with self.changed:
-                    place = 0 if self._sending is None else self._batches.index(self._sending) + 1
-                    self._batches[place:place] = [Batch.from_file(path) for path in paths]
+                    adopted = [Batch.from_file(path) for path in paths]
+                    for kind in (LINES, POINTS):
+                        place = self._first_place(kind)
+                        self._batches[place:place] = [batch for batch in adopted if batch.kind == kind]
                     self._drop_excess()
                     self.changed.notify_all()
 
-    def head(self) -> Batch | None:
-        """Return the oldest batch. The caller holds `changed`."""
-        return self._batches[0] if self._batches else None
+    def _first_place(self, kind: Kind) -> int:
+        """Return the place of the oldest batch of a kind that is not being sent."""
+        sending = self._sending
+        return self._batches.index(sending) + 1 if sending is not None and sending.kind == kind else 0
+
+    def head(self, kind: Kind | None = None) -> Batch | None:
+        """Return the oldest batch, or the oldest of a kind. The caller holds `changed`."""
+        return next((batch for batch in self._batches if kind in (None, batch.kind)), None)
 
     def hand_out(self, batch: Batch) -> None:
         """Close a batch for sending; it is not dropped until `done`. The caller holds `changed`."""
         batch.open = False
         self._sending = batch
+
+    def give_back(self, batch: Batch) -> None:
+        """Leave a batch that was handed out for a later attempt."""
+        with self.changed:
+            if self._sending is batch:
+                self._sending = None
 
     def done(self, batch: Batch) -> None:
         """Remove a batch that the service has stored or refused for good."""
@@ -184,16 +206,17 @@ class Spool:
         with self.changed:
             return set(self._batches)
 
-    def waiting_lines(self) -> dict[str | None, int]:
-        """Count the lines that are not done, by the folder in which they are, or None: in memory."""
-        counts: dict[str | None, int] = {}
+    def waiting_records(self) -> dict[str | None, dict[Kind, int]]:
+        """Count the records that are not done, by the folder in which they are, or None: in memory."""
+        counts: dict[str | None, dict[Kind, int]] = {}
         for batch in self.waiting():
             lines = batch.lines
             if batch.found:
                 with contextlib.suppress(OSError):
                     lines = len(batch.read())
             folder = None if batch.path is None else os.path.dirname(batch.path)
-            counts[folder] = counts.get(folder, 0) + lines
+            kinds = counts.setdefault(folder, {})
+            kinds[batch.kind] = kinds.get(batch.kind, 0) + lines
         return counts
 
     def has_room(self) -> bool:

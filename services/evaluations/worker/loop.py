@@ -21,6 +21,8 @@ from services.evaluations.worker.answer_writer import AnswerWriter
 from services.evaluations.worker.claims import Run
 from services.evaluations.worker.inference_client import InferenceClient, InferenceError, UnknownModel
 from services.evaluations.worker.runner import Runner, Stopped
+from shared.auth.settings import AuthSettings
+from shared.auth.signing import SecretSigner, service_headers
 from shared.database.connect import open_database
 from shared.errors import NotFound, TooLarge, Unavailable, Unprocessable
 from shared.lease import LeaseLost, kept_alive
@@ -38,10 +40,11 @@ log = logging.getLogger("evaluations")
 class Worker:
     """Claims and runs one evaluation after the other."""
 
-    def __init__(self, settings: WorkerSettings) -> None:
+    def __init__(self, settings: WorkerSettings, auth: AuthSettings) -> None:
         self._settings = settings
         self._bucket = Bucket(connect(settings), BUCKET)
-        self._models = ModelsClient(settings.models_url)
+        signer = SecretSigner(auth.auth_secret, auth.auth_secret_previous) if auth.auth_secret else None
+        self._models = ModelsClient(settings.models_url, lambda: service_headers(signer, "evaluation worker"))
         self._inference = InferenceClient(
             settings.inference_url,
             settings.inference_api_key,
@@ -153,7 +156,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     settings = load(WorkerSettings)
     database.initialize(open_database(settings.database_url))
-    worker = Worker(settings)
+    worker = Worker(settings, load(AuthSettings))
     for number in (signal.SIGTERM, signal.SIGINT):
         gevent.signal_handler(number, worker.stop)
     worker.run()

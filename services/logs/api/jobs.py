@@ -11,6 +11,7 @@ from services.logs.lines.idempotency_keys import KeySweep
 from services.logs.metrics import series
 from services.logs.streaming.hub import Hub
 from services.logs.tables import Job
+from shared.auth.access import require_claim
 from shared.database.pagination import Page
 from shared.http import idempotency
 from shared.http.collaborators import collaborator
@@ -56,6 +57,7 @@ def get_job(job_id: int) -> Job:
 @blp.response(200, JobSchema)
 def update_job(update: dict[str, Any], job_id: int) -> Job:
     """Claim a job for a kernel, or end it."""
+    require_claim(update)
     present = JobSchema().dump(jobs.get_job(job_id))
     job = jobs.move_job(job_id, **only_changes(update, JobUpdateSchema, present))
     collaborator(Hub).announce(job_id)

@@ -28,6 +28,7 @@ from services.logs.lines.text_file import read_text
 from services.logs.streaming.hub import Hub
 from services.logs.streaming.stream import Connection, Streams
 from services.logs.streaming.subscriber import subscription
+from shared.auth.access import current_caller, present_access
 from shared.errors import Unprocessable
 from shared.http.body import read_body
 from shared.http.collaborators import collaborator
@@ -155,9 +156,9 @@ def _stream_answer(job_id: int, query: dict[str, Any]) -> Response:
     asked = ("last_event_id", "last_event_id_of_polyfills", "last_event_id_header")
     last_event_ids = (request.headers.get("Last-Event-ID"), *(query[name] for name in asked))
     wanted = subscription(as_json=query["format"] == "json", wanted=_filter(query))
-    connection = Connection(
-        request.environ.get("gunicorn.socket"), chunked=request.environ["SERVER_PROTOCOL"] == "HTTP/1.1"
-    )
+    access, caller, chunked = present_access(), current_caller(), request.environ["SERVER_PROTOCOL"] == "HTTP/1.1"
+    socket = request.environ.get("gunicorn.socket")
+    connection = Connection(socket, chunked, may_read=lambda: access.is_current(caller))
     streams = collaborator(Streams)
     stream = streams.start(job_id, last_event_ids, query["tail"], wanted, connection, follow=query["follow"])
     if stream is None:

@@ -35,6 +35,8 @@ blp = Blueprint("mlflow", __name__, url_prefix=f"{_PREFIX}api/2.0/mlflow")
 
 _ERROR_CODES = {
     400: "BAD_REQUEST",
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
     404: "RESOURCE_DOES_NOT_EXIST",
     409: "RESOURCE_CONFLICT",
     410: "RESOURCE_DOES_NOT_EXIST",

@@ -14,6 +14,7 @@ from services.logs.integrations.mlflow import STATUSES
 from services.logs.metrics.parse import MetricValue
 from services.logs.metrics.points import BLOCK, NewPoint
 from services.logs.metrics.trainer_lines import MAX_NAME_CHARS
+from shared.auth.access import require_job
 from shared.errors import NotFound
 from shared.http import strict_json
 from shared.http.fields import MAX_ID, BodySchema, Integer, QueryInteger, QuerySchema, QueryText
@@ -30,12 +31,13 @@ _LAST_MILLIS = 253_402_300_799_999
 
 
 class RunId(ma.fields.Field[int]):
-    """A run's id, which is the number of a job; NotFound for any other."""
+    """A run's id, which is the number of a job; NotFound for any other, and for what is not a job token's job."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> int:
         text = str(value)
         if not re.fullmatch(r"[0-9]{1,19}", text) or not 1 <= int(text) <= MAX_ID:
             raise NotFound("There is no such run: a run's id is the number of a job.")
+        require_job(int(text))
         return int(text)
 
 

@@ -213,7 +213,7 @@ class Channel:
             if chunk:
                 subscriber.push(chunk, next_cursor)
             else:
-                subscriber.cursor = next_cursor  # a filter let nothing through
+                subscriber.pass_to(next_cursor)  # a filter let nothing through
 
     @property
     def _first(self) -> int:

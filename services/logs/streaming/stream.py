@@ -24,6 +24,9 @@ IDLE_S = 300.0
 """A stream without a log line for so long ends; heartbeats do not count."""
 
 HEARTBEAT_S = 15.0
+CHECK_CLIENT_S = 300.0
+"""How often it is looked whether the client may still read."""
+
 WRITE_TIMEOUT_S = 30.0
 """A client that takes nothing for so long is cut off: it would hold its greenlet for ever."""
 
@@ -34,10 +37,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """The client's socket, and whether its answer goes out in chunks; without a socket by the server's means only."""
+    """The client's socket, and whether its answer goes out in chunks; without a socket by the server's means only.
+
+    ``may_read`` says whether what it came with still lets it.
+    """
 
     socket: Any = None
     chunked: bool = False
+    may_read: Callable[[], bool] = lambda: True
 
 
 @dataclass(frozen=True)
@@ -128,12 +135,11 @@ class Streams:
         if connection.socket is not None:
             connection.socket.settimeout(WRITE_TIMEOUT_S)
         writing_since = self._clock()
-        subscriber = Subscriber(
-            subscription, start.cursor, connection.socket if connection.chunked else None, self._clock
-        )
+        socket = connection.socket if connection.chunked else None
+        subscriber = Subscriber(subscription, start.cursor, socket, self._clock, until=until)
         try:
             with self._hub.watch(job, subscriber) as channel:
-                for data in self._follow(channel, start, subscriber, until):
+                for data in self._follow(channel, start, subscriber, connection.may_read):
                     writing_since = self._clock()
                     yield data
         except (GeneratorExit, TimeoutError):
@@ -150,11 +156,14 @@ class Streams:
             if connection.socket is not None:
                 connection.socket.settimeout(None)
 
-    def _follow(self, channel: Channel, start: Start, subscriber: Subscriber, until: int | None) -> Iterator[bytes]:
-        generation = channel.generation
+    def _follow(
+        self, channel: Channel, start: Start, subscriber: Subscriber, may_read: Callable[[], bool]
+    ) -> Iterator[bytes]:
+        generation, until = channel.generation, subscriber.until
         if start.reset:
             yield sse.control_event("reset")
         beat_at = subscriber.sent_at
+        check_at = self._clock() + CHECK_CLIENT_S
         while self._hub.alive:
             if channel.generation != generation:
                 generation, subscriber.cursor = channel.generation, 0
@@ -164,6 +173,10 @@ class Streams:
                 continue  # the log became another one while it was read
             subscriber.cursor = cursor
             now = self._clock()
+            if now >= check_at:
+                if not may_read():
+                    break  # it comes back, and is told then
+                check_at = now + CHECK_CLIENT_S
             idle_at = subscriber.sent_at + IDLE_S
             heartbeat_at = max(subscriber.sent_at, beat_at) + HEARTBEAT_S
             if chunk:

@@ -38,9 +38,12 @@ def as_chunk(data: bytes) -> bytes:
 
 
 class Subscriber:
-    """A client at line ``cursor``; ``connection`` is its gevent socket where its answer is chunked, else None."""
+    """A client at line ``cursor``; ``connection`` is its gevent socket where its answer is chunked, else None.
 
-    __slots__ = ("_clock", "_connection", "_unsent", "_woken", "cursor", "sent_at", "subscription", "waits")
+    One that wants no more than line ``until`` is woken there.
+    """
+
+    __slots__ = ("_clock", "_connection", "_unsent", "_woken", "cursor", "sent_at", "subscription", "until", "waits")
 
     def __init__(
         self,
@@ -48,9 +51,12 @@ class Subscriber:
         cursor: int,
         connection: Any = None,
         clock: Callable[[], float] = time.monotonic,
+        *,
+        until: int | None = None,
     ) -> None:
         self.subscription = subscription
         self.cursor = cursor
+        self.until = until
         self.waits = False
         """Whether its greenlet waits, so that the channel may write to it."""
         self.sent_at = clock()
@@ -85,8 +91,14 @@ class Subscriber:
             # Full, or broken: its greenlet writes the same, and waits or fails as a write does.
             self.wake()
             return
-        self.cursor = cursor
         self.sent_at = self._clock()
+        self.pass_to(cursor)
         if sent < len(chunk):
             self._unsent = chunk[sent:]
+            self.wake()
+
+    def pass_to(self, cursor: int) -> None:
+        """Move the cursor of the client that waits, and wake it where it has all that it wants."""
+        self.cursor = cursor
+        if self.until is not None and cursor >= self.until:
             self.wake()

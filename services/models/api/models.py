@@ -8,6 +8,7 @@ from flask import request
 
 from services.models.api import detail
 from services.models.api.conditional import require_precondition
+from services.models.api.job_tokens import require_own, require_unjudged
 from services.models.api.request_urls import NO_STORE, request_urls
 from services.models.api.schemas import (
     DeleteQuery,
@@ -47,6 +48,7 @@ def list_models(query: dict[str, Any]) -> Page:
 @blp.doc(**idempotency.DOCUMENTED)
 def create_model(new: dict[str, Any]) -> Any:
     """Create a model; with the status ready it consists of what lies below its storage path."""
+    require_own(new)
     model, replayed = change_model.create_model(collaborator(Bucket), request_key(new), **new)
     headers = created("models.get_model", replayed=replayed, model_id=model.id)
     return model, {**headers, "ETag": detail.record_etag(model)}
@@ -65,6 +67,7 @@ def get_model(model_id: int) -> Any:
 @blp.response(200, ModelRecordSchema)
 def update_model(update: dict[str, Any], model_id: int) -> Any:
     """Change the fields that are sent; the status ready freezes the model's files."""
+    require_unjudged(update)
     changes = detail.changes_of(model_id, update)
     model = change_model.update_model(collaborator(Bucket), model_id, changes, _require_precondition)
     return model, {"ETag": detail.record_etag(model)}

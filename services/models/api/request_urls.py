@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import request
 
 from services.models.presigned_urls import PresignedUrls, UrlSigner
+from shared.auth.access import present_access
 from shared.http.collaborators import collaborator
 
 NO_STORE = {"Cache-Control": "no-store"}
@@ -13,4 +14,4 @@ NO_STORE = {"Cache-Control": "no-store"}
 
 def request_urls() -> PresignedUrls:
     """Return the URLs for the address by which the present request came."""
-    return collaborator(UrlSigner).for_request(request.headers.get)
+    return collaborator(UrlSigner).for_request(request.headers.get, present_access().add_ticket)

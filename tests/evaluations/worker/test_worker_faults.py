@@ -18,7 +18,8 @@ IN_FLIGHT = 4
 @pytest.fixture
 def stored(evaluations):
     """Return (model, input) of every answer that an evaluation's tables have."""
-    database.initialize(open_database(evaluations.running.part.environ["DATABASE_URL"]))
+    opened = open_database(evaluations.running.part.environ["DATABASE_URL"])
+    database.initialize(opened)
 
     def stored(evaluation):
         found = set()
@@ -27,7 +28,8 @@ def stored(evaluations):
                 found |= {(model, example.input) for role, model in ROLES.items() if _has(example, role)}
         return found
 
-    return stored
+    yield stored
+    opened.close_all()
 
 
 def _has(example, role):

@@ -512,7 +512,7 @@ class TestBadBodies:
             return connection.recv(65536)
 
     def test_a_body_that_breaks_off_stores_nothing(self, logs, job, stored):
-        head = b"POST /api/v1/jobs/%d/logs HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-ndjson\r\n" % job
+        head = b"POST /api/v1/jobs/%d/logs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-ndjson\r\n" % job
         body = b'{"message": "x"}\n'
 
         self.talk(logs, head + b"Content-Length: 99\r\n\r\n" + body, hang_up=True)
@@ -521,7 +521,7 @@ class TestBadBodies:
         assert stored() == []
 
     def test_a_badly_chunked_body_is_400(self, logs, job, stored):
-        head = b"POST /api/v1/jobs/%d/logs HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-ndjson\r\n" % job
+        head = b"POST /api/v1/jobs/%d/logs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-ndjson\r\n" % job
 
         answer = self.talk(logs, head + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n")
 

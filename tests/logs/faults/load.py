@@ -310,7 +310,7 @@ def open_raw(url, path, *headers, receive_buffer=None):
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
     raw.settimeout(20)
     raw.connect((address.hostname, address.port))
-    raw.sendall("\r\n".join([f"GET {path} HTTP/1.1", "Host: x", *headers, "", ""]).encode("latin-1"))
+    raw.sendall("\r\n".join([f"GET {path} HTTP/1.1", "Host: localhost", *headers, "", ""]).encode("latin-1"))
     return raw
 
 

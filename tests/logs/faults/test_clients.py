@@ -205,5 +205,5 @@ def test_an_id_that_is_no_http(service, job, value):
     """gunicorn refuses the bytes before the service sees them."""
     address = urlsplit(service.url)
     with socket.create_connection((address.hostname, address.port), timeout=10) as raw:
-        raw.sendall(b"GET /api/v1/jobs/%d/logs HTTP/1.1\r\nHost: x\r\nLast-Event-ID: %s\r\n\r\n" % (job, value))
+        raw.sendall(b"GET /api/v1/jobs/%d/logs HTTP/1.1\r\nHost: localhost\r\nLast-Event-ID: %s\r\n\r\n" % (job, value))
         assert raw.recv(65536).startswith(b"HTTP/1.1 400 ")

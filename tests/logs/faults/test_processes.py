@@ -164,7 +164,7 @@ def test_an_answer_that_never_arrived(service, seed):
         key, body = str(uuid.uuid4()), b'{"message": "%d"}' % number
         raw = open_raw(service.url, "/healthz")
         read_until(raw, b"}")
-        head = f"POST /api/v1/jobs/{job}/logs HTTP/1.1\r\nHost: x\r\nIdempotency-Key: {key}\r\n"
+        head = f"POST /api/v1/jobs/{job}/logs HTTP/1.1\r\nHost: localhost\r\nIdempotency-Key: {key}\r\n"
         raw.sendall(f"{head}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
         time.sleep(choose.random() * 0.01)
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # RST

@@ -223,9 +223,8 @@ def test_of_a_request_that_breaks_off_nothing_is_stored(logs, job, lines, sent):
     body = export_of(record("half"), record("a request"))
     address = urlsplit(logs.url)
     with socket.create_connection((address.hostname, address.port), timeout=30) as client:
-        head = (
-            f"POST /api/v1/jobs/{job}/otlp/v1/logs HTTP/1.1\r\nHost: x\r\nContent-Type: {PROTOBUF['Content-Type']}\r\n"
-        )
+        head = f"POST /api/v1/jobs/{job}/otlp/v1/logs HTTP/1.1\r\nHost: localhost\r\n"
+        head += f"Content-Type: {PROTOBUF['Content-Type']}\r\n"
         client.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body[:sent])
         client.shutdown(socket.SHUT_WR)
         assert client.recv(100).startswith(b"HTTP/1.1 400 ")

@@ -97,6 +97,18 @@ def test_who_is_woken_before_waiting_does_not_wait():
     assert not subscriber.waits
 
 
+def test_who_wants_no_more_than_a_line_is_woken_there(ends):
+    """Or its stream would end with the next heartbeat."""
+    ours, _ = ends
+    subscriber = Subscriber(Subscription(), 0, ours, until=5)
+    greenlet = waiting(subscriber)
+    subscriber.push(CHUNK, 3)
+    subscriber.pass_to(4)
+    assert subscriber.waits
+    subscriber.pass_to(5)
+    greenlet.get(timeout=1)
+
+
 def test_no_bytes_are_no_chunk():
     assert as_chunk(b"") == b""
     assert as_chunk(b"0123456789abcdef") == b"10\r\n0123456789abcdef\r\n"

@@ -45,7 +45,7 @@ def raw(models, head, body, *, ends):
     """Send bytes as they are and return the status, 0 where there is none; ``ends`` closes our side first."""
     host, port = urlsplit(models.url).netloc.split(":")
     with socket.create_connection((host, int(port)), timeout=30) as connection:
-        connection.sendall(head.encode() + b"\r\nHost: x\r\n\r\n" + body)
+        connection.sendall(head.encode() + b"\r\nHost: localhost\r\n\r\n" + body)
         if ends:
             connection.shutdown(socket.SHUT_WR)
         answer = connection.recv(65536)

@@ -41,7 +41,7 @@ def connect(service, url):
     client.settimeout(30)
     address = urlsplit(service.url)
     client.connect((address.hostname, address.port))
-    client.sendall(f"GET /api/v1/models{url} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    client.sendall(f"GET /api/v1/models{url} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
     head = b""
     while b"\r\n\r\n" not in head:
         head += client.recv(1024)

@@ -1,0 +1,107 @@
+"""MB/s of `tunedeck push` and `tunedeck pull`, against minio-py and curl; `python -m bench.push_pull`.
+
+Four files of 256 MB, the command as a user starts it, through the gateway. The reference of push is minio-py that sends
+the four files at once, straight to S3; that of pull is curl, which fetches the four presigned links at once through the
+same gateway and writes them to the same disk. Both ways the command also computes a SHA-256 of every file.
+``--megabytes`` takes smaller files.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from minio import Minio
+
+from bench import support
+from bench.models import ModelsSystem, medians, models_system
+from bench.support import Row
+from run import parts
+
+FILES = 4
+ROUNDS = 3
+COMMAND = "import sys; from tunedeck_client.cli import main; sys.exit(main(sys.argv[1:]))"
+
+
+def tunedeck(system: ModelsSystem, folder: Path, *arguments: str) -> None:
+    environ = {
+        **os.environ,
+        "PYTHONPATH": str(parts.ROOT / "client"),
+        "TUNEDECK_URL": system.gateway,
+        "XDG_STATE_HOME": str(folder / "state"),
+    }
+    command = [sys.executable, "-c", COMMAND, *arguments]
+    subprocess.run(command, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+
+
+def rate(megabytes: int, transfer: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    transfer()
+    return FILES * megabytes / (time.perf_counter() - began)
+
+
+def put_by_minio(client: Minio, files: list[Path]) -> None:
+    def put(file: Path) -> None:
+        client.fput_object(bucket_name="models", object_name=f"straight/{file.name}", file_path=str(file))
+
+    with ThreadPoolExecutor(FILES) as pool:
+        list(pool.map(put, files))
+
+
+def get_by_curl(links: list[str], folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    each = [word for number, link in enumerate(links) for word in ("-o", str(folder / str(number)), link)]
+    subprocess.run(["curl", "-sS", "--no-progress-meter", "-f", "-Z", *each], check=True)
+
+
+def compare(system: ModelsSystem, folder: Path, megabytes: int) -> None:
+    source, target = folder / "source", folder / "target"
+    source.mkdir()
+    files = [source / f"{number}.safetensors" for number in range(FILES)]
+    for file in files:
+        file.write_bytes(os.urandom(megabytes * 10**6))
+    address = system.store.endpoint.removeprefix("http://")
+    client = Minio(
+        endpoint=address, access_key=system.store.access_key, secret_key=system.store.secret_key, secure=False
+    )
+
+    def pull() -> None:
+        shutil.rmtree(target, ignore_errors=True)
+        tunedeck(system, folder, "pull", model.rpartition("/")[2], str(target))
+
+    pushed, by_minio = medians(
+        ROUNDS,
+        lambda: rate(megabytes, lambda: tunedeck(system, folder, "push", str(source), "--base-model", "b")),
+        lambda: rate(megabytes, lambda: put_by_minio(client, files)),
+    )
+    model = system.ready_model(FILES, megabytes * 10**6)
+    links = system.links(model, system.gateway)
+    pulled, by_curl = medians(
+        ROUNDS,
+        lambda: rate(megabytes, pull),
+        lambda: rate(megabytes, lambda: get_by_curl(links, folder / "curl")),
+    )
+    what = f"of {FILES} × {megabytes} MB"
+    Row(f"push {what}; minio-py, four files at once", pushed, by_minio, "≥ 0.9×", "MB/s").print()
+    Row(f"pull {what}; curl, four links at once", pulled, by_curl, "≥ 0.9×", "MB/s").print()
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("--megabytes", type=int, default=256)
+    print(support.machine())
+    with tempfile.TemporaryDirectory() as name, models_system(Path(name)) as system:
+        compare(system, Path(name), arguments.parse_args().megabytes)
+
+
+if __name__ == "__main__":
+    main()

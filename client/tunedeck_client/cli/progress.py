@@ -1,0 +1,99 @@
+"""Progress bars of transfers and evaluations, on stderr where that is a terminal."""
+
+from __future__ import annotations
+
+import sys
+from types import TracebackType
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+
+from tunedeck_client.cli.output import printable
+
+_BARS = 12
+"""With more files there is one bar for all of them."""
+
+
+class TransferProgress:
+    """A bar for each file, or one for many; a context manager, given to a transfer as its `on_progress`."""
+
+    def __init__(self) -> None:
+        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+        self._progress = _progress(*columns, TimeRemainingColumn())
+        self._bars: dict[str, TaskID] = {}
+        self._done: dict[str, int] = {}
+        self._sizes: dict[str, int] = {}
+        self._whole: TaskID | None = None
+
+    def __enter__(self) -> TransferProgress:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def __call__(self, path: str, done: int, size: int) -> None:
+        is_new = path not in self._sizes
+        self._sizes[path], self._done[path] = size, done
+        if self._whole is None and len(self._sizes) > _BARS:
+            for bar in self._bars.values():
+                self._progress.remove_task(bar)
+            self._whole = self._progress.add_task("all files")
+        if self._whole is not None:
+            total, sent = sum(self._sizes.values()), sum(self._done.values())
+            self._progress.update(self._whole, completed=sent, total=total)
+            return
+        if is_new:
+            self._bars[path] = self._progress.add_task(printable(path).replace("[", r"\["), total=size)
+        self._progress.update(self._bars[path], completed=done)
+
+
+class EvaluationProgress:
+    """The bar of an evaluation: rows done, and the time that the service thinks is left."""
+
+    def __init__(self) -> None:
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[eta]}"),
+        )
+        self._progress = _progress(*columns)
+        self._bar = self._progress.add_task("pending", total=None, eta="")
+
+    def __enter__(self) -> EvaluationProgress:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def __call__(self, evaluation: dict[str, Any]) -> None:
+        at = evaluation["progress"] or {}
+        eta = at.get("eta_seconds")
+        self._progress.update(
+            self._bar,
+            description=evaluation["status"],
+            completed=at.get("done") or 0,
+            total=at.get("total"),
+            eta="" if eta is None else f"{eta} s left",
+        )
+
+
+def _progress(*columns: Any) -> Progress:
+    console = Console(stderr=True)
+    return Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty())

@@ -1,0 +1,166 @@
+"""HTTP exchanges on connections that are kept, one for each thread and host; standard library only."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import socket
+import ssl
+import threading
+from typing import BinaryIO, Callable, Iterator, Mapping, NamedTuple, Tuple, TypeVar, Union
+from urllib.parse import urlsplit
+
+SEND_BYTES = 1024 * 1024
+
+# How a peer's close shows itself on a connection that was kept too long.
+_LOST = (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError, ConnectionAbortedError)
+
+Place = Tuple[str, str]
+"""Scheme, and host with port."""
+
+T = TypeVar("T")
+
+
+class FileShrank(Exception):
+    """A file ended before the bytes that were to be sent of it."""
+
+
+class Section(NamedTuple):
+    """A part of a file that is sent as a body; `on_sent` is told how many of its bytes have gone out."""
+
+    file: BinaryIO
+    offset: int
+    size: int
+    on_sent: Callable[[int], None]
+
+
+Body = Union[bytes, Section, None]
+
+
+class Connections:
+    """Connections to any hosts; thread-safe, for each thread has its own."""
+
+    def __init__(self, timeout: float) -> None:
+        self._timeout = timeout
+        self._of_thread = threading.local()
+        # The sockets beside their connections, which let go of them when the response is the last.
+        self._made: dict[http.client.HTTPConnection, socket.socket] = {}
+
+    @property
+    def _kept(self) -> dict[Place, http.client.HTTPConnection]:
+        if not hasattr(self._of_thread, "kept"):
+            self._of_thread.kept = {}
+        kept: dict[Place, http.client.HTTPConnection] = self._of_thread.kept
+        return kept
+
+    def abort(self) -> None:
+        """Break off what is in flight in any thread, which raises OSError or HTTPException there."""
+        for made in list(self._made.values()):
+            with contextlib.suppress(OSError):
+                made.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Close all; call it once no other thread uses them."""
+        for connection in list(self._made):
+            connection.close()
+        self._made.clear()
+        self._of_thread = threading.local()
+
+    def exchange(
+        self,
+        method: str,
+        url: str,
+        body: Body,
+        headers: Mapping[str, str],
+        read: Callable[[http.client.HTTPResponse], T],
+    ) -> T:
+        """Send a request and return what `read` makes of the response. Raises OSError and HTTPException."""
+        place = urlsplit(url)[:2]
+        connection, response = self._open(place, method, url, body, headers)
+        try:
+            found = read(response)
+            if response.isclosed() and not response.will_close:
+                self._kept[place] = connection
+            return found
+        finally:
+            if self._kept.get(place) is not connection:
+                self._close(connection)
+
+    @contextlib.contextmanager
+    def opened(self, url: str, headers: Mapping[str, str]) -> Iterator[http.client.HTTPResponse]:
+        """GET on a connection of its own, for a response that is read as it comes."""
+        connection = self._new(urlsplit(url)[:2])
+        try:
+            yield self._ask(connection, "GET", url, None, headers)
+        finally:
+            self._close(connection)
+
+    def _open(
+        self, place: Place, method: str, url: str, body: Body, headers: Mapping[str, str]
+    ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
+        kept = self._kept.pop(place, None)
+        if kept is not None:
+            with contextlib.suppress(*_LOST):  # closed since the last request, which says nothing of the next
+                return kept, self._ask(kept, method, url, body, headers)
+        connection = self._new(place)
+        return connection, self._ask(connection, method, url, body, headers)
+
+    def _ask(
+        self,
+        connection: http.client.HTTPConnection,
+        method: str,
+        url: str,
+        body: Body,
+        headers: Mapping[str, str],
+    ) -> http.client.HTTPResponse:
+        try:
+            _send(connection, method, url, body, headers)
+            return connection.getresponse()
+        except BaseException:
+            self._close(connection)
+            raise
+
+    def _new(self, place: Place) -> http.client.HTTPConnection:
+        scheme, host = place
+        if scheme == "https":
+            context = ssl.create_default_context()
+            connection: http.client.HTTPConnection = http.client.HTTPSConnection(
+                host, timeout=self._timeout, context=context
+            )
+        else:
+            connection = http.client.HTTPConnection(host, timeout=self._timeout)
+        connection.connect()
+        self._made[connection] = connection.sock
+        return connection
+
+    def _close(self, connection: http.client.HTTPConnection) -> None:
+        self._made.pop(connection, None)
+        connection.close()
+
+
+def _send(
+    connection: http.client.HTTPConnection, method: str, url: str, body: Body, headers: Mapping[str, str]
+) -> None:
+    parts = urlsplit(url)
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    if not isinstance(body, Section):
+        connection.request(method, target, body, dict(headers))
+        return
+    connection.putrequest(method, target)
+    for name, value in {**headers, "Content-Length": str(body.size)}.items():
+        connection.putheader(name, value)
+    connection.endheaders()
+    # A server that refuses early stops reading; its response can be read all the same.
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        _send_section(connection, body)
+
+
+def _send_section(connection: http.client.HTTPConnection, body: Section) -> None:
+    sent = 0
+    while sent < body.size:
+        count = min(SEND_BYTES, body.size - sent)
+        # By the kernel, where it can: a copy through Python would cost as much as the checksum.
+        if connection.sock.sendfile(body.file, body.offset + sent, count) < count:
+            raise FileShrank
+        sent += count
+        body.on_sent(sent)

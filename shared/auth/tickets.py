@@ -1,0 +1,61 @@
+"""Tickets: an address of our own that opens without a token, for a time, by GET and HEAD."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
+
+from shared.auth.caller import Caller
+from shared.auth.signing import SecretSigner
+
+MAX_SECONDS = 86_400
+
+PARAMETER = "ticket"
+
+_BOUND = ("include", "exclude")
+"""Parameters that a ticket is made for; the others, a range of lines say, are free."""
+
+
+def add_ticket(signer: SecretSigner, caller: Caller, address: str, expires_at: datetime) -> str:
+    """Return a path with its query, and with the caller's ticket for it."""
+    parts = urlsplit(address)
+    payload = {
+        "n": caller.name,
+        "f": caller.fingerprint,
+        "j": caller.job_id,
+        "p": unquote(parts.path),
+        "q": _bound(parts.query),
+    }
+    separator = "&" if parts.query else "?"
+    return f"{address}{separator}{urlencode({PARAMETER: signer.sign('ticket', payload, expires_at)})}"
+
+
+def read_ticket(
+    signer: SecretSigner, find: Callable[[str, str], Caller | None], ticket: str, path: str, query: str
+) -> Caller | None:
+    """Return who made a ticket, to read what it is for, or None where it is for another address or no longer good.
+
+    ``find`` gives the caller of an entry's name and fingerprint.
+    """
+    signed = signer.read("ticket", ticket)
+    if signed is None:
+        return None
+    payload, expires_at = signed
+    maker = find(payload["n"], payload["f"])
+    if maker is None or payload["p"] != path or payload["q"] != _bound(query):
+        return None
+    scopes = frozenset({"read"}) if payload["j"] is None and maker.has("read") else frozenset()
+    return Caller(maker.name, scopes, maker.fingerprint, payload["j"], expires_at)
+
+
+def split_ticket(query: str) -> tuple[str, str | None]:
+    """Return a query string without its tickets, and the ticket, or None where it has none or several."""
+    pieces = query.split("&")
+    tickets = [piece.partition("=")[2] for piece in pieces if piece.partition("=")[0] == PARAMETER]
+    rest = "&".join(piece for piece in pieces if piece.partition("=")[0] != PARAMETER)
+    return rest, unquote(tickets[0]) if len(tickets) == 1 else None
+
+
+def _bound(query: str) -> list[list[str]]:
+    return sorted([name, value] for name, value in parse_qsl(query, keep_blank_values=True) if name in _BOUND)

@@ -1,0 +1,125 @@
+"""The whole system with tokens on: the workflow by each token that it needs, and no secret in any log."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import sys
+
+import pytest
+import requests
+
+from run.parts import ROOT
+from run.token_file import add_token
+from tests.support.system import start_system
+from tests.support.waiting import wait_until
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("system") / "data"
+    token = add_token(folder / "tokens.toml", "alice", ["read", "write"], None)
+    started = start_system(folder)
+    started.token = token
+    try:
+        started.wait_until_ready()
+        yield started
+    finally:
+        if started.process.poll() is None:
+            started.stop()
+
+
+@pytest.fixture(scope="module")
+def demo(system):
+    """`make demo`, with the standard library alone."""
+    environ = {"PATH": "/nonexistent", "PORT": str(system.port), "TUNEDECK_TOKEN": system.token}
+    return subprocess.run(
+        [sys.executable, "-m", "run.demo"],
+        cwd=ROOT,
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=150,
+        check=False,
+    )
+
+
+def test_it_works(system, demo):
+    assert demo.returncode == 0, demo.stdout + demo.stderr
+    assert "accuracy" in demo.stdout
+    assert system.token not in demo.stdout
+    results = wait_until(lambda: system.get("/models/1").json()["model"]["eval_results"])
+    assert results["accuracy"] > 0
+    assert system.get("/models/1").json()["model"]["job"]["ID"] == 1
+
+
+def test_the_kernel_worked_by_the_token_of_its_job(system, demo):
+    job = system.get("/jobs/1").json()
+    assert (job["status"], job["kernel"]) == ("completed", "example")
+    listed = subprocess.run(
+        [sys.executable, "-m", "run.token"],
+        cwd=ROOT,
+        env={**os.environ, "DATA_DIR": str(system.data_dir)},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert re.search(r"^example +kernel,read ", listed, re.MULTILINE)
+
+
+def test_whoever_has_no_token_gets_nothing(system, demo):
+    for path in ("/jobs", "/jobs/1/logs", "/models", "/models/1", "/models/1/download", "/evaluations", "/datasets"):
+        answer = requests.get(f"{system.url}/api/v1{path}", timeout=10)
+        assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
+    for name in ("logs", "models", "evaluations"):
+        assert requests.get(f"{system.addresses[name]}/api/v1/models", timeout=10).status_code in (401, 404)
+
+
+def test_no_log_has_a_secret(system, demo):
+    """Also of clients that hang up in the middle, and of what failed."""
+    secrets = {"token": system.token, "kernel": (system.data_dir / "kernel-token").read_text()}
+    secrets["secret"] = (system.data_dir / "auth-secret").read_text()
+    secrets["job"] = system.request("POST", "/jobs/1/token").json()["token"]
+    ticket = system.request("POST", "/tickets", json={"path": "/api/v1/models/1/download"}).json()["url"]
+    secrets["ticket"] = ticket.partition("ticket=")[2]
+    links = system.get("/models/1").json()["download_links"]
+    secrets["signature"] = re.search(r"X-Amz-Signature=(\w+)", links["gguf"])[1]
+    login = requests.post(f"{system.url}/api/v1/session", json={"token": system.token}, timeout=10)
+    secrets["cookie"] = next(iter(login.cookies.values()))
+    stream = f"/api/v1/jobs/1/logs?ticket={secrets['ticket']}"
+    for path in (ticket.removeprefix(system.url), links["gguf"].removeprefix(system.url), stream):
+        hang_up(system.port, path, secrets)
+        hang_up(system.port, path.replace("=", "=%", 1), secrets)
+    hang_up(system.port, "/models/nothing?" + links["gguf"].partition("?")[2], secrets)
+    stop_a_service_below(system, ticket, secrets)
+
+    logs = {file.name: file.read_text(errors="replace") for file in (system.data_dir / "logs").iterdir()}
+    assert {"gateway.log", "logs.log", "models.log", "evaluations.log", "kernel.log"} <= set(logs)
+    logs |= {"out": system.printed, "metrics": requests.get(f"{system.addresses['logs']}/metrics", timeout=10).text}
+    for name, text in logs.items():
+        for kind, secret in secrets.items():
+            assert secret not in text, f"{name} has the {kind}"
+            assert secret[-20:] not in text, f"{name} has the end of the {kind}"
+    assert "incomplete" in logs["gateway.log"] or "retry" in logs["gateway.log"] or "error" in logs["gateway.log"]
+
+
+def hang_up(port, path, secrets):
+    """Ask, and be gone before the answer, and in its middle."""
+    head = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {secrets['job']}\r\n"
+    head += f"Cookie: tunedeck-{port}={secrets['cookie']}\r\n\r\n"
+    for read in (0, 100):
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.sendall(head.encode())
+            if read:
+                client.recv(read)
+
+
+def stop_a_service_below(system, ticket, secrets):
+    """Kill a service while it is asked: the gateway has an error to tell of."""
+    for pid in system.processes("services.models.app")[:1]:
+        os.kill(pid, 9)
+    headers = {"Authorization": f"Bearer {system.token}", "Cookie": f"tunedeck-{system.port}={secrets['cookie']}"}
+    wait_until(lambda: requests.get(ticket, headers=headers, timeout=60).status_code == 200, 60)
