@@ -1,5 +1,6 @@
 # `make run` starts the system, `make test` tests it; both need nothing but Python ≥ 3.11 and make.
-.PHONY: help run token demo test test-faults coverage test-foreign tools soak chaos lint bench-logs bench-evaluations bench-models lock clean
+.PHONY: help run token demo test test-faults coverage test-foreign tools soak chaos lint bench-logs bench-evaluations bench-models \
+	bench-console screenshots lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -91,6 +92,13 @@ bench-evaluations: $(VENV)/test.stamp ## benchmarks of the evaluation worker
 # needs wrk and curl, and a quiet machine.
 bench-models: $(VENV)/test.stamp ## benchmarks of the models service
 	for name in downloads download_costs mlflow_proxy uploads push_pull listing; do $(BIN)/python -m bench.$$name || exit 1; done
+
+# Frames, long tasks, heap and time to be ready, each beside its limit; needs Chromium and a quiet machine.
+bench-console: $(VENV)/test.stamp ## benchmarks of the console
+	$(BIN)/python -m bench.console
+
+screenshots: $(VENV)/test.stamp ## the README's pictures, made anew by Chromium
+	$(BIN)/python -m tests.support.screenshots
 
 # The files name no index. Needs uv.
 lock: ## pin every requirement with its hashes

@@ -78,7 +78,7 @@ def test_how_long_ago(evaluate, then, words):
 def test_what_would_not_show_is_marked(evaluate):
     pieces = evaluate("reveal(text)", text="pay\u202egpj.exe\u0000\u001b[2J\u200bend")
 
-    assert [piece["mark"] for piece in pieces if piece["mark"]] == ["RLO", "␀", "␛", "ZWSP"]
+    assert [piece["mark"] for piece in pieces if piece["mark"]] == ["RLO", "NUL", "ESC", "ZWSP"]
     assert "".join(piece["text"] for piece in pieces) == "pay\u202egpj.exe\u0000\u001b[2J\u200bend"
 
 
@@ -101,3 +101,12 @@ def test_what_shows_is_left_alone(evaluate, text):
 )
 def test_words_for_a_shell_are_quoted(evaluate, word, quoted):
     assert evaluate("shellWord(word)", word=word) == quoted
+
+
+def test_names_are_spoken_but_not_changed(evaluate):
+    assert evaluate("['fine_tuned', 'f1_score', '__proto__', 'a__b'].map(spoken)") == [
+        "fine tuned",
+        "f1 score",
+        "__proto__",
+        "a__b",
+    ]

@@ -51,7 +51,7 @@ def read_all(page, last):
     row(page, 1).wait_for()
     found = {}
     while last not in found:
-        wait_for(page, "() => !document.querySelector('.log-row.blank')")
+        wait_for(page, "() => !document.querySelector('.log-row.of-blank')")
         seen = rows(page)
         assert seen
         found.update(seen)
@@ -124,6 +124,30 @@ def test_a_stream_that_is_cut_goes_on_where_it_was_and_says_so_meanwhile(jobs, o
     assert rows(page) == [(1, "before"), (2, "meanwhile")]
 
 
+def test_a_stream_with_a_gap_is_left_for_what_is_missing(jobs, open_page):
+    job = jobs.make()
+    jobs.push(job, ["line 1"])
+    page = open_page("/ui/jobs")
+    record = '{{"ID":{0},"level":"info","source":"kernel","timestamp":"2026-02-19T10:30:45Z","message":"line {0}"}}'
+    event = f"data: {record}\nid: {{0}}\n\n"
+    asked = []
+
+    def leave_out_line_3(route):
+        asked.append(route.request.url)
+        if len(asked) == 1:
+            jobs.push(job, ["line 2", "line 3", "line 4"])
+            route.fulfill(content_type="text/event-stream", body=event.format(2) + event.format(4))
+        else:
+            route.continue_()
+
+    page.route("**/logs?format=json*", leave_out_line_3)
+    page.goto(f"/ui/jobs/{job}")
+    wait_for_end(page, 4)
+
+    assert asked[1].endswith("last_event_id=2")
+    assert rows(page) == [(number, f"line {number}") for number in range(1, 5)]
+
+
 def test_a_hidden_tab_has_no_stream_and_catches_up(jobs, open_page):
     job = jobs.make()
     jobs.push(job, ["before"])
@@ -155,7 +179,7 @@ def test_after_a_long_absence_only_the_end_is_fetched(jobs, open_page):
     wait_for_end(page, 30_000)
 
     assert all("last_event_id=30000" in url for url in streams)
-    wait_for(page, "() => !document.querySelector('.log-row.blank')")
+    wait_for(page, "() => !document.querySelector('.log-row.of-blank')")
     assert all(message == f"line {number}" for number, message in rows(page))
 
 
@@ -246,7 +270,7 @@ def test_the_scroll_bar_goes_anywhere(long_job, open_page):
         page.locator(".log-scroller").evaluate("(log, part) => { log.scrollTop = part * log.scrollHeight; }", part)
         wait_for(
             page,
-            f"() => !document.querySelector('.log-row.blank') && Math.abs(({ROWS})()[0]?.[0] - {part * 120_000}) < 100",
+            f"() => !document.querySelector('.of-blank') && Math.abs(({ROWS})()[0]?.[0] - {part * 120_000}) < 100",
         )
         seen = rows(page)
         assert seen == [(number, f"line {number}") for number, _ in seen]

@@ -44,6 +44,7 @@ def test_it_works_from_a_new_job_to_the_verdict_without_any_docs(open_page):
     page.locator(".facts").get_by_role("link", name=re.compile("Model from Job")).click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("Model from Job")
     page.get_by_role("button", name="Evaluate").click()
+    page.get_by_role("dialog").get_by_label("Test set").select_option("datasets/test_split.json")
     page.get_by_role("dialog").get_by_role("button", name="Evaluate").click()
 
     expect(page.locator(".verdict")).to_contain_text("The fine-tuned model is better by", timeout=30_000)
@@ -53,6 +54,7 @@ def test_it_works_from_a_new_job_to_the_verdict_without_any_docs(open_page):
 def test_jobs_are_found_and_the_address_says_how(jobs, open_page):
     jobs.make(name="Needle in the list")
     page = open_page("/ui/jobs")
+    expect(page.locator("tbody")).to_contain_text("Needle in the list")
     page.keyboard.press("/")
     page.keyboard.type("needle IN")
 
@@ -239,6 +241,9 @@ def test_a_row_of_an_evaluation_has_an_address(evaluation, open_page):
 
     expect(page.locator("#row-60")).to_be_in_viewport()
     expect(page.locator("#row-60")).to_have_class(re.compile("chosen"))
+    page.get_by_role("link", name="Row 61").click()
+    expect(page).to_have_url(re.compile(r"\?row=61$"))
+    expect(page.locator("#row-61")).to_have_class(re.compile("chosen"))
 
 
 REPORT = {
@@ -322,6 +327,7 @@ def test_a_test_set_is_uploaded_checked_and_evaluated_with(trained, open_page, t
 
 def test_a_test_set_is_dropped(open_page):
     page = open_page("/ui/datasets")
+    expect(page.locator(".drop")).to_be_visible()
     page.evaluate(
         """() => {
             const data = new DataTransfer();

@@ -164,7 +164,7 @@ export function plural(n, one, many) {
  * @returns {string}
  */
 export function spoken(name) {
-    return name.replace(/_/g, ' ');
+    return name.replace(/(?<=[a-z0-9])_(?=[a-z0-9])/gi, ' ');
 }
 
 /**
@@ -177,6 +177,8 @@ export function shellWord(word) {
 }
 
 const PLACED = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]/;
+const CONTROLS = ('NUL SOH STX ETX EOT ENQ ACK BEL BS TAB LF VT FF CR SO SI DLE DC1 DC2 DC3 DC4 NAK SYN ETB CAN EM SUB ESC FS GS ' +
+    'RS US').split(' ');
 const NAMES = /** @type {Record<string, string>} */ ({
     '061c': 'ALM', '200b': 'ZWSP', '200c': 'ZWNJ', '200d': 'ZWJ', '200e': 'LRM', '200f': 'RLM', 2028: 'LSEP', 2029: 'PSEP',
     '202a': 'LRE', '202b': 'RLE', '202c': 'PDF', '202d': 'LRO', '202e': 'RLO', 2060: 'WJ', 2066: 'LRI', 2067: 'RLI',
@@ -211,8 +213,8 @@ export function reveal(text) {
 /** @param {string} character */
 function markOf(character) {
     const code = character.charCodeAt(0);
-    if (code < 0x20) return String.fromCharCode(0x2400 + code);
-    if (code === 0x7f) return '␡';
+    if (code < 0x20) return /** @type {string} */ (CONTROLS[code]);
+    if (code === 0x7f) return 'DEL';
     const hex = code.toString(16).padStart(4, '0');
     return NAMES[hex] ?? `U+${hex.toUpperCase()}`;
 }

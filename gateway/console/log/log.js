@@ -32,8 +32,8 @@ export class JobLog {
         this._all = new AllLines();
         /** @type {FoundLines | null} */
         this._found = null;
-        /** @type {Set<number>} */
-        this._loading = new Set();
+        /** @type {Map<number, AbortController>} */
+        this._loading = new Map();
         this._lookingBack = false;
         this._state = /** @type {[string, string]} */ (['connecting', '']);
         this._chosen = readLines(location.hash);
@@ -229,14 +229,22 @@ export class JobLog {
             if (first < 100 && !this._found.done) void this._lookBack();
             return;
         }
-        for (const after of this._all.missing(first, end)) void this._load(after);
+        const wanted = this._all.missing(first, end);
+        // A scroll bar that is dragged passes over pages that nobody waits for any more.
+        for (const [after, request] of this._loading) {
+            if (wanted.includes(after)) continue;
+            request.abort();
+            this._loading.delete(after);
+        }
+        for (const after of wanted) void this._load(after);
     }
 
     /** @param {number} after */
     async _load(after) {
         if (this._loading.has(after)) return;
-        this._loading.add(after);
-        const signal = this._signal;
+        const request = new AbortController();
+        this._loading.set(after, request);
+        const signal = this._signal ? AbortSignal.any([this._signal, request.signal]) : request.signal;
         try {
             const page = await get(this._path, { query: { after, limit: PAGE }, signal });
             this._all.put(page.logs.map(lineOf));
@@ -246,7 +254,7 @@ export class JobLog {
             replace(this._problems, problem(error));
             await new Promise((resolve) => setTimeout(resolve, 2_000));
         } finally {
-            this._loading.delete(after);
+            if (this._loading.get(after) === request) this._loading.delete(after);
         }
         this._view.draw();
     }

@@ -329,7 +329,7 @@ export class LogView {
     _make(id, line) {
         const chosen = this.chosen !== null && id >= this.chosen.first && id <= this.chosen.last;
         const number = h('a', { class: 'line-number', href: `#L${id}`, 'aria-label': `Line ${id}`, tabindex: '-1' }, id);
-        const name = `log-row ${line?.level ?? 'blank'}${chosen ? ' chosen' : ''}`;
+        const name = `log-row of-${line?.level ?? 'blank'}${chosen ? ' chosen' : ''}`;
         if (line === null) return h('div', { class: name, 'data-id': id }, number, h('span', { class: 'message' }, '…'));
         const expanded = this._expanded.has(id);
         const { first, more } = firstLine(line.message);

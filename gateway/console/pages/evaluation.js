@@ -24,7 +24,10 @@ export async function show(page, root) {
     let evaluation = await get(path, { signal: page.signal });
     page.setTitle(`Evaluation ${evaluation.id}`);
     const problems = h('div');
-    const head = h('div', { class: 'block' });
+    let shownStatus = '';
+    const actions = h('div', { class: 'actions' });
+    const details = h('div');
+    const head = h('div', { class: 'block' }, heading(['Evaluation ', String(evaluation.id)], actions), details);
     const body = h('div', { class: 'block sections-of-page' });
     const examples = h('section', { class: 'block', 'aria-label': 'Rows' });
     const before = h('div');
@@ -33,9 +36,11 @@ export async function show(page, root) {
     page.every(POLL_MS, async () => {
         if (isOver()) return;
         try {
-            evaluation = await get(path, { signal: page.signal });
+            const present = await get(path, { signal: page.signal });
+            const changed = JSON.stringify(present) !== JSON.stringify(evaluation);
+            evaluation = present;
             replace(problems);
-            draw();
+            if (changed) draw();
         } catch (error) {
             if (!isAbort(error)) replace(problems, problem(error));
         }
@@ -48,18 +53,20 @@ export async function show(page, root) {
     function draw() {
         const errorRows = Object.keys(evaluation.results?.errors ?? {}).length > 0;
         const again = evaluation.status === 'failed' || (evaluation.status === 'completed' && errorRows);
-        replace(head,
-            heading(['Evaluation ', String(evaluation.id)],
+        if (shownStatus !== evaluation.status) {
+            shownStatus = evaluation.status;
+            replace(actions,
                 isOver() ? null : h('button', { type: 'button', class: 'danger', onclick: cancel }, 'Cancel evaluation'),
-                again ? h('button', { type: 'button', onclick: () => void retry() }, 'Retry failed rows') : null),
-            facts([
+                again ? h('button', { type: 'button', onclick: () => void retry() }, 'Retry failed rows') : null);
+            replace(details, facts([
                 ['Status', state(evaluation.status)],
                 ['Model', h('a', { href: `/ui/models/${evaluation.model_id}` }, others(evaluation.fine_tuned_name))],
                 ['Against', others(evaluation.base_model_name)],
                 ['Test set', others(evaluation.test_set_path.replace(/^datasets\//, ''))],
                 ['Created', time(evaluation.created_at)],
-                ['Took', evaluation.started_at ? duration(elapsed(evaluation.started_at, evaluation.completed_at, Date.now())) : null],
+                ['Took', evaluation.completed_at ? duration(elapsed(evaluation.started_at, evaluation.completed_at, Date.now())) : null],
             ]));
+        }
         replace(body, evaluation.status === 'completed' && evaluation.results ? results(evaluation, before) : unfinished(evaluation));
         if (isOver()) {
             void showExamples(page, examples, evaluation);
@@ -123,8 +130,7 @@ function results(evaluation, before) {
     const { sentence, detail } = verdictOf(evaluation);
     const square = twoByTwo(results);
     return [
-        h('p', { class: 'verdict' }, sentence),
-        detail ? h('p', { class: 'verdict-detail' }, detail) : null,
+        h('div', { class: 'block' }, h('p', { class: 'verdict' }, sentence), detail ? h('p', { class: 'verdict-detail' }, detail) : null),
         evaluation.stale ? h('p', { class: 'notice' }, '⚠ The model’s files have changed since: this is about what they were.') : null,
         warnings(results.warnings),
         intervalLine(significance?.accuracy_difference_interval ?? significance?.score_difference_interval, results.improvement?.accuracy_difference ?? results.improvement?.score_difference, significance?.verdict ?? ''),
@@ -177,7 +183,7 @@ function judged(evaluation) {
     const errors = errorsOf(results.errors);
     return h('div', { class: 'block' },
         facts([
-            ['Rows that count', count(results.n ?? significance?.n)],
+            ['Rows that count', results.n ?? significance?.n ? count(results.n ?? significance?.n) : null],
             ['Errors', errors.length ? errors.map(([reason, number], i) => [i ? ', ' : '', others(reason), ` ${count(number)}`]) : results.errors ? 'none' : null],
             ['Asked again', results.retried ? count(results.retried) : null],
             ['Test', significance ? [others(spoken(significance.test ?? 'exact McNemar')), `, ${pValue(significance.p_value)}`] : null],
@@ -272,7 +278,7 @@ async function showExamples(page, root, evaluation) {
         if (answer.total === 0 && !filtered) return replace(root);
         replace(root, bar,
             answer.data.length === 0 ? h('p', { class: 'quiet' }, 'None of that kind.') : null,
-            h('div', { class: 'pairs' }, answer.data.map((/** @type {any} */ example, /** @type {number} */ i) => pair(example, filtered ? null : (number - 1) * ROWS + i + 1, row))),
+            h('div', { class: 'pairs' }, answer.data.map((/** @type {any} */ example, /** @type {number} */ i) => pair(example, filtered ? null : (number - 1) * ROWS + i + 1, row, location.pathname))),
             h('nav', { class: 'pager', 'aria-label': 'Pages of rows' }, h('span', null, plural(answer.total, 'row')), last > 1 ? [h('span', null, `page ${count(number)} of ${count(last)}`), step(number - 1, 'Previous'), step(number + 1, 'Next')] : null));
         if (row) document.getElementById(`row-${row}`)?.scrollIntoView({ block: 'center' });
     } catch (failure) {
@@ -285,8 +291,9 @@ async function showExamples(page, root, evaluation) {
  * @param {any} example
  * @param {number | null} number of the row, where all rows are shown
  * @param {number} chosen
+ * @param {string} path of the page
  */
-function pair(example, number, chosen) {
+function pair(example, number, chosen, path) {
     const pieces = difference(example.base_model_output ?? '', example.fine_tuned_output ?? '');
     const right = (/** @type {boolean | null} */ correct) => correct === null ? null : correct ? h('span', { class: 'good' }, ' ✓ right') : h('span', { class: 'bad' }, ' ✕ wrong');
     const text = (/** @type {string | null} */ output, /** @type {import('../evaluation/words.js').Piece[] | undefined} */ parts, /** @type {'ins' | 'del'} */ element) =>
@@ -297,7 +304,7 @@ function pair(example, number, chosen) {
     const scored = (/** @type {unknown} */ score) => typeof score === 'number' ? h('span', null, ` ${figure(score)}`) : null;
     return h('article', { class: `pair${number !== null && number === chosen ? ' chosen' : ''}`, id: number === null ? null : `row-${number}`, 'aria-label': number === null ? 'Row' : `Row ${number}` },
         h('div', { class: 'pair-head' },
-            number === null ? null : h('a', { href: `?row=${number}` }, `Row ${count(number)}`),
+            number === null ? null : h('a', { href: `${path}?row=${number}` }, `Row ${count(number)}`),
             example.winner ? h('span', null, { fine_tuned: 'Only the fine-tuned was right', base_model: 'Only the base was right', tie: 'Both alike' }[/** @type {string} */ (example.winner)]) : null,
             example.error ? h('span', { class: 'bad' }, '✕ ', others(example.error)) : null),
         h('div', { class: 'pair-texts' },
