@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import gc
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -96,9 +97,22 @@ def post_worker_init(worker):  # type: ignore[no-untyped-def]
     """Show the app its worker: streams end once it is not `alive`, or they would take the whole graceful timeout."""
     worker.wsgi.config["WORKER"] = worker
     worker.log.error_log.addFilter(_is_no_timeout)
+    worker.log.error_log.addFilter(_redact)
     # What is imported by now stays: a full collection has less to walk, in which nothing else runs.
     gc.collect()
     gc.freeze()
+
+
+def _redact(record):  # type: ignore[no-untyped-def]
+    """Take out what gunicorn quotes of a request that it cannot read, or that failed: queries, tokens and cookies."""
+    record.msg, record.args = (
+        _SECRETS.sub(lambda match: f"{match[1] or match[2] or match[3]}…", record.getMessage()),
+        None,
+    )
+    return True
+
+
+_SECRETS = re.compile(r"""(\?)[^\s'"]+|(bearer[ \t]+|tunedeck-\d+=)[^\s'";]+|\b(t[djs]_)[\w.-]+""", re.IGNORECASE)
 
 
 def _is_no_timeout(record):  # type: ignore[no-untyped-def]

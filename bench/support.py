@@ -219,6 +219,15 @@ def memory_kib(pid: int) -> int:
     return total
 
 
+def cpu_s(pid: int) -> float:
+    """Return the seconds of CPU that a process and all that it started have used, in user and kernel mode."""
+    ticks = 0
+    for member in family(pid):
+        fields = Path(f"/proc/{member}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 def family(pid: int) -> list[int]:
     """Return a process and all that it started."""
     return [pid, *_descendants(pid)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from shared.auth.tokens import SCOPES, Token
 
@@ -36,5 +37,6 @@ EVERYBODY = Caller("", frozenset(SCOPES))
 NOBODY = Caller("", frozenset())
 
 
+@lru_cache(1024)
 def of_token(token: Token) -> Caller:
     return Caller(token.name, token.scopes, token.fingerprint, expires_at=token.expires_at)

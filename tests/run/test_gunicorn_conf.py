@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -21,6 +22,8 @@ import os
 class App:
     config = {}
     def __call__(self, environ, start_response):
+        if environ["PATH_INFO"] == "/fails":
+            raise RuntimeError("told to")
         start_response("200 OK", [])
         return [os.environ["PROMETHEUS_MULTIPROC_DIR"].encode()]
 app = App()
@@ -42,7 +45,7 @@ def serve(tmp_path: Path, temporary: Path) -> Iterator[Serve]:
     started = []
 
     def start(**environ: str) -> subprocess.Popen[bytes]:
-        port = free_port()
+        port = int(environ.get("PORT", "0")) or free_port()
         process = subprocess.Popen(
             [
                 sys.executable,
@@ -114,3 +117,28 @@ def test_a_folder_that_the_environment_names_is_kept_and_emptied_of_counts(
     process.terminate()
     assert process.wait(10) == 0
     assert [path.name for path in metrics.iterdir()] == ["notes.txt"]
+
+
+def test_what_it_quotes_of_a_request_has_no_secret(serve: Serve, tmp_path: Path) -> None:
+    port, log = free_port(), tmp_path / "errors.log"
+    serve(PORT=str(port), GUNICORN_CMD_ARGS=f"--error-logfile {log}")
+    requests = (
+        "GET /fails?ticket=SECRET HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        "GET /?X-Amz-Signature=SECRET&a=SECRET HTTP/1.1 \r\nHost: localhost\r\n\r\n",
+        "GET / HTTP/1.1\r\nAuthorization : Bearer SECRET\r\n\r\n",
+        "GET / HTTP/1.1\r\nAuthorization: Bearer\tSECRET\0\r\n\r\n",
+        "GET / HTTP/1.1\r\nCookie : tunedeck-80=SECRET; tunedeck-81=SECRET\r\n\r\n",
+        "GET / HTTP/1.1\r\nX : td_SECRET tj_SECRET.SECRET-x ts_SECRET\r\n\r\n",
+    )
+    for number, request in enumerate(requests, start=1):
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+            client.sendall(request.encode())
+            client.settimeout(10)
+            while client.recv(4096):
+                if number == 2:  # read as it is: a space too many is no error
+                    break
+
+    printed = wait_until(lambda: "RuntimeError: told to" in (text := log.read_text()) and text)
+    assert "Error handling request" in printed
+    assert "Invalid request" in printed
+    assert "SECRET" not in printed
