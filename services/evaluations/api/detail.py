@@ -20,12 +20,14 @@ _FLEETING = frozenset({"progress", "stale"})
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a running evaluation is: rows done, in all and in error, and an estimate of the seconds left."""
+    """How far a running evaluation is: rows done, in all, in error, the seconds left, what it waits for, warnings."""
 
     done: int
     total: int | None
     errors: int
     eta_seconds: int | None
+    message: str | None
+    warnings: list[str]
 
 
 class Detail:
@@ -64,9 +66,9 @@ def cancel(evaluation_id: int) -> Detail:
     return Detail(cancel_retry.cancel(evaluation_id))
 
 
-def retry(evaluation_id: int) -> Detail:
-    """Retry a failed evaluation, and return it as it is then."""
-    return Detail(cancel_retry.retry(evaluation_id))
+def retry(evaluation_id: int, **how: Any) -> Detail:
+    """Retry an evaluation, and return it as it is then."""
+    return Detail(cancel_retry.retry(evaluation_id, **how))
 
 
 def _is_stale(evaluation: Evaluation, models: ModelsClient) -> bool | None:
@@ -90,4 +92,6 @@ def _progress(evaluation: Evaluation) -> Progress:
     if own and evaluation.total is not None and evaluation.taken_at is not None:
         elapsed = (datetime.now(UTC) - evaluation.taken_at).total_seconds()
         eta = round(elapsed / own * (evaluation.total - evaluation.done))
-    return Progress(evaluation.done, evaluation.total, evaluation.errors, eta)
+    return Progress(
+        evaluation.done, evaluation.total, evaluation.errors, eta, evaluation.message, evaluation.warnings or []
+    )

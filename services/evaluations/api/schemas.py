@@ -48,11 +48,20 @@ class NewEvaluationSchema(BodySchema):
     scoring = ma.fields.String(load_default=None, allow_none=True, validate=validate.OneOf(("labels", "text")))
     extract_label = StrictBoolean(load_default=False)
     max_error_rate = Ratio(load_default=0.05)
+    allow_same_model = StrictBoolean(load_default=False)
 
     @ma.validates_schema
     def _require_labels(self, new: dict[str, Any], **kwargs: Any) -> None:
         if new.get("extract_label") and new.get("scoring") == "text":
             raise ma.ValidationError("Needs labels, and scoring is text.", "extract_label")
+
+
+class RetrySchema(BodySchema):
+    """What a retry may change; it may come without a body."""
+
+    optional = True
+
+    max_error_rate = Ratio(load_default=None)
 
 
 class CreatedSchema(ma.Schema):
@@ -152,6 +161,8 @@ class ProgressSchema(ma.Schema):
     total = ma.fields.Integer(allow_none=True)
     errors = ma.fields.Integer()
     eta_seconds = ma.fields.Integer(allow_none=True)
+    message = ma.fields.String(allow_none=True)
+    warnings = ma.fields.List(ma.fields.String())
 
 
 class DetailSchema(RecordSchema):
