@@ -48,6 +48,10 @@ class Evaluation(_Table):
     extract_label = BooleanField(default=False)
     max_error_rate = FloatField(default=0.05)
     """Of the rows, 0 to 1: more in error and the evaluation says nothing, and fails."""
+    prompt = JSONField(null=True)
+    """How rows are asked: ``system``, ``template``, ``examples``, ``examples_from``; None for the default."""
+    generation = JSONField(null=True)
+    """Parameters of the generation, for both models or each."""
     allow_same_model = BooleanField(default=False)
     """Both names may be answered by one model."""
     retried = IntegerField(default=0)
@@ -127,5 +131,13 @@ class TestSet(_Table):
     rows = IntegerField()
     labels = JSONField(null=True)
     """The distinct ``expected``; None where they are too many, or too long, to be labels."""
+    classes = JSONField(null=True)
+    """The rows of each of the labels."""
+    duplicates = IntegerField(null=True)
+    """The rows that ask what an earlier one does; None where they are too many to know."""
+    fields = JSONField(null=True)
+    """The names of the records' fields."""
+    reading = JSONField(null=True)
+    """Its format, and which fields are input and expected."""
     sha256 = CharField()
     created_at = TimeField()

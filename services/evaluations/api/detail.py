@@ -11,6 +11,7 @@ from services.evaluations.models_client import ModelsClient
 from services.evaluations.records import cancel_retry
 from services.evaluations.records.evaluations import TERMINAL, first_examples, get_evaluation
 from services.evaluations.records.external_report import record_report
+from services.evaluations.records.shown_examples import cut_examples
 from services.evaluations.tables import Evaluation
 from shared.http.fields import only_changes
 
@@ -38,7 +39,8 @@ class Detail:
 
     def __init__(self, evaluation: Evaluation, *, stale: bool | None = None) -> None:
         self._evaluation = evaluation
-        self.examples = first_examples(evaluation.id)
+        examples = [example.__data__ for example in first_examples(evaluation.id)]
+        self.examples = cut_examples(evaluation.id, examples)
         self.progress = _progress(evaluation) if evaluation.status == "running" else None
         self.provenance = _provenance(evaluation)
         self.stale = stale

@@ -14,13 +14,15 @@ _FEW = 5
 _MAX_NAMED = 6
 
 
-def warn_of_set(grader: Grader, *, rows: int) -> Iterator[str]:
+def warn_of_set(grader: Grader, *, rows: int, duplicates: int | None) -> Iterator[str]:
     """Yield warnings of a test set, before anything is asked."""
     if grader.ambiguous:
         named = ", ".join(map(repr, grader.ambiguous[:_MAX_NAMED]))
         yield f"Expected texts differ only in case, space or punctuation ({named}): they are compared as they are."
     if isinstance(grader, LabelGrader) and len(grader.labels) == 1 and rows > 1:
         yield f"All rows expect the same, {grader.labels[0]!r}: a model that always says so is always right."
+    if duplicates:
+        yield f"{duplicates} of {rows} rows ask what an earlier one does: {rows - duplicates} rows are distinct."
 
 
 def warn_of_answers(invalid: Mapping[str, tuple[int, str | None]], n: int, *, alike: bool) -> Iterator[str]:

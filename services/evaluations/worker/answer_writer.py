@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from services.evaluations.datasets.parser import Row
+from services.evaluations.datasets.row_shapes import Row
 from services.evaluations.scoring import metrics
 from services.evaluations.tables import Example, connected, database
 from services.evaluations.worker.claims import Run, RunState, exceeds_error_budget

@@ -32,6 +32,8 @@ class Run:
     """By role (``base_model``, ``fine_tuned``) the name by which the inference server knows the model."""
     scoring: str | None
     extract_label: bool
+    prompt: dict[str, Any] | None
+    generation: dict[str, Any] | None
     max_error_rate: float
     allow_same_model: bool
     waited_s: float | None
@@ -71,6 +73,8 @@ def claim() -> Run | None:
         names={"base_model": found.base_model_name, "fine_tuned": found.fine_tuned_served_name},
         scoring=found.scoring,
         extract_label=found.extract_label,
+        prompt=found.prompt,
+        generation=found.generation,
         max_error_rate=found.max_error_rate,
         allow_same_model=found.allow_same_model,
         waited_s=waited,

@@ -17,13 +17,13 @@ from services.evaluations.models_client import ModelsClient
 from services.evaluations.records import evaluations
 from services.evaluations.scoring import graders, results, warnings
 from services.evaluations.scoring.graders import LabelGrader
-from services.evaluations.scoring.metrics import ROLES
 from services.evaluations.settings import WorkerSettings
 from services.evaluations.tables import database
-from services.evaluations.worker import claims, outbox, provenance
+from services.evaluations.worker import claims, generation, outbox, provenance
 from services.evaluations.worker.answer_writer import AnswerWriter
 from services.evaluations.worker.claims import Run
 from services.evaluations.worker.congestion import Congestion
+from services.evaluations.worker.few_shot import find_shots
 from services.evaluations.worker.inference_client import InferenceClient
 from services.evaluations.worker.inference_errors import InferenceError, ServerAway, UnknownModel
 from services.evaluations.worker.inference_server import InferenceServer
@@ -129,10 +129,11 @@ class Worker:
             grader = graders.choose_grader(
                 run.scoring, test_set.labels, rows=test_set.total, extract_label=run.extract_label
             )
-            prompt = Prompt(test_set.labels if isinstance(grader, LabelGrader) else None)
-            parameters = dict.fromkeys(ROLES, provenance.PARAMETERS)
+            shots = find_shots(self._bucket, run.prompt)
+            prompt = Prompt(run.prompt, test_set.labels if isinstance(grader, LabelGrader) else None, shots)
+            parameters = generation.parameters(run.generation)
             described = provenance.describe(self._settings, prompt, parameters)
-            noted = list(warnings.warn_of_set(grader, rows=test_set.total))
+            noted = list(warnings.warn_of_set(grader, rows=test_set.total, duplicates=test_set.statistics.duplicates))
             begun = claims.begin(run, test_set.sha256, test_set.total, described, noted)
             self._note_manifest(run)
             patience_s = self._settings.inference_patience_s

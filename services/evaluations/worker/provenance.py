@@ -11,9 +11,6 @@ from services.evaluations.worker.prompts import Prompt
 WORKER_VERSION = "2"
 """Goes up whenever the same answers would be asked for, or judged, in another way."""
 
-PARAMETERS: dict[str, Any] = {"temperature": 0, "seed": 0, "max_tokens": 1024}
-"""Of the generation, unless an evaluation says otherwise."""
-
 
 def describe(settings: WorkerSettings, prompt: Prompt, parameters: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """Return prompt, inference settings and worker version of a run; ``parameters`` are by role."""

@@ -14,7 +14,8 @@ from gevent.pool import Pool
 from gevent.queue import Empty, SimpleQueue
 from gevent.util import wrap_errors
 
-from services.evaluations.datasets.parser import Row
+from services.evaluations.datasets.prompt_template import TemplateProblem
+from services.evaluations.datasets.row_shapes import Row
 from services.evaluations.datasets.test_sets import Spooled
 from services.evaluations.scoring.graders import Grader
 from services.evaluations.scoring.metrics import ROLES
@@ -25,7 +26,7 @@ from services.evaluations.worker.claims import Run
 from services.evaluations.worker.congestion import Congestion
 from services.evaluations.worker.dialects import Messages
 from services.evaluations.worker.inference_client import InferenceClient
-from services.evaluations.worker.inference_errors import InferenceError, ServerAway, UnknownModel
+from services.evaluations.worker.inference_errors import InferenceError, ServerAway, UnknownModel, storable
 from services.evaluations.worker.prompts import Prompt
 from shared.lease import LeaseLost
 
@@ -134,7 +135,7 @@ class Runner:
             raise error
         names = self._run.names
         adapted = {role: said for role in roles if (said := self._inference.adaptations(names[role]))}
-        claims.note_asked(self._run, {"adapted": adapted, "first_request": self._prompt.messages(first[1])})
+        claims.note_asked(self._run, {"adapted": adapted, "first_request": self._prompt.first_request(first[1])})
 
     def _greet(self, roles: tuple[str, ...], messages: Messages) -> None:
         names = self._run.names
@@ -206,6 +207,8 @@ class Runner:
         try:
             messages = self._prompt.messages(row)
             completion = self._inference.complete(self._run.names[role], messages, self._parameters[role])
+        except TemplateProblem as error:
+            return Answer(number, role, row, error="template", message=storable(f"The prompt's template: {error}"))
         except InferenceError as error:
             return Answer(number, role, row, error=error.reason, message=str(error))
         grade = self._grader.grade(completion.text, row.expected, truncated=completion.truncated)

@@ -62,7 +62,7 @@ def test_it_works(start_worker, inference, new_set, evaluate, ready_model, ended
     provenance = record["provenance"]
     assert [len(provenance[name]) for name in ("test_set_sha256", "manifest_digest")] == [64, 64]
     system = "Answer with one of these labels and nothing else: negative, positive"
-    assert provenance["prompt"] == {"system": system, "template": "{{ input }}"}
+    assert provenance["prompt"] == {"system": system, "template": "{{ input }}", "examples": 0}
     user = {"role": "user", "content": "great"}
     assert provenance["first_request"] == [{"role": "system", "content": system}, user]
     assert provenance["adapted"] == {}
@@ -301,7 +301,7 @@ def test_an_invalid_test_set_fails_it(start_worker, datasets, evaluate, ended):
     errors = [ended(evaluation)["error"] for evaluation in evaluations]
 
     assert errors == [
-        "line 2: Row 2: input: Must be a string.",
+        "line 2: Row 2: expected: Must be a string. It has input: name the fields with ?input=…&expected=…",
         "body: Has no rows.",
         "line 1: Is not UTF-8.",
     ]
