@@ -61,6 +61,9 @@ function start() {
         // A fragment alone is the page's own affair.
         if (location.pathname + location.search !== shownAddress) void show(false);
     });
+    window.addEventListener('token-wanted', () => {
+        if (location.pathname !== '/ui/login') go(`/ui/login${writeQuery({ then: shownAddress })}`, { replace: true });
+    });
     void show(true);
 }
 
@@ -115,10 +118,6 @@ async function show(first) {
         await module.show(pageOf(found.params, signal), root);
     } catch (error) {
         if (signal.aborted || isAbort(error)) return;
-        if (error instanceof ApiError && error.status === 401 && found.module !== 'login') {
-            go(`/ui/login${writeQuery({ then: shownAddress })}`, { replace: true });
-            return;
-        }
         replace(main, root);
         replace(root, h('h1', { tabindex: '-1' }, error instanceof ApiError && error.status === 404 ? 'Not found' : 'This did not work'), problem(error),
             h('p', null, h('button', { type: 'button', onclick: () => void show(false) }, 'Try again')));
@@ -231,7 +230,7 @@ function showHelp() {
         h('dl', { class: 'keys' }, Object.entries(allKeys()).map(([key, shortcut]) =>
             h('div', null, h('dt', null, h('kbd', null, key)), h('dd', null, shortcut.words)))),
         h('label', { class: 'check' }, toggle, ' Shortcuts are on'),
-        h('div', { class: 'actions' }, h('button', { type: 'button', onclick: () => dialog.close() }, 'Close')));
+        h('div', { class: 'actions' }, h('button', { type: 'button', onclick: () => dialog.close() }, 'Close'), h('a', { href: '/ui/login' }, 'Who am I, sign out')));
     document.body.append(dialog);
     dialog.showModal();
 }

@@ -154,6 +154,8 @@ async function failure(answer) {
  * @param {string | null} requestId
  */
 function errorOf(status, statusText, body, requestId) {
+    // Whatever asked, the page asks for a token then.
+    if (status === 401) window.dispatchEvent(new Event('token-wanted'));
     const message = body?.message ?? (statusText || `status ${status}`);
     return new ApiError(status, String(message), requestId, body?.errors);
 }

@@ -170,7 +170,9 @@ function whatToType(job) {
         job.status === 'pending' && job.dataset_id
             ? h('p', null, `The job waits for a kernel that has dataset ${job.dataset_id}. Or send lines from any training of yours:`)
             : h('p', null, 'Send lines from any training of yours:'),
-        h('h3', null, 'A program, as it is'),
+        h('h3', null, 'Around a program, as it is'),
+        command(`TUNEDECK_URL=${origin} tunedeck run --job ${job.ID} -- python train.py`),
+        h('h3', null, 'From its output alone'),
         command(`set -o pipefail; python -u train.py 2>&1 | tunedeck-log --job ${job.ID} --url ${origin}`),
         h('h3', null, 'Python'),
         command(`import logging\nfrom tunedeck_client import JobLogHandler\n\nlogging.getLogger().addHandler(JobLogHandler(${job.ID}, url="${origin}"))`),

@@ -44,7 +44,9 @@ export function show(page, root) {
         empty: () => empty('No jobs yet.',
             h('p', null, 'A job is one training run. Start one here, or report any training that you have:'),
             h('div', { class: 'actions' }, h('button', { type: 'button', class: 'primary', onclick: newJob }, 'New job')),
-            h('p', null, 'From a shell; the example kernel has dataset 1:'),
+            h('p', null, 'Around a training, as it is:'),
+            command(`TUNEDECK_URL=${location.origin} tunedeck run -- python train.py`),
+            h('p', null, 'Or by HTTP; the example kernel has dataset 1:'),
             command(`curl -X POST ${location.origin}/api/v1/jobs -H "Content-Type: application/json" -d '{"dataset_id": 1, "configuration": {"epochs": 3}}'`)),
     });
 

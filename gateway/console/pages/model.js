@@ -161,7 +161,8 @@ function snippets(model, links) {
     const python = (/** @type {string} */ text) => JSON.stringify(text);
     const repo = model.repo_id;
     return [
-        snippet('curl, which goes on where it was cut off', `curl -fL -C - -o model-${model.ID}.zip ${shellWord(archive)}`, true),
+        snippet('tunedeck, which verifies each file and goes on where it was cut off', `TUNEDECK_URL=${location.origin} tunedeck pull ${model.ID} model-${model.ID}`, true),
+        snippet('curl, which goes on where it was cut off', `curl -fL -C - -o model-${model.ID}.zip ${shellWord(archive)}`),
         repo && adapter ? snippet('PEFT', `# HF_ENDPOINT=${location.origin} HF_HUB_DISABLE_XET=1\nfrom peft import AutoPeftModelForCausalLM\n\nmodel = AutoPeftModelForCausalLM.from_pretrained(${python(repo)})`) : null,
         repo ? snippet('transformers', `# HF_ENDPOINT=${location.origin} HF_HUB_DISABLE_XET=1\nfrom transformers import AutoModelForCausalLM\n\nmodel = AutoModelForCausalLM.from_pretrained(${python(repo)})`) : null,
         repo ? snippet('vLLM', adapter
@@ -187,6 +188,7 @@ function snippet(title, text, open = false) {
 function unfinished(model) {
     const url = `${location.origin}/api/v1/models/${model.ID}`;
     return [
+        h('p', { class: 'quiet' }, 'Send its files, then make it ready:'),
         command(`curl -T adapter_model.safetensors ${url}/files/lora_adapters/adapter_model.safetensors`),
         command(`curl -X PUT ${url} -H "Content-Type: application/json" -d '{"status": "ready"}'`),
     ];

@@ -39,6 +39,8 @@ export function show(page, root) {
 function upload() {
     const api = `${location.origin}/api/v1`;
     return [
+        command(`TUNEDECK_URL=${location.origin} tunedeck push out/adapter --base-model llama-3.2-3b`),
+        h('p', { class: 'quiet' }, 'Or by HTTP:'),
         command(`curl -X POST ${api}/models -H "Content-Type: application/json" -d '{"name": "My model", "base_model": "llama-3.2-3b"}'`),
         command(`curl -T adapter_model.safetensors ${api}/models/ID/files/lora_adapters/adapter_model.safetensors`),
         command(`curl -X PUT ${api}/models/ID -H "Content-Type: application/json" -d '{"status": "ready"}'`),
