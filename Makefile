@@ -1,5 +1,6 @@
 # `make run` starts the system, `make test` tests it; both need nothing but Python ≥ 3.11 and make.
-.PHONY: help run token demo test coverage test-foreign tools soak chaos lint bench-logs bench-evaluations bench-models lock clean
+.PHONY: help run token demo test test-faults coverage test-foreign tools soak chaos lint bench-logs bench-evaluations bench-models \
+	bench-console screenshots lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -37,8 +38,12 @@ token: $(VENV)/run.stamp ## list the tokens; NAME= SCOPES= DAYS= makes one, REVO
 demo: $(VENV)/run.stamp ## the seven steps of the workflow against what `make run` has started
 	@$(BIN)/python -m run.demo
 
-test: lint ## lint, types and all tests but the slow and the foreign ones
-	$(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder
+test: lint ## lint, types and all tests but those of faults, the slow and the foreign ones
+	$(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder -m 'not soak and not faults'
+
+# They wait more than they work.
+test-faults: $(VENV)/test.stamp ## tests that kill, hang and cut off what is under test
+	$(BIN)/python -m pytest -q -n 4 --dist loadfile -m 'faults and not soak'
 
 # Every process that the tests start is measured; what one that was killed ran in its last second is lost.
 coverage: export GUNICORN_CMD_ARGS := --worker-class tests.support.measured_worker.MeasuredWorker
@@ -87,6 +92,13 @@ bench-evaluations: $(VENV)/test.stamp ## benchmarks of the evaluation worker
 # needs wrk and curl, and a quiet machine.
 bench-models: $(VENV)/test.stamp ## benchmarks of the models service
 	for name in downloads download_costs mlflow_proxy uploads push_pull listing; do $(BIN)/python -m bench.$$name || exit 1; done
+
+# Frames, long tasks, heap and time to be ready, each beside its limit; needs Chromium and a quiet machine.
+bench-console: $(VENV)/test.stamp ## benchmarks of the console
+	$(BIN)/python -m bench.console
+
+screenshots: $(VENV)/test.stamp ## the README's pictures, made anew by Chromium
+	$(BIN)/python -m tests.support.screenshots
 
 # The files name no index. Needs uv.
 lock: ## pin every requirement with its hashes

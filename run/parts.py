@@ -127,7 +127,8 @@ def caddy(
     folder.mkdir(parents=True, exist_ok=True)
     command = [binary or _beside_python("caddy"), "run", "--config", str(ROOT / "gateway" / "Caddyfile")]
     places = {"HOME": str(folder), "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
-    settings = {"GATEWAY_PORT": str(port), "GATEWAY_HOSTS": " ".join(hosts), **environ, **places}
+    console = {"CONSOLE_DIR": str(ROOT / "gateway" / "console")}
+    settings = {"GATEWAY_PORT": str(port), "GATEWAY_HOSTS": " ".join(hosts), **console, **environ, **places}
     address = f"[{hosts[0]}]" if ":" in hosts[0] else hosts[0]
     return Part("gateway", [*command, "--adapter", "caddyfile"], settings, needs, ready_url=f"tcp://{address}:{port}")
 

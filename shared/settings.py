@@ -17,14 +17,17 @@ class SettingsError(Exception):
 def load(cls: type[Settings], environ: Mapping[str, str] = os.environ) -> Settings:
     """Fill the dataclass ``cls``: the field ``redis_url`` from the variable ``REDIS_URL``, and so on.
 
-    A field without a default must be set; an empty variable counts as unset. Field types: str, int, bool,
-    the first two with ``| None``, and a Literal of strings.
+    White space around a value goes: a secret read from a file ends in a line end. A field without a default must be
+    set; an empty variable counts as unset. Field types: str, int, bool, the first two with ``| None``, and a Literal of
+    strings.
     """
     hints = get_type_hints(cls)
     values: dict[str, Any] = {}
     for field in fields(cls):  # type: ignore[arg-type]  # a dataclass, which the type system cannot say
         variable = field.name.upper()
-        text = environ.get(variable, "")
+        text = environ.get(variable, "").strip()
+        if any(ord(character) < 32 or ord(character) == 127 for character in text):
+            raise SettingsError(f"{variable}: must have no control characters")
         if text:
             values[field.name] = _parse(variable, text, hints[field.name])
         elif field.default is MISSING:

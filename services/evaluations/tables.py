@@ -48,6 +48,12 @@ class Evaluation(_Table):
     extract_label = BooleanField(default=False)
     max_error_rate = FloatField(default=0.05)
     """Of the rows, 0 to 1: more in error and the evaluation says nothing, and fails."""
+    prompt = JSONField(null=True)
+    """How rows are asked: ``system``, ``template``, ``examples``, ``examples_from``; None for the default."""
+    generation = JSONField(null=True)
+    """Parameters of the generation, for both models or each."""
+    allow_same_model = BooleanField(default=False)
+    """Both names may be answered by one model."""
     retried = IntegerField(default=0)
     """The rows that were in error and asked again."""
     created_at = TimeField()
@@ -61,6 +67,13 @@ class Evaluation(_Table):
     """The rows of the set; ``done`` of them have both answers, or an error in the place of one."""
     done = IntegerField(default=0)
     errors = IntegerField(default=0)
+    truncated = IntegerField(default=0)
+    """The rows in which a generation was cut at its greatest length."""
+    message = TextField(null=True)
+    """What a running evaluation waits for, since ``waiting_since``."""
+    waiting_since = TimeField(null=True)
+    warnings = JSONField(null=True)
+    """Of the test set, known before the first answer; a list of sentences."""
     taken_at = TimeField(null=True)
     """When the present worker began, with ``taken_done`` rows done by others before it."""
     taken_done = IntegerField(default=0)
@@ -87,10 +100,18 @@ class Example(_Table):
     base_model_correct = BooleanField(null=True)
     base_model_error = CharField(null=True)
     base_model_ms = FloatField(null=True)
+    base_model_message = TextField(null=True)
+    base_model_truncated = BooleanField(null=True)
+    base_model_input_tokens = IntegerField(null=True)
+    base_model_output_tokens = IntegerField(null=True)
     fine_tuned_output = TextField(null=True)
     fine_tuned_correct = BooleanField(null=True)
     fine_tuned_error = CharField(null=True)
     fine_tuned_ms = FloatField(null=True)
+    fine_tuned_message = TextField(null=True)
+    fine_tuned_truncated = BooleanField(null=True)
+    fine_tuned_input_tokens = IntegerField(null=True)
+    fine_tuned_output_tokens = IntegerField(null=True)
     done = BooleanField()
     """Both models have an answer or an error; a row that waits for one is not shown yet."""
     winner = CharField(null=True)
@@ -110,5 +131,13 @@ class TestSet(_Table):
     rows = IntegerField()
     labels = JSONField(null=True)
     """The distinct ``expected``; None where they are too many, or too long, to be labels."""
+    classes = JSONField(null=True)
+    """The rows of each of the labels."""
+    duplicates = IntegerField(null=True)
+    """The rows that ask what an earlier one does; None where they are too many to know."""
+    fields = JSONField(null=True)
+    """The names of the records' fields."""
+    reading = JSONField(null=True)
+    """Its format, and which fields are input and expected."""
     sha256 = CharField()
     created_at = TimeField()

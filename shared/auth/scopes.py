@@ -82,6 +82,10 @@ RULES: dict[str, Rule] = {
     "evaluations.retry_evaluation": WRITE,
     "evaluations.list_examples": READ,
     "test_sets.list_test_sets": Rule("read", kernel=True),
+    "test_sets.get_test_set": READ,
+    "test_sets.list_rows": READ,
+    "test_sets.download_test_set": READ,
+    "test_sets.delete_test_set": WRITE,
     "test_sets.upload_test_set": Rule("write", kernel=True),
 }
 """An endpoint that is not in here is answered to nobody while tokens are on."""

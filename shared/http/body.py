@@ -31,6 +31,12 @@ class StrictParser(FlaskParser):
         return super().load_querystring(req, schema)
 
     def load_json(self, req: Any, schema: Any) -> Any:
+        if (
+            schema.optional
+            and not request.content_length
+            and "chunked" not in request.headers.get("Transfer-Encoding", "")
+        ):
+            return {}
         require_json()
         return schema.decode(read_body(schema.body_limit))
 

@@ -19,9 +19,13 @@ MAX_ID = 2**63 - 1
 
 
 class BodySchema(ma.Schema):
-    """A JSON body: unknown fields are refused, and so are more than ``body_limit`` bytes."""
+    """A JSON body: unknown fields are refused, and so are more than ``body_limit`` bytes.
+
+    Where it is ``optional``, no body at all is one without fields.
+    """
 
     body_limit: ClassVar[int] = 2**20
+    optional: ClassVar[bool] = False
     decode = staticmethod(strict_json.loads)
 
     class Meta:
@@ -39,6 +43,7 @@ class UpdateSchema(ma.Schema):
     """A PUT body: the fields that may change. The record's other fields pass here and go to ``only_changes``."""
 
     body_limit: ClassVar[int] = 2**20
+    optional: ClassVar[bool] = False
     decode = staticmethod(strict_json.loads)
 
     class Meta:

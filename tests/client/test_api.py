@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 
 def test_the_readmes_sample_works(system, tmp_path, monkeypatch, capsys):
     readme = (ROOT / "client/README.md").read_text()
-    (sample,) = [code for code in re.findall(r"```python\n(.*?)```", readme, re.DOTALL) if "import Tunedeck" in code]
+    (sample,) = [code for code in re.findall(r"```python\n(.*?)```", readme, re.DOTALL) if "import Tunedeck\n" in code]
     data = ROOT / "examples/kernel/data/test_split.json"
     (tmp_path / "test_split.json").write_bytes(data.read_bytes())
     monkeypatch.chdir(tmp_path)

@@ -57,6 +57,12 @@ def test_the_gateway_has_every_variable_of_its_caddyfile():
     assert named <= set(SERVICES["gateway"]["environment"])
 
 
+def test_the_console_is_mounted_where_the_gateway_looks_for_it():
+    folder = re.search(r"\{\$CONSOLE_DIR:(\S+)\}", (ROOT / "gateway" / "Caddyfile").read_text())[1]
+
+    assert f"./gateway/console:{folder}:ro" in SERVICES["gateway"]["volumes"]
+
+
 def test_only_the_gateway_and_the_logs_port_are_published_and_on_loopback():
     published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
 

@@ -15,7 +15,7 @@ from tests.support.databases import only_on
 from tests.support.pipe import Pipe
 from tests.support.waiting import wait_until
 
-pytestmark = only_on("postgresql")
+pytestmark = [pytest.mark.faults, only_on("postgresql")]
 
 MODELS = "/api/v1/models"
 WITHIN_S = 15

@@ -27,3 +27,4 @@ def test_an_evaluation_of_the_first_release_is_scored_by_the_defaults(new_databa
         assert (found.taken_at, found.taken_done, found.manifest_digest, found.provenance) == (None, 0, None, None)
         found.done = 1
         found.save()
+    opened.close_all()

@@ -25,6 +25,13 @@ def test_it_works():
         ("INFERENCE_CONCURRENCY", "0", "must be at least 1"),
         ("INFERENCE_TIMEOUT_S", "0", "must be at least 1"),
         ("INFERENCE_TIMEOUT_S", "1.5", "must be a whole number"),
+        ("INFERENCE_PATIENCE_S", "0", "must be at least 1"),
+        ("INFERENCE_URL", "http://", "is no valid URL"),
+        ("INFERENCE_URL", "http://host:port/v1", "is no valid URL"),
+        ("INFERENCE_URL", "http://ho st/v1", "is no valid URL"),
+        ("INFERENCE_API_KEY", "sk-a\rb", "must have no control characters"),
+        ("INFERENCE_API_KEY", "sk-a b", "must be visible ASCII characters"),
+        ("INFERENCE_API_KEY", "sk-ä", "must be visible ASCII characters"),
     ],
 )
 def test_it_names_what_is_bad(variable, value, problem):
@@ -33,3 +40,15 @@ def test_it_names_what_is_bad(variable, value, problem):
 
     assert str(refused.value).startswith(variable)
     assert problem in str(refused.value)
+
+
+def test_white_space_around_a_secret_goes_and_no_secret_is_shown():
+    own = {"INFERENCE_API_KEY": " sk-secret\r\n", "INFERENCE_URL": "http://user:secret@host/v1?key=secret"}
+    settings = load(WorkerSettings, ENVIRON | own)
+
+    assert settings.inference_api_key == "sk-secret"
+    assert "secret@" not in repr(settings)
+    assert "sk-secret" not in repr(settings)
+    with pytest.raises(SettingsError) as refused:
+        load(WorkerSettings, ENVIRON | {"INFERENCE_URL": "http://user:secret@host:port/v1"})
+    assert "secret" not in str(refused.value)

@@ -86,7 +86,7 @@ def test_it_passes_mlflow_s_requests_to_the_logs_service(gateway, logs):
 
 
 def test_it_answers_unknown_paths_in_the_one_error_shape(gateway):
-    for path in ("/", "/api/v1", "/api/v1/nothing", "/api/v2/jobs", "/healthz", "/readyz", "/openapi.json"):
+    for path in ("/api/v1", "/api/v1/nothing", "/api/v2/jobs", "/healthz", "/readyz", "/openapi.json"):
         answer = gateway.get(path)
         assert answer.status_code == 404
         assert answer.json() == {"code": 404, "status": "Not Found", "message": "There is nothing at this address."}

@@ -48,7 +48,7 @@ def test_it_names_what_is_missing(environ):
         ("PORT", "-1", "must be a whole number"),
         ("PORT", "٣", "must be a whole number"),
         ("PORT", "1.0", "must be a whole number"),
-        ("LIMIT", " 1", "must be a whole number"),
+        ("LIMIT", "1 0", "must be a whole number"),
         ("ENABLED", "true", "must be 0 or 1"),
         ("ORDER", "three", "must be one of one, two"),
     ],
@@ -56,3 +56,12 @@ def test_it_names_what_is_missing(environ):
 def test_it_names_what_is_bad(variable, text, problem):
     with pytest.raises(SettingsError, match=f"{variable}={text!r}: {problem}"):
         load(Settings, {"REDIS_URL": "r", variable: text})
+
+
+def test_white_space_around_a_value_goes():
+    assert load(Settings, {"REDIS_URL": " r\r\n"}).redis_url == "r"
+
+
+def test_it_rejects_control_characters_without_showing_the_value():
+    with pytest.raises(SettingsError, match="^REDIS_URL: must have no control characters$"):
+        load(Settings, {"REDIS_URL": "sec\rret"})

@@ -18,12 +18,19 @@ def rows_done(number):
     return lambda found: found["status"] == "running" and found["progress"]["done"] == number
 
 
+def question(body):
+    """Return what is asked last, without a system message before it in the same text."""
+    text = body["messages"][-1]["content"] if "messages" in body else body["prompt"]
+    return text.rpartition("\n\n")[2]
+
+
 class Inference:
     """An OpenAI-compatible server: ``answers`` says what a model answers to an input, ``faults`` what goes wrong.
 
     ``faults[model, input]`` lists a fault for each try; where the list is at its end, all is well. ``asked`` counts
     the requests but for those that warm up; after ``dies_after`` of them there is no more answer. What is in
-    ``held``, models and (model, input), waits for ``go_on``.
+    ``held``, models and (model, input), waits for ``go_on``. ``refuses(path, body)`` returns the status and message of
+    a refusal, None where the server can be asked so.
     """
 
     def __init__(self):
@@ -34,10 +41,13 @@ class Inference:
         self.says_its_name = False
         self.dies_after = None
         self.takes_s = 0
+        self.refuses = lambda path, body: None
         self.go_on = threading.Event()
         self.asked = Counter()
         self.bodies = []
+        self.refused = []
         self.keys = set()
+        self.queries = set()
         self._lock = threading.Lock()
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
         self._http.daemon_threads = True
@@ -53,7 +63,7 @@ class Inference:
 
     def next_fault(self, body):
         """Count a request and return the fault that it is to meet."""
-        key = body["model"], body["messages"][-1]["content"]
+        key = body["model"], question(body)
         with self._lock:
             self.bodies.append(body)
             if key[1] != "Hello":
@@ -74,7 +84,14 @@ class _Handler(BaseHTTPRequestHandler):
         inference.keys.add(self.headers.get("Authorization"))
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.model = model = body["model"]
-        text = body["messages"][-1]["content"]
+        text = question(body)
+        path, self.chats = self.path.partition("/v1")[2], "messages" in body
+        inference.queries.add(path.partition("?")[2])
+        refused = inference.refuses(path.partition("?")[0], body)
+        if refused is not None:
+            inference.refused.append(body)
+            self.send(refused[0], {"error": {"message": refused[1]}})
+            return
         fault = inference.next_fault(body)
         if {model, (model, text)} & inference.held:
             inference.go_on.wait(60)
@@ -89,10 +106,11 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self.answer(inference.answers.get((model, text), "positive"))
 
-    def answer(self, content):
+    def answer(self, content, finish_reason="stop", **message):
         named = {"model": self.model} if self.server.inference.says_its_name else {}
-        choice = {"index": 0, "message": {"role": "assistant", "content": content}}
-        self.send(200, {**named, "choices": [choice]})
+        said = {"message": {"role": "assistant", "content": content, **message}} if self.chats else {"text": content}
+        usage = {"prompt_tokens": 7, "completion_tokens": 2}
+        self.send(200, {**named, "choices": [{"index": 0, **said, "finish_reason": finish_reason}], "usage": usage})
 
     def send(self, status, answer, **headers):
         raw = answer if isinstance(answer, bytes) else json.dumps(answer).encode()

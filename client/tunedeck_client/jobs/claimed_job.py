@@ -8,8 +8,8 @@ from typing import Any, Callable, Mapping
 
 from tunedeck_client.jobs.job_api import TERMINAL, JobApi
 from tunedeck_client.lines.text import clean
-from tunedeck_client.server import Answer
 from tunedeck_client.shipping.folder import host_id
+from tunedeck_client.transport.server import Answer
 
 HEARTBEAT_S = 30  # the service ends a job that was not heard of for three times as long
 

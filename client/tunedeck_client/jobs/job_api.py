@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, Mapping
 
-from tunedeck_client.server import JSON, Answer, Server
+from tunedeck_client.transport.server import JSON, Answer, Server
 
 TERMINAL = ("completed", "failed", "cancelled")
 MAX_ERROR_CHARS = 1000

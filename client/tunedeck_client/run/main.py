@@ -16,7 +16,7 @@ from tunedeck_client.jobs.job_api import JobApi
 from tunedeck_client.lines.text import say
 from tunedeck_client.run.child import GRACE_S, CannotStart, Child, reason_of
 from tunedeck_client.run.environment import child_environment
-from tunedeck_client.run.opening import Refused, open_job
+from tunedeck_client.run.opening import Refused, open_job, tell_person
 from tunedeck_client.run.options import parse_options
 from tunedeck_client.run.reporting import LeftToReport, report_end, report_left
 from tunedeck_client.run.run_record import RUNS, RunRecord
@@ -138,6 +138,7 @@ class _Run:
         self._job.on_created = self._created
 
     def _created(self, job_id: int) -> None:
+        tell_person(f"this is job {job_id}: {self._options.url}/ui/jobs/{job_id}")
         if self._record is not None:
             self._record.write(job=job_id)
         self._shipper.set_job(job_id)
@@ -200,7 +201,9 @@ class _Run:
             why = f"the model was not uploaded: {error}"
             say(f"{why}. To send it: tunedeck push {shlex.quote(options.upload)} --job {self._job.job_id}")
             return why
-        self._shipper.put_output([("info", f"tunedeck run: {options.upload} is model {model.get('ID')} now")])
+        told = f"{options.upload} is model {model.get('ID')} now"
+        tell_person(told)
+        self._shipper.put_output([("info", f"tunedeck run: {told}")])
         return None
 
     def _report(self, error: str | None, timeout_s: float) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import uuid
 from typing import Any
 
@@ -11,7 +12,7 @@ from tunedeck_client.jobs.job_api import JobApi
 from tunedeck_client.lines.text import say
 from tunedeck_client.run.reporting import take_over
 from tunedeck_client.run.run_record import RunRecord, is_running_here, new_record
-from tunedeck_client.server import Answer
+from tunedeck_client.transport.server import Answer
 
 
 class Refused(Exception):
@@ -47,7 +48,15 @@ def open_job(
     if answer.status != 200:
         away = f"the logs service at {options.logs_url} is away ({answer.reason})"
         say(f"{away}: the command runs, its log waits")
+    elif job.job_id is not None:
+        tell_person(f"this is job {job.job_id}: {options.url}/ui/jobs/{job.job_id}")
     return job, record
+
+
+def tell_person(message: str) -> None:
+    """Say it where somebody reads along; in a script stderr is the command's own."""
+    if sys.stderr.isatty():
+        say(message)
 
 
 def _is_refusal(answer: Answer) -> bool:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import zlib
 from typing import NamedTuple
 
-from tunedeck_client.server import JSON, Answer, Server
 from tunedeck_client.shipping.batch import LINES, Kind
 from tunedeck_client.shipping.points import body_of
+from tunedeck_client.transport.server import JSON, Answer, Server
 
 _LINES_HEADERS = {"Content-Type": "application/x-ndjson", "Content-Encoding": "gzip"}
 

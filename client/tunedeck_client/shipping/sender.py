@@ -151,9 +151,8 @@ class Sender:
         if verdict in (_REFUSED, _GIVEN_UP):
             self._note(answer.status, answer.reason)
             if len(lines) == 1 and is_report(lines[0]):
-                self._spool.lost += (
-                    1  # a report of ours: a report of its loss would be refused as well, for ever
-                )
+                # A report of ours: a report of its loss would be refused as well, for ever.
+                self._spool.lost += 1
             else:
                 why = f"{verdict}, the service answered {answer.status} {answer.reason}"
                 self._lose(f"{verdict} {answer.status}", loss_of(lines, kind.noun), why)
@@ -186,6 +185,7 @@ class Sender:
             self._reached(lane)
             return _REFUSED
         if status == 410 and answer.is_ours:
+            lane.unwanted_since = time.monotonic()  # a report of the loss is unwanted, too
             return _GIVEN_UP
         if status in (400, 404) and answer.is_ours and not lane.has_stored:
             now = time.monotonic()

@@ -9,12 +9,12 @@ import ssl
 import threading
 import time
 from email.message import Message
-from email.utils import parsedate_to_datetime
 from typing import Any, Callable, Iterator, Mapping, NamedTuple
 from urllib.parse import urlsplit
 
 from tunedeck_client.errors import TunedeckError, Unreachable, refused
 from tunedeck_client.transport.connections import Body, Connections
+from tunedeck_client.transport.retry_after import read_retry_after
 from tunedeck_client.version import __version__
 
 PATIENCE = 60.0  # s for which one request is repeated
@@ -156,7 +156,7 @@ class Service:
             except (OSError, http.client.HTTPException) as error:
                 raise Unreachable(f"{self.url} does not answer ({_reason(error)})") from error
             if answer is not None:
-                raise self._refusal(answer, _seconds(answer.headers.get("Retry-After")))
+                raise self._refusal(answer, read_retry_after(answer.headers.get("Retry-After")))
             yield response
 
     def _headers(self, url: str, headers: Mapping[str, str]) -> dict[str, str]:
@@ -191,7 +191,7 @@ class Service:
             return Unreachable(f"{self.url} does not answer ({_reason(error)})"), 0.0
         if 200 <= answer.status < 300 or answer.status in allowed:
             return answer, None
-        retry_after = _seconds(answer.headers.get("Retry-After"))
+        retry_after = read_retry_after(answer.headers.get("Retry-After"))
         is_passing = answer.status in REPEATED or (answer.status == 409 and retry_after is not None)
         return self._refusal(answer, retry_after), (retry_after or 0.0) if is_passing else None
 
@@ -219,16 +219,3 @@ def _reason(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return str(error.strerror)
     return str(error) or type(error).__name__
-
-
-def _seconds(retry_after: str | None) -> float | None:
-    if not retry_after:
-        return None
-    try:
-        seconds = float(retry_after)
-    except ValueError:
-        try:
-            seconds = parsedate_to_datetime(retry_after).timestamp() - time.time()
-        except (TypeError, ValueError, IndexError):
-            return None
-    return min(max(seconds, 0.0), 300.0) if seconds == seconds else None

@@ -11,6 +11,7 @@ from services.evaluations.models_client import ModelsClient
 from services.evaluations.records import cancel_retry
 from services.evaluations.records.evaluations import TERMINAL, first_examples, get_evaluation
 from services.evaluations.records.external_report import record_report
+from services.evaluations.records.shown_examples import cut_examples
 from services.evaluations.tables import Evaluation
 from shared.http.fields import only_changes
 
@@ -20,12 +21,14 @@ _FLEETING = frozenset({"progress", "stale"})
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a running evaluation is: rows done, in all and in error, and an estimate of the seconds left."""
+    """How far a running evaluation is: rows done, in all, in error, the seconds left, what it waits for, warnings."""
 
     done: int
     total: int | None
     errors: int
     eta_seconds: int | None
+    message: str | None
+    warnings: list[str]
 
 
 class Detail:
@@ -36,7 +39,8 @@ class Detail:
 
     def __init__(self, evaluation: Evaluation, *, stale: bool | None = None) -> None:
         self._evaluation = evaluation
-        self.examples = first_examples(evaluation.id)
+        examples = [example.__data__ for example in first_examples(evaluation.id)]
+        self.examples = cut_examples(evaluation.id, examples)
         self.progress = _progress(evaluation) if evaluation.status == "running" else None
         self.provenance = _provenance(evaluation)
         self.stale = stale
@@ -64,9 +68,9 @@ def cancel(evaluation_id: int) -> Detail:
     return Detail(cancel_retry.cancel(evaluation_id))
 
 
-def retry(evaluation_id: int) -> Detail:
-    """Retry a failed evaluation, and return it as it is then."""
-    return Detail(cancel_retry.retry(evaluation_id))
+def retry(evaluation_id: int, **how: Any) -> Detail:
+    """Retry an evaluation, and return it as it is then."""
+    return Detail(cancel_retry.retry(evaluation_id, **how))
 
 
 def _is_stale(evaluation: Evaluation, models: ModelsClient) -> bool | None:
@@ -90,4 +94,6 @@ def _progress(evaluation: Evaluation) -> Progress:
     if own and evaluation.total is not None and evaluation.taken_at is not None:
         elapsed = (datetime.now(UTC) - evaluation.taken_at).total_seconds()
         eta = round(elapsed / own * (evaluation.total - evaluation.done))
-    return Progress(evaluation.done, evaluation.total, evaluation.errors, eta)
+    return Progress(
+        evaluation.done, evaluation.total, evaluation.errors, eta, evaluation.message, evaluation.warnings or []
+    )

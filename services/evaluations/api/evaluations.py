@@ -16,6 +16,7 @@ from services.evaluations.api.schemas import (
     NewEvaluationSchema,
     RecordSchema,
     ReportSchema,
+    RetrySchema,
 )
 from services.evaluations.models_client import ModelsClient
 from services.evaluations.records import evaluations
@@ -75,10 +76,11 @@ def cancel_evaluation(evaluation_id: int) -> Detail:
 
 
 @blp.post("/evaluations/<id:evaluation_id>/retry")
+@blp.arguments(RetrySchema)
 @blp.response(200, RecordSchema)
-def retry_evaluation(evaluation_id: int) -> Detail:
-    """Retry a failed evaluation; its good rows stay."""
-    evaluation = detail.retry(evaluation_id)
+def retry_evaluation(how: dict[str, Any], evaluation_id: int) -> Detail:
+    """Ask the rows in error again; the good ones stay."""
+    evaluation = detail.retry(evaluation_id, **how)
     collaborator(Notifier).publish(CHANNEL, str(evaluation_id))
     return evaluation
 

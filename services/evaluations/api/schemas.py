@@ -8,10 +8,20 @@ from typing import Any
 import marshmallow as ma
 from marshmallow import validate
 
+from services.evaluations.api.asking_schemas import GenerationSchema, PromptSchema
 from services.evaluations.datasets.test_sets import BUCKET
 from services.evaluations.records.evaluations import STATUSES, TERMINAL
 from services.evaluations.scoring.metrics import RATIOS, ROLES
-from shared.http.fields import BodySchema, QueryBoolean, QueryInteger, QueryText, Time, UpdateSchema, depth_problem
+from shared.http.fields import (
+    BodySchema,
+    QueryBoolean,
+    QueryInteger,
+    QuerySchema,
+    QueryText,
+    Time,
+    UpdateSchema,
+    depth_problem,
+)
 from shared.http.pagination import PageQuery, page_schema
 
 MIB = 2**20
@@ -48,11 +58,22 @@ class NewEvaluationSchema(BodySchema):
     scoring = ma.fields.String(load_default=None, allow_none=True, validate=validate.OneOf(("labels", "text")))
     extract_label = StrictBoolean(load_default=False)
     max_error_rate = Ratio(load_default=0.05)
+    allow_same_model = StrictBoolean(load_default=False)
+    prompt = ma.fields.Nested(PromptSchema, load_default=None, allow_none=True)
+    generation = ma.fields.Nested(GenerationSchema, load_default=None, allow_none=True)
 
     @ma.validates_schema
     def _require_labels(self, new: dict[str, Any], **kwargs: Any) -> None:
         if new.get("extract_label") and new.get("scoring") == "text":
             raise ma.ValidationError("Needs labels, and scoring is text.", "extract_label")
+
+
+class RetrySchema(BodySchema):
+    """What a retry may change; it may come without a body."""
+
+    optional = True
+
+    max_error_rate = Ratio(load_default=None)
 
 
 class CreatedSchema(ma.Schema):
@@ -70,6 +91,8 @@ class ExampleSchema(ma.Schema):
     fine_tuned_correct = ma.fields.Boolean(allow_none=True)
     winner = ma.fields.String(allow_none=True, validate=validate.OneOf(_WINNERS))
     error = ma.fields.String(allow_none=True)
+    url = ma.fields.String()
+    """Of the whole row, where it is cut."""
 
 
 class ReportedExampleSchema(BodySchema):
@@ -83,6 +106,7 @@ class ReportedExampleSchema(BodySchema):
     fine_tuned_correct = StrictBoolean(allow_none=True)
     winner = ma.fields.String(allow_none=True, validate=validate.OneOf(_WINNERS))
     error = ma.fields.String(allow_none=True, validate=_NAME)
+    url = ma.fields.String()
 
 
 class Results(ma.fields.Dict):
@@ -152,6 +176,8 @@ class ProgressSchema(ma.Schema):
     total = ma.fields.Integer(allow_none=True)
     errors = ma.fields.Integer()
     eta_seconds = ma.fields.Integer(allow_none=True)
+    message = ma.fields.String(allow_none=True)
+    warnings = ma.fields.List(ma.fields.String())
 
 
 class DetailSchema(RecordSchema):
@@ -164,6 +190,7 @@ class DetailSchema(RecordSchema):
 
 
 class EvaluationsQuery(PageQuery):
+    test_set_path = QueryText(validate=validate.Length(1, 1100))
     model_id = QueryInteger(minimum=1)
     status = QueryText(validate=validate.OneOf(STATUSES))
 
@@ -185,6 +212,30 @@ class ListedTestSetSchema(TestSetSchema):
     created_at = Time()
 
 
+class TestSetDetailSchema(ListedTestSetSchema):
+    labels = ma.fields.List(ma.fields.String(), allow_none=True)
+    classes = ma.fields.Dict(allow_none=True)
+    duplicates = ma.fields.Integer(allow_none=True)
+    fields_ = ma.fields.Raw(attribute="fields", data_key="fields", allow_none=True)
+    reading = ma.fields.Dict(allow_none=True)
+
+
+class ReadingQuery(QuerySchema):
+    """How an upload is read; the format is known by the name's end, else by its first character."""
+
+    format = QueryText(load_default=None, validate=validate.OneOf(("json", "csv", "tsv")))
+    input = QueryText(load_default="input", validate=_NAME)
+    expected = QueryText(load_default="expected", validate=_NAME)
+
+
+class RowSchema(ma.Schema):
+    row = ma.fields.Integer()
+    input = ma.fields.String()
+    expected = ma.fields.String()
+    fields_ = ma.fields.Raw(data_key="fields", attribute="fields")
+
+
 EvaluationPageSchema = page_schema(ListedSchema, "EvaluationPage")
 ExamplePageSchema = page_schema(ExampleSchema, "ExamplePage")
+RowPageSchema = page_schema(RowSchema, "RowPage")
 TestSetPageSchema = page_schema(ListedTestSetSchema, "TestSetPage")

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from flask import request
+from typing import Any
 
-from services.evaluations.api.schemas import TestSetPageSchema, TestSetSchema
-from services.evaluations.datasets import test_sets
+from flask import Response, request
+
+from services.evaluations.api.schemas import (
+    ReadingQuery,
+    RowPageSchema,
+    TestSetDetailSchema,
+    TestSetPageSchema,
+    TestSetSchema,
+)
+from services.evaluations.datasets import set_access, test_sets
+from services.evaluations.datasets.row_shapes import Reading
 from services.evaluations.tables import TestSet
 from shared.database.pagination import Page
 from shared.http.bare_body import require_bare_body
@@ -26,8 +35,42 @@ def list_test_sets(query: dict[str, int]) -> Page:
 
 
 @blp.put("/datasets/<rest:name>")
+@blp.arguments(ReadingQuery, location="query")
 @blp.response(200, TestSetSchema)
-def upload_test_set(name: str) -> TestSet:
-    """Store the body, a JSON array or JSON Lines of `{"input", "expected"}`, as a test set."""
+def upload_test_set(query: dict[str, Any], name: str) -> TestSet:
+    """Store the body, a JSON array, JSON Lines, CSV or TSV, as a test set."""
     require_bare_body()
-    return test_sets.upload(collaborator(Bucket), name, request.stream, request.content_length)
+    return test_sets.upload(collaborator(Bucket), name, request.stream, request.content_length, Reading(**query))
+
+
+@blp.get("/datasets/<name>")
+@blp.response(200, TestSetDetailSchema)
+def get_test_set(name: str) -> TestSet:
+    """Show a test set: rows, labels and class sizes, duplicates, fields."""
+    return test_sets.find_set(name)
+
+
+@blp.get("/datasets/<name>/rows")
+@blp.arguments(PageQuery, location="query")
+@blp.response(200, RowPageSchema)
+def list_rows(query: dict[str, int], name: str) -> Page:
+    """List a test set's rows in their order, as they are read."""
+    return set_access.page_rows(collaborator(Bucket), name, **query)
+
+
+@blp.get("/datasets/<name>/download")
+@blp.alt_response(200, description="The bytes that were uploaded.", success=True)
+def download_test_set(name: str) -> Response:
+    """Download a test set as it was uploaded."""
+    chunks, size, media_type = set_access.open_set(collaborator(Bucket), name)
+    body = () if request.method == "HEAD" else chunks
+    response = Response(body, mimetype=media_type, headers={"Content-Length": str(size)})
+    response.headers.set("Content-Disposition", "attachment", filename=name)
+    return response
+
+
+@blp.delete("/datasets/<name>")
+def delete_test_set(name: str) -> dict[str, str]:
+    """Delete a test set that no open evaluation uses."""
+    set_access.delete_set(collaborator(Bucket), name)
+    return {"message": "Test set deleted successfully"}

@@ -1,46 +1,27 @@
-"""An incremental parser of test sets: a JSON array or JSON Lines of ``{"input", "expected"}``.
+"""An incremental parser of test sets: a JSON array, JSON Lines, or a table, comma- or tab-separated.
 
-Both are strings, ``expected`` is not blank, and an object's other fields are ignored.
+An object's other fields are ignored, but for a prompt's template.
 """
 
 from __future__ import annotations
 
-import codecs
+import csv
 import json
 import re
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
+from services.evaluations.datasets.row_shapes import Reading, Row, RowProblem, read_row
+from services.evaluations.datasets.set_statistics import SetStatistics
+from services.evaluations.datasets.table_rows import DELIMITERS, TableProblem, TableReader
+from services.evaluations.datasets.text_decoder import TextDecoder
 from shared.errors import Unprocessable
-from shared.http.strict_json import text_problem
 
 PIECE_BYTES = 64 * 1024
 MAX_ROW_CHARACTERS = 2**20
-MAX_LABELS = 1_000
-_MAX_LABEL_CHARACTERS = 200
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 
-
-class Row(NamedTuple):
-    input: str
-    expected: str
-
-
-class Labels:
-    """Collects the distinct ``expected``; None once they are more than 1,000, or one is a long text."""
-
-    def __init__(self) -> None:
-        self._seen: set[str] | None = set()
-
-    def add(self, expected: str) -> None:
-        if self._seen is None or expected in self._seen:
-            return
-        self._seen.add(expected)
-        if len(self._seen) > MAX_LABELS or len(expected) > _MAX_LABEL_CHARACTERS:
-            self._seen = None
-
-    def get(self) -> list[str] | None:
-        return None if self._seen is None else sorted(self._seen)
+csv.field_size_limit(MAX_ROW_CHARACTERS)
 
 
 class RowReader:
@@ -50,15 +31,20 @@ class RowReader:
     is read anew with each piece until it is whole, so the pieces should be large (PIECE_BYTES).
     """
 
-    def __init__(self) -> None:
-        self.rows = 0
-        self.labels = Labels()
-        self._decoder = codecs.getincrementaldecoder("utf-8-sig")()
+    def __init__(self, reading: Reading = Reading()) -> None:
+        self.statistics = SetStatistics()
+        self._reading = reading
+        self._table = TableReader(reading.format, MAX_ROW_CHARACTERS) if reading.format in DELIMITERS else None
+        self._decoder = TextDecoder()
         self._text = ""
         self._line = 1
         """The line on which ``_text`` begins."""
         self._expects = ""
         """In an array what comes next: ``{`` or ``]``, ``{``, ``,`` or nothing; "lines" where it is no array."""
+
+    @property
+    def rows(self) -> int:
+        return self.statistics.rows
 
     def feed(self, piece: bytes) -> list[Row]:
         return self._read(piece, final=False)
@@ -66,6 +52,8 @@ class RowReader:
     def finish(self) -> list[Row]:
         """Return the last rows; Unprocessable where there was none at all."""
         rows = self._read(b"", final=True)
+        if self._table is not None:
+            rows += self._read_table([], final=True)
         if self._expects not in ("lines", "end", ""):
             self._refuse(self._line + self._text.count("\n"), "The array is not closed.")
         if not self.rows:
@@ -74,19 +62,24 @@ class RowReader:
 
     def _read(self, piece: bytes, *, final: bool) -> list[Row]:
         try:
-            self._text += self._decoder.decode(piece, final)
+            self._text += self._decoder.decode(piece, final=final)
         except UnicodeDecodeError as error:
             line = self._line + self._text.count("\n") + error.object[: error.start].count(b"\n")
-            raise Unprocessable.field(f"line {line}", "Is not UTF-8.") from error
+            raise Unprocessable.field(f"line {line}", f"Is not {self._decoder.encoding}.") from error
         if not self._expects:
             start = _end_of_space(self._text, 0)
             if start == len(self._text):
                 return []
-            self._expects = "[" if self._text[start] == "[" else "lines"
+            self._expects = "[" if self._text[start] == "[" and self._table is None else "lines"
         return self._read_lines(final) if self._expects == "lines" else self._read_array(final)
 
     def _read_lines(self, final: bool) -> list[Row]:
         *lines, self._text = f"{self._text}\n".split("\n") if final else self._text.split("\n")
+        if len(self._text) > MAX_ROW_CHARACTERS:
+            self._refuse_length(self._line + len(lines))
+        if self._table is not None:
+            self._line += len(lines)
+            return self._read_table(lines, final=False)
         rows = []
         for text in lines:
             text = text.strip(" \t\r")
@@ -96,9 +89,17 @@ class RowReader:
                     self._refuse(self._line, "Something follows the object.")
                 rows.append(self._checked(value, self._line))
             self._line += 1
-        if len(self._text) > MAX_ROW_CHARACTERS:
-            self._refuse_length(self._line)
         return rows
+
+    def _read_table(self, lines: list[str], final: bool) -> list[Row]:
+        assert self._table is not None
+        try:
+            if final:
+                self._table.finish()
+            found = self._table.records([line.removesuffix("\r") for line in lines])
+            return [self._checked(record, line) for line, record in found]
+        except TableProblem as error:
+            self._refuse(error.line, str(error), error)
 
     def _read_array(self, final: bool) -> list[Row]:
         text, rows, position, counted = self._text, [], 0, 0
@@ -150,25 +151,26 @@ class RowReader:
         return value, end
 
     def _checked(self, value: Any, line: int) -> Row:
-        if type(value) is not dict:
-            self._refuse(line, "Must be an object with input and expected.")
-        for name in Row._fields:
-            text = value.get(name)
-            if type(text) is not str:
-                self._refuse(line, f"{name}: Must be a string.")
-            if (problem := text_problem(text)) is not None:
-                self._refuse(line, f"{name}: {problem}")
-        if not value["expected"].strip():
-            self._refuse(line, "expected: Must not be blank: no answer could be right.")
-        self.rows += 1
-        self.labels.add(value["expected"])
-        return Row(value["input"], value["expected"])
+        try:
+            row = read_row(value, self._reading)
+        except RowProblem as error:
+            self._refuse(line, str(error), error)
+        self.statistics.add(row)
+        return row
 
     def _refuse_length(self, line: int) -> NoReturn:
         self._refuse(line, f"Is longer than {MAX_ROW_CHARACTERS} characters, or never ends.")
 
     def _refuse(self, line: int, problem: str, cause: Exception | None = None) -> NoReturn:
-        raise Unprocessable.field(f"line {line}", f"Row {self.rows + 1}: {problem}") from cause
+        raise Unprocessable.field(f"line {line}", f"Row {self.rows + 1}: {problem}{self._understood()}") from cause
+
+    def _understood(self) -> str:
+        """Return how the set was read, where a wrong guess may be what is wrong with it."""
+        if self._reading.format is not None:
+            return f" (Read as {self._reading.format}.)"
+        if self.rows or self._expects != "lines":
+            return ""
+        return " (Read as JSON Lines; a table needs a name that ends in .csv or .tsv, or ?format=csv.)"
 
 
 _FOLLOWING = {

@@ -25,22 +25,30 @@ def cancel(evaluation_id: int) -> Evaluation:
             return evaluation
         evaluation.status, evaluation.error, evaluation.completed_at = "failed", CANCELLED, datetime.now(UTC)
         evaluation.lease_token = evaluation.leased_until = None
+        evaluation.message = evaluation.waiting_since = None
         evaluation.save()
         return evaluation
 
 
 @connected
-def retry(evaluation_id: int) -> Evaluation:
-    """Set a failed evaluation to pending: its good rows stay, those in error are asked again, of both models.
+def retry(evaluation_id: int, *, max_error_rate: float | None) -> Evaluation:
+    """Set an evaluation that failed, or has rows in error, to pending: its good rows stay, the others are asked again.
 
-    NotFound; Conflict where it did not fail.
+    Of both models. NotFound; Conflict where there is nothing to ask again.
     """
     with database.atomic():
         evaluation = evaluations.lock_evaluation(evaluation_id)
-        if evaluation.status != "failed":
-            raise Conflict(f"Evaluation {evaluation_id} is {evaluation.status}: only a failed one can be retried.")
+        if evaluation.status not in evaluations.TERMINAL:
+            raise Conflict(f"Evaluation {evaluation_id} is {evaluation.status}: it cannot be retried before its end.")
+        if evaluation.status == "completed" and not evaluation.errors:
+            raise Conflict(
+                f"Evaluation {evaluation_id} is completed and has no row in error: there is none to ask again."
+            )
         _drop_rows(evaluation)
         evaluation.status = "pending"
+        evaluation.eval_results_due = None
+        if max_error_rate is not None:
+            evaluation.max_error_rate = max_error_rate
         evaluation.error = evaluation.results = None
         evaluation.started_at = evaluation.completed_at = None
         evaluation.save()
@@ -55,4 +63,6 @@ def _drop_rows(evaluation: Evaluation) -> None:
         return
     evaluation.retried += Example.delete().where(own & Example.error.is_null(False)).execute()
     evaluation.errors = 0
+    cut = Example.base_model_truncated | Example.fine_tuned_truncated
+    evaluation.truncated = Example.select().where(own & cut).count()
     evaluation.done = Example.select().where(own & Example.done).count()

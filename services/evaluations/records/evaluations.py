@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from services.evaluations.datasets.test_sets import require_set
+from services.evaluations.datasets.prompt_template import compile_template
+from services.evaluations.datasets.test_sets import known_fields, require_set
 from services.evaluations.models_client import ModelsClient
 from services.evaluations.tables import Evaluation, Example, connected, database
 from shared.database.pagination import Page, paginate
 from shared.database.queries import get_or_404
 from shared.database.request_keys import create_once, find_created
-from shared.errors import Conflict
+from shared.errors import Conflict, Unprocessable
 from shared.request_key import RequestKey
 from shared.s3.bucket import Bucket
 
@@ -46,6 +47,7 @@ def create_evaluation(
     if model.status != "ready":
         raise Conflict(f"Model {model_id} is {model.status}, not ready.")
     require_set(bucket, test_set_path)
+    _require_askable(bucket, test_set_path, how["prompt"] or {})
     return _insert(
         sent,
         model_id=model_id,
@@ -56,6 +58,22 @@ def create_evaluation(
         manifest_digest=models.find_manifest_digest(model_id),
         **how,
     )
+
+
+def _require_askable(bucket: Bucket, test_set_path: str, prompt: dict[str, Any]) -> None:
+    """Raise Unprocessable where a prompt can ask no row, or gives rows away that are asked."""
+    source = (prompt.get("examples_from") or {}).get("test_set_path")
+    if source == test_set_path:
+        problem = "Must be another test set than the one that is asked."
+        raise Unprocessable.field("prompt.examples_from.test_set_path", problem)
+    if source is not None:
+        require_set(bucket, source)
+    known = known_fields(test_set_path)
+    if prompt.get("template") and known is not None:
+        missing = compile_template(prompt["template"]).required - {"input", *known}
+        if missing:
+            problem = f"No row of the test set has {', '.join(sorted(missing))}. They have: {', '.join(known)}."
+            raise Unprocessable.field("prompt.template", problem)
 
 
 @connected

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from services.evaluations.records.evaluations import SHOWN_EXAMPLES, TERMINAL, lock_evaluation
+from services.evaluations.records.shown_examples import cut_examples
 from services.evaluations.scoring import metrics
 from services.evaluations.scoring.graders import is_correct
 from services.evaluations.tables import Evaluation, Example, connected, database
@@ -57,7 +58,7 @@ def _derived(changes: dict[str, Any]) -> dict[str, Any]:
 
 
 def _derived_example(example: dict[str, Any]) -> dict[str, Any]:
-    full: dict[str, Any] = {**dict.fromkeys(_REPORTED), **example}
+    full: dict[str, Any] = {name: example.get(name) for name in _REPORTED}
     for role in metrics.ROLES:
         if full[f"{role}_correct"] is None:
             full[f"{role}_correct"] = is_correct(full[f"{role}_output"], full["expected"])
@@ -79,8 +80,10 @@ def _says_the_same(evaluation: Evaluation, reported: dict[str, Any]) -> bool:
         Example.evaluation_id == evaluation.id, Example.done
     )
     stored = [dict(zip(_REPORTED, row, strict=True)) for row in tuples(query.order_by(Example.row))]
-    # What the detail shows of many examples, sent back, says nothing else than they do.
-    return reported["examples"] in (stored, stored[:SHOWN_EXAMPLES])
+    # What the detail shows of many or long examples, sent back, says nothing else than they do.
+    first = stored[:SHOWN_EXAMPLES]
+    shown = [{name: example[name] for name in _REPORTED} for example in cut_examples(evaluation.id, first)]
+    return reported["examples"] in (stored, first, shown)
 
 
 def _store_report(evaluation: Evaluation, reported: dict[str, Any]) -> None:
@@ -94,7 +97,8 @@ def _store_report(evaluation: Evaluation, reported: dict[str, Any]) -> None:
     evaluation.eval_results_due = now if evaluation.status == "completed" else None
     # What our worker had by then is dropped with its lease; no set of ours is what the report is about.
     evaluation.test_set_sha256 = evaluation.total = evaluation.provenance = None
-    evaluation.done = evaluation.errors = evaluation.retried = 0
+    evaluation.done = evaluation.errors = evaluation.retried = evaluation.truncated = 0
+    evaluation.message = evaluation.waiting_since = None
     Example.delete().where(Example.evaluation_id == evaluation.id).execute()
     columns = ("evaluation_id", "row", *_REPORTED, "done")
     rows = [

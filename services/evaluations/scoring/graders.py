@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
+from services.evaluations.scoring.extraction import LabelFinder
+from services.evaluations.scoring.plain_text import (
+    as_written,
+    normalise,
+    normalise_text,
+    strip_formatting,
+    strip_reasoning,
+)
 from shared.errors import Unprocessable
 
 MAX_DEFAULT_LABELS = 50
-"""A set with more distinct ``expected`` is scored as text unless labels are asked for."""
+_MAX_DEFAULT_LABEL_CHARACTERS = 60
+"""A set with more distinct ``expected``, or longer ones, is scored as text unless labels are asked for."""
 
-_PUNCTUATION = ".,;:!?、。"
 _RIGHT = ""
-
-# English, German, French, Spanish, Italian, Portuguese; one word too many only leaves an answer as it is.
-_NEGATION = re.compile(
-    r"n['’]t\b|\b(?:not|no|non|never|nor|neither|none|nothing|without|cannot|hardly|nicht|nie|kein\w*|ohne|weder|"
-    r"pas|jamais|sans|aucune?|nunca|sin|ning[uú]n\w*|mai|senza|nessun\w*|não|nem|sem|nenhum\w*)\b"
-)
 
 
 class Grade(NamedTuple):
@@ -29,54 +30,77 @@ class Grade(NamedTuple):
     extracted: bool = False
 
 
-def normalise(text: str) -> str:
-    """Return a text normalised for comparison: NFKC, case-folded, without space around and punctuation at the end."""
-    folded = unicodedata.normalize("NFKC", text).casefold().strip()
-    # NFKC first makes … three dots and ！ a !; an answer that is nothing but punctuation stays as it is.
-    return folded.rstrip(_PUNCTUATION).rstrip() or folded
-
-
 def is_correct(output: str | None, expected: str) -> bool | None:
     """Say whether an output is the expected one, or None where there is no output."""
     return None if output is None else normalise(output) == normalise(expected)
 
 
-class LabelGrader:
-    """An answer is one of the labels, or invalid.
+class _Names:
+    """Distinct texts by their normalised form; those that are alike but for it are told apart as they are written."""
 
-    With ``extract`` an answer that is longer counts as the label that it names: as a whole word, the only label in
-    it, and with no negation before it.
+    def __init__(self, texts: Iterable[str], normal: Callable[[str], str]) -> None:
+        self._normal = normal
+        written = {as_written(text) for text in texts}
+        shared = Counter(map(normal, written))
+        self.ambiguous = frozenset(text for text in written if shared[normal(text)] > 1)
+        self.known = frozenset(map(self.name, written))
+
+    def name(self, text: str) -> str:
+        """Return what a text is compared as."""
+        exact = as_written(text)
+        return exact if exact in self.ambiguous else self._normal(text)
+
+
+class LabelGrader:
+    """An answer is one of the labels, or invalid; reasoning, markup and quotes around it do not count.
+
+    With ``extract`` an answer that is longer counts as the label that it names.
     """
 
     name = "labels"
 
     def __init__(self, labels: Iterable[str], *, extract: bool) -> None:
-        self._labels = frozenset(map(normalise, labels))
-        # The longest first, so that "not spam" is found where "spam" is a label as well.
-        longest_first = "|".join(re.escape(label) for label in sorted(self._labels, key=len, reverse=True))
-        # A word goes on at a hyphen, and in C++ and C#.
-        self._named = re.compile(rf"(?<![\w+#-])(?:{longest_first})(?![\w+#-])") if extract else None
+        self.labels = sorted(labels)
+        self._names = _Names(self.labels, normalise)
+        self._finder = LabelFinder(self._names.known, self._find) if extract else None
 
     @property
     def description(self) -> str:
-        text = "An answer must be one of the labels, but for case, space around it and punctuation at its end"
-        return f"{text}; a longer one counts as the only label it names." if self._named else f"{text}."
+        text = (
+            "An answer must be one of the labels, but for case, white space, punctuation at its end, and the "
+            "reasoning, markup and quotes around it"
+        )
+        return f"{text}; a longer one counts as the only label it names." if self._finder else f"{text}."
+
+    @property
+    def ambiguous(self) -> tuple[str, ...]:
+        """The labels that differ in nothing but case, white space or punctuation: they are compared as they are."""
+        return tuple(sorted(self._names.ambiguous))
+
+    @property
+    def names(self) -> dict[str, str]:
+        """By what labels are compared as, the first spelling of each."""
+        spellings: dict[str, str] = {}
+        for label in self.labels:
+            spellings.setdefault(self._names.name(label), label)
+        return spellings
 
     def label(self, expected: str) -> str:
-        return normalise(expected)
+        return self._names.name(expected)
 
-    def grade(self, output: str, expected: str) -> Grade:
-        answer = normalise(output)
-        if answer in self._labels:
-            return Grade(answer)
-        found = self._only_label(answer)
+    def grade(self, output: str, expected: str, *, truncated: bool = False) -> Grade:
+        answer = strip_reasoning(output)
+        found = self._find(answer)
+        if found is None:
+            found = self._find(strip_formatting(answer))
+        if found is not None or self._finder is None:
+            return Grade(found)
+        found = self._finder.find_label(answer, truncated=truncated)
         return Grade(found, extracted=found is not None)
 
-    def _only_label(self, answer: str) -> str | None:
-        matches = list(self._named.finditer(answer)) if self._named else []
-        if len({match[0] for match in matches}) != 1 or _NEGATION.search(answer, 0, matches[-1].start()):
-            return None
-        return matches[0][0]
+    def _find(self, text: str) -> str | None:
+        name = self._names.name(text)
+        return name if name in self._names.known else None
 
 
 class TextGrader:
@@ -84,30 +108,43 @@ class TextGrader:
 
     name = "text"
     description = (
-        "An answer must be the expected text, but for case, space around it and punctuation at its end; "
-        "there are no labels, so accuracy is the only ratio."
+        "An answer must be the expected text, but for case, white space, a full stop at its end, and the reasoning, "
+        "markup and quotes around it; there are no labels, so accuracy is the only ratio."
     )
+    labels: list[str] | None = None
+    ambiguous: tuple[str, ...] = ()
+
+    def __init__(self, expected: Iterable[str] = ()) -> None:
+        self._names = _Names(expected, normalise_text)
 
     def label(self, expected: str) -> str:
         return _RIGHT
 
-    def grade(self, output: str, expected: str) -> Grade:
-        return Grade(_RIGHT if is_correct(output, expected) else None)
+    def grade(self, output: str, expected: str, *, truncated: bool = False) -> Grade:
+        wanted, answer = self._names.name(expected), strip_reasoning(output)
+        is_right = wanted in (self._names.name(answer), self._names.name(strip_formatting(answer)))
+        return Grade(_RIGHT if is_right else None)
 
 
 Grader = LabelGrader | TextGrader
 
 
-def choose_grader(scoring: str | None, labels: list[str] | None, *, extract_label: bool) -> Grader:
-    """Return the grader that was asked for, ``labels`` or ``text``, or by default the one that suits the labels.
+def choose_grader(scoring: str | None, labels: list[str] | None, *, rows: int, extract_label: bool) -> Grader:
+    """Return the grader that was asked for, ``labels`` or ``text``, or by default the one that suits the set.
 
-    Unprocessable where labels are wanted of a set that has none.
+    That is labels where they are few, short, and at most half as many as the rows: a set of questions has an answer of
+    its own for each, and to list them would be to give them away. Unprocessable where labels are wanted of a set that
+    has none.
     """
     wants_labels = scoring == "labels" or extract_label
     if labels is None and wants_labels:
         field = "scoring" if scoring == "labels" else "extract_label"
         raise Unprocessable.field(field, "The test set's expected texts are too many, or too long, to be labels.")
-    few = labels is not None and len(labels) <= MAX_DEFAULT_LABELS
-    if labels is not None and (wants_labels or (scoring is None and few)):
+    if labels is not None and (wants_labels or (scoring is None and _are_labels(labels, rows))):
         return LabelGrader(labels, extract=extract_label)
-    return TextGrader()
+    return TextGrader(labels or ())
+
+
+def _are_labels(labels: list[str], rows: int) -> bool:
+    are_short = all(len(label) <= _MAX_DEFAULT_LABEL_CHARACTERS for label in labels)
+    return len(labels) <= min(MAX_DEFAULT_LABELS, rows / 2) and are_short

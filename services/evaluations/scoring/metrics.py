@@ -86,22 +86,28 @@ class Tally:
         counts = (self._answered[None], self._extracted) if of_labels else (None, None)
         return ratios | dict(zip(TIMES, times, strict=True)) | dict(zip(("invalid", "extracted"), counts, strict=True))
 
+    def of_label(self, label: str) -> Metrics:
+        """Return a label's own precision, recall and F1; of one that was never expected the latter two are 0."""
+        right, answered, expected = self._right[label], self._answered[label], self._expected[label]
+        return {
+            "precision": right / answered if answered else 0.0,
+            "recall": right / expected if expected else 0.0,
+            "f1_score": 2 * right / (answered + expected) if answered + expected else 0.0,
+        }
+
+    def expected(self, label: str) -> int:
+        return self._expected[label]
+
     def _averages(self) -> Metrics:
-        precision = recall = f1_score = 0.0
-        for label, expected in self._expected.items():
-            right, answered = self._right[label], self._answered[label]
-            precision += right / answered if answered else 0
-            recall += right / expected
-            f1_score += 2 * right / (answered + expected)
-        labels = len(self._expected)
-        return {"f1_score": f1_score / labels, "precision": precision / labels, "recall": recall / labels}
+        each = [self.of_label(label) for label in self._expected]
+        return {name: sum(own[name] or 0.0 for own in each) / len(each) for name in ("f1_score", "precision", "recall")}
 
 
 def results(base_model: Metrics, fine_tuned: Metrics) -> dict[str, Any]:
     """Return both models' metrics, rounded, and the improvement, computed from the unrounded ones."""
     return {
-        "base_model": _rounded(base_model),
-        "fine_tuned": _rounded(fine_tuned),
+        "base_model": rounded(base_model),
+        "fine_tuned": rounded(fine_tuned),
         "improvement": improvement(base_model, fine_tuned),
     }
 
@@ -125,5 +131,6 @@ def _difference(base: float | None, tuned: float | None) -> float | None:
     return None if base is None or tuned is None else round(tuned - base, 4)
 
 
-def _rounded(figures: Metrics) -> Metrics:
+def rounded(figures: Metrics) -> Metrics:
+    """Return the metrics as they are shown: ratios to four decimals, times to one."""
     return {name: None if value is None else round(value, 1 if name in TIMES else 4) for name, value in figures.items()}

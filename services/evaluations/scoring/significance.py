@@ -47,14 +47,16 @@ class Paired:
 
 def significance(paired: Paired, cells: Mapping[Cell, int] | None) -> dict[str, Any]:
     """Return ``results.significance``; without ``cells`` (rows by what was answered) there is no interval for F1."""
-    p_value = mcnemar(paired.base_model_only, paired.fine_tuned_only)
+    exact, p_value = mcnemar(paired.base_model_only, paired.fine_tuned_only)
     accuracy = newcombe(paired) if paired.n else None
     f1 = f1_interval(cells) if cells else None
     return {
         "n": paired.n,
         "base_model_only": paired.base_model_only,
         "fine_tuned_only": paired.fine_tuned_only,
+        "test": "mcnemar_mid_p",
         "p_value": float(f"{p_value:.4g}"),
+        "p_value_exact": float(f"{exact:.4g}"),
         "accuracy_difference_interval": _rounded(accuracy),
         "f1_difference_interval": _rounded(f1),
         "verdict": _verdict(paired, p_value),
@@ -62,21 +64,25 @@ def significance(paired: Paired, cells: Mapping[Cell, int] | None) -> dict[str, 
     }
 
 
-def mcnemar(base_model_only: int, fine_tuned_only: int) -> float:
-    """Return McNemar's exact two-sided p: min(1, 2·P[X ≤ min(b, c)]) with X ~ Binomial(b + c, ½), 1 where b + c = 0.
+def mcnemar(base_model_only: int, fine_tuned_only: int) -> tuple[float, float]:
+    """Return McNemar's exact two-sided p and its mid-p, with X ~ Binomial(b + c, ½); both 1 where b + c = 0.
 
-    McNemar 1947, Psychometrika 12:153-157; the exact form as in Fagerland, Lydersen, Laake 2013, BMC Medical
-    Research Methodology 13:91. The tail is summed downwards from its largest term, each by the ratio to the last.
+    The exact one is min(1, 2·P[X ≤ min(b, c)]); the mid-p takes off P[X = min(b, c)], and is 1 - ½·P[X = b] where
+    b = c. McNemar 1947, Psychometrika 12:153-157; both as in Fagerland, Lydersen, Laake 2013, BMC Medical Research
+    Methodology 13:91. The tail is summed downwards from its largest term, each by the ratio to the last.
     """
     n, k = base_model_only + fine_tuned_only, min(base_model_only, fine_tuned_only)
-    term = math.exp(math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1) - n * math.log(2))
+    if n == 0:
+        return 1.0, 1.0
+    point = term = math.exp(math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1) - n * math.log(2))
     tail = 0.0
     for right in range(k, -1, -1):
         tail += term
         if term < tail * 1e-17:
             break
         term *= right / (n - right + 1)
-    return min(1.0, 2 * tail)
+    mid = 1 - point / 2 if base_model_only == fine_tuned_only else 2 * tail - point
+    return min(1.0, 2 * tail), min(1.0, mid)
 
 
 def newcombe(paired: Paired) -> Interval:
@@ -112,8 +118,10 @@ def _wilson(right: int, n: int) -> Interval:
     return (middle - reach) / (1 + square / n), (middle + reach) / (1 + square / n)
 
 
-def f1_interval(cells: Mapping[Cell, int]) -> Interval:
+def f1_interval(cells: Mapping[Cell, int]) -> Interval | None:
     """Return the 95 % bootstrap interval of the difference of the macro F1, both models on the same resamples.
+
+    None where every resample has the same difference: an interval of no width would claim what nobody knows.
 
     Efron 1979, Annals of Statistics 7:1-26: rows drawn with replacement, the percentile interval of 10,000 resamples
     with a fixed seed. Rows that are alike in all that counts are drawn together, as multinomial counts of their
@@ -133,7 +141,10 @@ def f1_interval(cells: Mapping[Cell, int]) -> Interval:
         counts = draw.multinomial(n, sizes / n, size=min(at_once, RESAMPLES - start))
         base, tuned = (macro_f1(counts, expected, answered, len(labels)) for answered in roles)
         differences.append(tuned - base)
-    low, high = np.quantile(np.concatenate(differences), (ALPHA / 2, 1 - ALPHA / 2))
+    drawn = np.concatenate(differences)
+    if np.ptp(drawn) < 1e-12:
+        return None
+    low, high = np.quantile(drawn, (ALPHA / 2, 1 - ALPHA / 2))
     return float(low), float(high)
 
 

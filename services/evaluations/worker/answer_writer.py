@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from services.evaluations.datasets.parser import Row
+from services.evaluations.datasets.row_shapes import Row
 from services.evaluations.scoring import metrics
 from services.evaluations.tables import Example, connected, database
 from services.evaluations.worker.claims import Run, RunState, exceeds_error_budget
@@ -24,9 +24,13 @@ class Answer(NamedTuple):
     is_correct: bool | None = None
     error: str | None = None
     message: str | None = None
+    truncated: bool | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
 
 
-_OWN_COLUMNS = tuple(f"{role}_{name}" for role in metrics.ROLES for name in ("output", "correct", "ms", "error"))
+_OF_ANSWERS = ("output", "correct", "ms", "error", "message", "truncated", "input_tokens", "output_tokens")
+_OWN_COLUMNS = tuple(f"{role}_{name}" for role in metrics.ROLES for name in _OF_ANSWERS)
 _COLUMNS = ("evaluation_id", '"row"', "input", "expected", *_OWN_COLUMNS, "done", "winner", "error", "error_message")
 _COMPLETE = 'ON CONFLICT (evaluation_id, "row") DO UPDATE SET ' + ", ".join(
     [f"{name} = COALESCE(example.{name}, excluded.{name})" for name in (*_OWN_COLUMNS, "error", "error_message")]
@@ -34,9 +38,10 @@ _COMPLETE = 'ON CONFLICT (evaluation_id, "row") DO UPDATE SET ' + ", ".join(
 )
 """A row is inserted with its first answer and completed by its second."""
 
-_NO_ANSWER = (None, None, None, None)
-_Known = dict[tuple[int, str], tuple[bool | None, str | None]]
-"""By row and role: whether the answer is correct, and its error; one of the two is None."""
+_NO_ANSWER = (None,) * len(_OF_ANSWERS)
+_Half = tuple[bool | None, str | None, bool | None]
+_Known = dict[tuple[int, str], _Half]
+"""By row and role: whether the answer is correct, its error (one of the two is None), and whether it was truncated."""
 
 
 class AnswerWriter:
@@ -45,7 +50,7 @@ class AnswerWriter:
     def __init__(self, run: Run, begun: RunState) -> None:
         self._run = run
         self._begun = begun
-        self._done, self._errors = begun.done, begun.errors
+        self._done, self._errors, self._truncated = begun.done, begun.errors, begun.truncated
         self._asked: tuple[str, ...] = ()
         self._halves: _Known = {}
         """The first answers of rows whose second one is due in this pass."""
@@ -65,30 +70,32 @@ class AnswerWriter:
 
     @connected
     def store(self, answers: Sequence[Answer]) -> bool:
-        """Store answers in one transaction; True once the error budget is exceeded.
+        """Store answers in one transaction; True once the error budget is exceeded, or too many generations were cut.
 
         The statements are written out: peewee would spend more time on making them than the rest of a request takes.
         Nobody else counts while the lease is ours, so nothing has to be read.
         """
-        halves, done, errors = self._halves, self._done, self._errors
+        halves, done, errors, truncated = self._halves, self._done, self._errors, self._truncated
         rows = []
         for answer in answers:
             other = halves.pop((answer.row, _other(answer.role)), None)
             if other is None and _other(answer.role) in self._asked:
-                halves[answer.row, answer.role] = answer.is_correct, answer.error
+                halves[answer.row, answer.role] = answer.is_correct, answer.error, answer.truncated
             done += other is not None
             # An error counts at once: where the models are asked one after the other its row is not done for hours.
             errors += answer.error is not None and (other is None or other[1] is None)
+            truncated += bool(answer.truncated and (other is None or not other[2]))
             rows.append(_values(self._run, answer, other))
         mark = database.param
-        count = f"UPDATE evaluation SET done = {mark}, errors = {mark} WHERE id = {mark} AND lease_token = {mark}"
+        counts = f"done = {mark}, errors = {mark}, truncated = {mark}"
+        count = f"UPDATE evaluation SET {counts} WHERE id = {mark} AND lease_token = {mark}"
         with database.atomic():
             # First of all, for it holds the evaluation's row until the end.
-            if database.execute_sql(count, (done, errors, self._run.id, self._run.token)).rowcount != 1:
+            if database.execute_sql(count, (done, errors, truncated, self._run.id, self._run.token)).rowcount != 1:
                 raise LeaseLost
             database.insert_rows(Example, _COLUMNS, rows, _COMPLETE)
-        self._done, self._errors = done, errors
-        return exceeds_error_budget(errors, self._begun.total, self._begun.max_error_rate)
+        self._done, self._errors, self._truncated = done, errors, truncated
+        return exceeds_error_budget(max(errors, truncated), self._begun.total, self._begun.max_error_rate)
 
 
 @connected
@@ -97,8 +104,10 @@ def _read(run: Run, first: int, last: int) -> _Known:
         Example.row,
         Example.base_model_correct,
         Example.base_model_error,
+        Example.base_model_truncated,
         Example.fine_tuned_correct,
         Example.fine_tuned_error,
+        Example.fine_tuned_truncated,
     ).where(Example.evaluation_id == run.id, Example.row >= first, Example.row <= last)
     return _halves(tuples(query))
 
@@ -106,9 +115,9 @@ def _read(run: Run, first: int, last: int) -> _Known:
 def _halves(rows: Sequence[tuple[Any, ...]]) -> _Known:
     known: _Known = {}
     for row, *halves in rows:
-        for role, correct, error in zip(metrics.ROLES, halves[::2], halves[1::2], strict=True):
+        for role, correct, error, cut in zip(metrics.ROLES, halves[::3], halves[1::3], halves[2::3], strict=True):
             if correct is not None or error is not None:
-                known[row, role] = correct, error
+                known[row, role] = correct, error, cut
     return known
 
 
@@ -117,8 +126,8 @@ def _other(role: str) -> str:
     return fine_tuned if role == base_model else base_model
 
 
-def _values(run: Run, answer: Answer, other: tuple[bool | None, str | None] | None) -> tuple[Any, ...]:
-    own = (answer.output, answer.is_correct, answer.ms, answer.error)
+def _values(run: Run, answer: Answer, other: _Half | None) -> tuple[Any, ...]:
+    own = (answer.output, answer.is_correct, answer.ms, *answer[6:])
     correct = answer.is_correct, other[0] if other else None
     is_first = answer.role == metrics.ROLES[0]
     winner = metrics.winner(*correct if is_first else correct[::-1])

@@ -6,6 +6,8 @@ import contextlib
 import logging
 import signal
 import threading
+from datetime import timedelta
+from functools import partial
 
 import gevent
 from gevent.event import Event
@@ -13,14 +15,21 @@ from gevent.event import Event
 from services.evaluations.datasets.test_sets import BUCKET, spooled
 from services.evaluations.models_client import ModelsClient
 from services.evaluations.records import evaluations
-from services.evaluations.scoring import graders, results
+from services.evaluations.scoring import graders, results, warnings
+from services.evaluations.scoring.graders import LabelGrader
 from services.evaluations.settings import WorkerSettings
 from services.evaluations.tables import database
-from services.evaluations.worker import claims, outbox, provenance
+from services.evaluations.worker import claims, generation, outbox, provenance
 from services.evaluations.worker.answer_writer import AnswerWriter
 from services.evaluations.worker.claims import Run
-from services.evaluations.worker.inference_client import InferenceClient, InferenceError, UnknownModel
-from services.evaluations.worker.runner import Runner, Stopped
+from services.evaluations.worker.congestion import Congestion
+from services.evaluations.worker.few_shot import find_shots
+from services.evaluations.worker.inference_client import InferenceClient
+from services.evaluations.worker.inference_errors import InferenceError, ServerAway, UnknownModel
+from services.evaluations.worker.inference_server import InferenceServer
+from services.evaluations.worker.prompts import Prompt
+from services.evaluations.worker.redaction import describe_place
+from services.evaluations.worker.runner import Runner, Stopped, Waits
 from shared.auth.settings import AuthSettings
 from shared.auth.signing import SecretSigner, service_headers
 from shared.database.connect import open_database
@@ -33,6 +42,9 @@ from shared.s3.errors import ObjectChanged
 from shared.settings import load
 
 POLL_S = 1.0
+_HEARTBEAT_S = 0.7
+"""A cancelled run's lease is gone, and nobody should wait for longer than a second for its end."""
+_PUT_BACK = timedelta(seconds=10)
 
 log = logging.getLogger("evaluations")
 
@@ -45,7 +57,7 @@ class Worker:
         self._bucket = Bucket(connect(settings), BUCKET)
         signer = SecretSigner(auth.auth_secret, auth.auth_secret_previous) if auth.auth_secret else None
         self._models = ModelsClient(settings.models_url, lambda: service_headers(signer, "evaluation worker"))
-        self._inference = InferenceClient(
+        self._server = InferenceServer(
             settings.inference_url,
             settings.inference_api_key,
             timeout_s=settings.inference_timeout_s,
@@ -91,10 +103,15 @@ class Worker:
     def _work_on(self, run: Run) -> None:
         log.info("evaluation %d: claimed", run.id)
         try:
-            with kept_alive(lambda: claims.renew(run)) as lost:
+            with kept_alive(partial(claims.renew, run), every_s=_HEARTBEAT_S) as lost:
                 self._evaluate(run, lost)
         except (UnknownModel, NotFound, Unprocessable, TooLarge, ObjectChanged, InferenceError) as error:
             self._fail(run, str(error))
+        except ServerAway as error:
+            self._fail(run, f"The inference server at {self._server.shown_url} gives no answer: {error}")
+        except Waits:
+            log.info("evaluation %d: put back, it waits for the inference server", run.id)
+            self._release(run, _PUT_BACK)
         except Stopped:
             log.info("evaluation %d: released, the worker is stopping", run.id)
             self._release(run)
@@ -105,16 +122,31 @@ class Worker:
             self._stopping.wait(POLL_S)
             self._release(run)
         except Exception as error:
-            log.exception("evaluation %d", run.id)
-            self._fail(run, f"The worker failed: {type(error).__name__}: {error}")
+            # Not its text: a library may put whatever it was given into it, an API key as well.
+            name = type(error).__name__
+            log.error("evaluation %d: %s\n%s", run.id, name, describe_place(error.__traceback__))
+            self._fail(run, f"The worker failed ({name}); its log says where, under evaluation {run.id}.")
 
     def _evaluate(self, run: Run, lost: threading.Event) -> None:
         with spooled(self._bucket, run.test_set_path) as test_set:
-            grader = graders.choose_grader(run.scoring, test_set.labels, extract_label=run.extract_label)
-            begun = claims.begin(run, test_set.sha256, test_set.total, provenance.describe(self._settings, grader))
+            grader = graders.choose_grader(
+                run.scoring, test_set.labels, rows=test_set.total, extract_label=run.extract_label
+            )
+            shots = find_shots(self._bucket, run.prompt)
+            prompt = Prompt(run.prompt, test_set.labels if isinstance(grader, LabelGrader) else None, shots)
+            parameters = generation.parameters(run.generation)
+            described = provenance.describe(self._settings, prompt, parameters)
+            noted = list(warnings.warn_of_set(grader, rows=test_set.total, duplicates=test_set.statistics.duplicates))
+            begun = claims.begin(run, test_set.sha256, test_set.total, described, noted)
             self._note_manifest(run)
+            patience_s = self._settings.inference_patience_s
+            congestion = Congestion(self._settings.inference_concurrency, patience_s, run.waited_s)
+            client = InferenceClient(self._server, congestion, patience_s=patience_s, same_model=run.allow_same_model)
             Runner(
-                self._inference,
+                client,
+                congestion,
+                prompt,
+                parameters,
                 run,
                 AnswerWriter(run, begun),
                 test_set,
@@ -129,7 +161,7 @@ class Worker:
             self._note_manifest(run)
             counts = results.count_rows(run.id, grader)
             # In a thread: the bootstrap takes seconds of CPU, and the heartbeat must not wait for it.
-            computed = gevent.get_hub().threadpool.apply(results.compute_results, (counts, grader))
+            computed = gevent.get_hub().threadpool.apply(results.compute_results, (counts, grader, noted))
             claims.finish(run, computed)
             log.info("evaluation %d: done", run.id)
 
@@ -139,10 +171,10 @@ class Worker:
         if digest is not None:
             claims.note_manifest(run, digest)
 
-    def _release(self, run: Run) -> None:
+    def _release(self, run: Run, after: timedelta = timedelta()) -> None:
         # Where this fails the lease lapses; whoever claims it then goes on from what is stored.
         with contextlib.suppress(Unavailable):
-            claims.release(run)
+            claims.release(run, after=after)
 
     def _fail(self, run: Run, reason: str) -> None:
         log.warning("evaluation %d: failed: %s", run.id, reason)

@@ -4,29 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from services.evaluations.scoring.graders import Grader, LabelGrader
 from services.evaluations.settings import WorkerSettings
-from services.evaluations.worker.inference_client import (
-    MAX_TOKENS,
-    SEED,
-    SYSTEM_PROMPT,
-    TEMPERATURE,
-    TRIES,
-    USER_PROMPT,
-)
+from services.evaluations.worker.inference_client import TRIES
+from services.evaluations.worker.prompts import Prompt
 
-WORKER_VERSION = "1"
+WORKER_VERSION = "2"
 """Goes up whenever the same answers would be asked for, or judged, in another way."""
 
 
-def describe(settings: WorkerSettings, grader: Grader) -> dict[str, Any]:
-    """Return prompt, inference settings and worker version of a run."""
+def describe(settings: WorkerSettings, prompt: Prompt, parameters: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Return prompt, inference settings and worker version of a run; ``parameters`` are by role."""
+    base, tuned = parameters.values()
     return {
-        "prompt": {"system": SYSTEM_PROMPT if isinstance(grader, LabelGrader) else None, "user": USER_PROMPT},
+        "prompt": prompt.describe(),
         "inference": {
-            "temperature": TEMPERATURE,
-            "seed": SEED,
-            "max_tokens": MAX_TOKENS,
+            **(base if base == tuned else parameters),
             "order": settings.inference_order,
             "in_flight": settings.inference_concurrency,
             "timeout_s": settings.inference_timeout_s,

@@ -9,6 +9,8 @@ import pytest
 from tests.support.pipe import Pipe
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.faults
+
 
 @pytest.fixture
 def gateway(logs):

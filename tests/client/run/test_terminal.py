@@ -85,7 +85,9 @@ def test_it_works(open_screen, new_job, show, lines_of):
     screen = open_screen("--job", str(job), program=program)
     assert screen.end() == 0
     size = "[True, True, True] os.terminal_size(columns=100, lines=30)"
-    assert screen.shown.decode() == f"{size}\r\ntwo\r\n"
+    told, _, shown = screen.shown.decode().partition("\n")
+    assert re.fullmatch(rf"tunedeck-client: this is job {job}: http://127.0.0.1:9/ui/jobs/{job}\r?", told)
+    assert shown == f"{size}\r\ntwo\r\n"
     assert lines_of(job) == [("info", size), ("info", "two")]
     assert show(job)["status"] == "completed"
 
@@ -156,7 +158,7 @@ def test_what_is_redirected_is_no_terminal(open_screen, new_job, lines_of, tmp_p
     screen = open_screen("--job", str(job), program=program, redirect=f"> {tmp_path}/out")
     assert screen.end() == 0
     assert (tmp_path / "out").read_bytes() == b"out False\n"
-    assert screen.shown == b"err True\r\n"
+    assert screen.shown.endswith(b"\nerr True\r\n")
     assert sorted(lines_of(job)) == [("info", "err True"), ("info", "out False")]
 
 

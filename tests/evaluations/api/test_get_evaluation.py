@@ -132,3 +132,20 @@ def test_it_answers_head_and_rejects_other_methods(evaluations, new_evaluation):
     answer = evaluations.delete(url)
     assert answer.status_code == 405
     assert set(answer.headers["Allow"].split(", ")) >= {"GET", "HEAD", "PUT"}
+
+
+def test_long_examples_are_cut_and_their_rows_are_linked(evaluations, new_evaluation, put, show):
+    number = new_evaluation()
+    texts = ["a" * 60_000, "b" * 60_000, "short"]
+    examples = [{"input": text, "expected": "x", "base_model_output": None} for text in texts]
+    results = {"base_model": {}, "fine_tuned": {}}
+    assert put(number, status="completed", results=results, examples=examples).status_code == 200
+    first, second, third = (record := show(number))["examples"]
+
+    assert (first["input"], third["input"]) == (texts[0], "short")
+    assert second["input"] == "b" * 200 + "…"
+    assert [sorted({"url"} & set(example)) for example in (first, second, third)] == [[], ["url"], []]
+    assert evaluations.get(second["url"]).json()["data"][0]["input"] == texts[1]
+    # What was shown, sent back, is the same report.
+    sent = {name: record[name] for name in ("status", "results", "examples")}
+    assert put(number, **sent).status_code == 200

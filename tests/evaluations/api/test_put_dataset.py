@@ -109,7 +109,6 @@ def test_it_takes_a_chunked_body_of_several_parts(put_set):
         (b"[\n" + b'{"input": "' + b"x" * (2**21), 2),
         (ROW + b'\n{"input": "\xff", "expected": "b"}', 2),
         (ROW + b'\n{"input": "a", "expected": "\xe2\x82', 2),
-        (ROW.decode().encode("utf-16"), 1),
     ],
 )
 def test_it_rejects_a_bad_row_by_its_line(put_set, evaluations, body, line):
@@ -220,7 +219,7 @@ def test_a_body_that_breaks_off_keeps_the_old_set(put_set, evaluations, header, 
 
 
 def test_it_rejects_other_methods(evaluations):
-    answer = evaluations.delete(f"{DATASETS}/test_split.json")
+    answer = evaluations.post(f"{DATASETS}/test_split.json")
 
     assert answer.status_code == 405
     assert "PUT" in answer.headers["Allow"]

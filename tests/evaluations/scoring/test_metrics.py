@@ -58,7 +58,7 @@ def test_another_answer_is_wrong(answer):
 
 
 def test_the_figures_are_of_the_normalised_labels():
-    found = figures(["Positive", "positive", "NEGATIVE"], ["positive.", "Negative", "negative"])
+    found = figures(["Positive", "Positive", "NEGATIVE"], ["positive.", "Negative", "negative"])
 
     assert found["accuracy"] == pytest.approx(2 / 3)
     assert found["precision"] == pytest.approx((1 + 1 / 2) / 2)

@@ -24,6 +24,8 @@ def test_it_works(start_worker, inference, new_set, evaluate, ready_model, ended
 
     assert (record["status"], record["error"], record["progress"]) == ("completed", None, None)
     figures = {role: dict(record["results"][role]) for role in ("base_model", "fine_tuned")}
+    assert [figures[role].pop("tokens") for role in figures] == [{"input": 28, "output": 8}] * 2
+    assert [figures[role].pop("truncated") for role in figures] == [0, 0]
     times = [figures[role].pop(f"{name}_response_time_ms") for role in figures for name in ("avg", "p50", "p95")]
     assert min(times) > 0
     ratios = ("accuracy", "f1_score", "precision", "recall", "invalid", "extracted")
@@ -31,14 +33,24 @@ def test_it_works(start_worker, inference, new_set, evaluate, ready_model, ended
         "base_model": dict(zip(ratios, (0.5, 0.5833, 0.75, 0.5, 1, 0), strict=True)),
         "fine_tuned": dict(zip(ratios, (0.75, 0.7333, 0.8333, 0.75, 0, 0), strict=True)),
     }
+    assert record["results"]["confusion"] == {
+        "labels": ["negative", "positive"],
+        "base_model": [[1, 1, 0], [0, 1, 1]],
+        "fine_tuned": [[1, 1, 0], [0, 2, 0]],
+    }
+    labels = record["results"]["labels"]
+    assert [(each["label"], each["n"]) for each in labels] == [("negative", 2), ("positive", 2)]
+    assert labels[0]["base_model"] == {"precision": 1, "recall": 0.5, "f1_score": 0.6667}
     deltas = [record["results"]["improvement"][f"{name}_delta"] for name in ("accuracy", "f1_score", "precision")]
     assert deltas == ["+50.0%", "+25.7%", "+11.1%"]
     assert record["results"]["improvement"]["accuracy_difference"] == 0.25
-    assert (record["results"]["n"], record["results"]["errors"], record["results"]["retried"]) == (4, {}, 0)
+    assert (record["results"]["n"], record["results"]["retried"]) == (4, 0)
+    assert record["results"]["errors"] == {"base_model": {}, "fine_tuned": {}}
     scored = record["results"]["scoring"]
     assert (scored["rule"], scored["extract_label"], scored["max_error_rate"]) == ("labels", False, 0.05)
     found = record["results"]["significance"]
-    assert (found["n"], found["base_model_only"], found["fine_tuned_only"], found["p_value"]) == (4, 1, 2, 1)
+    assert (found["n"], found["base_model_only"], found["fine_tuned_only"]) == (4, 1, 2)
+    assert (found["test"], found["p_value"], found["p_value_exact"]) == ("mcnemar_mid_p", 0.625, 1)
     assert found["verdict"] == "not_distinguishable"
     assert found["summary"].startswith("not distinguishable: 75.0 % against 50.0 %, 95 % interval of the difference ")
     for name in ("accuracy_difference_interval", "f1_difference_interval"):
@@ -49,10 +61,13 @@ def test_it_works(start_worker, inference, new_set, evaluate, ready_model, ended
 
     provenance = record["provenance"]
     assert [len(provenance[name]) for name in ("test_set_sha256", "manifest_digest")] == [64, 64]
-    system = "Answer with one of these labels and nothing else: {labels}"
-    assert provenance["prompt"] == {"system": system, "user": "{input}"}
+    system = "Answer with one of these labels and nothing else: negative, positive"
+    assert provenance["prompt"] == {"system": system, "template": "{{ input }}", "examples": 0}
+    user = {"role": "user", "content": "great"}
+    assert provenance["first_request"] == [{"role": "system", "content": system}, user]
+    assert provenance["adapted"] == {}
     inferred = provenance["inference"]
-    assert (inferred["temperature"], inferred["seed"], inferred["max_tokens"]) == (0, 0, 256)
+    assert (inferred["temperature"], inferred["seed"], inferred["max_tokens"]) == (0, 0, 1024)
     assert (inferred["order"], inferred["in_flight"], inferred["timeout_s"]) == ("interleave", 4, 30)
     assert (provenance["mixed"], record["stale"]) == (False, False)
     assert provenance["worker_version"]
@@ -107,7 +122,7 @@ def test_it_scores_as_it_is_told(start_worker, inference, new_set, rows, evaluat
     assert results[extracted]["scoring"]["extract_label"] is True
     assert [example["base_model_correct"] for example in examples(extracted)] == [True] * 60
     systems = [body["messages"][0]["content"] for body in inference.bodies if len(body["messages"]) == 2]
-    assert len(systems) == 2 * 2 * 60
+    assert len(systems) == 2 * (2 + 2 * 60)
     assert all("intent 0, intent 1" in system for system in systems)
 
 
@@ -128,7 +143,8 @@ def test_the_rate_of_errors_that_it_bears_is_its_own(start_worker, inference, ne
 
     assert "3 of 10 rows ended in an error (3 × no_completion), more than 0.2 of them" in ended(strict)["error"]
     results = ended(lenient)["results"]
-    assert (results["n"], results["errors"]) == (7, {"no_completion": 3})
+    said = {"no_completion": {"count": 3, "message": "The completion is None."}}
+    assert (results["n"], results["errors"]) == (7, {"base_model": said, "fine_tuned": {}})
     assert results["scoring"]["max_error_rate"] == 0.3
 
 
@@ -164,7 +180,14 @@ def test_rows_in_error_count_for_neither(start_worker, inference, new_set, rows,
     results = record["results"]
     assert results["n"] == 95
     reasons = ("http_500", "no_completion", "invalid_json", "timeout", "connection")
-    assert results["errors"] == dict.fromkeys(reasons, 1)
+    by_role = {
+        role: {reason: each["count"] for reason, each in found.items()} for role, found in results["errors"].items()
+    }
+    assert by_role == {
+        "base_model": {"no_completion": 1, "timeout": 1},
+        "fine_tuned": {"http_500": 1, "invalid_json": 1, "connection": 1},
+    }
+    assert results["errors"]["fine_tuned"]["http_500"]["message"] == "500: out of memory"
     assert results["base_model"]["accuracy"] == round(94 / 95, 4)
     assert results["fine_tuned"]["accuracy"] == round(93 / 95, 4)
     found = examples(evaluation)
@@ -202,7 +225,7 @@ def test_it_says_in_short_what_the_server_did(start_worker, inference, new_set, 
     faults = {
         "400: a": lambda answer: answer.send(400, {"error": {"message": "a\0b\ud800" + "x" * 10**6}}),
         "400: b": lambda answer: answer.send(400, b"b\0b\xff" + b"x" * 10**6),
-        "400: {": lambda answer: answer.send(400, {"error": "no object"}),
+        "400: no object": lambda answer: answer.send(400, {"error": "no object"}),
         "400: [": lambda answer: answer.send(400, b"[" * 10**5),
         "307: ": lambda answer: answer.send(307, b"", Location="http://127.0.0.1:1/"),
         "has no completion: {": lambda answer: answer.send(200, {"choices": []}),
@@ -278,7 +301,7 @@ def test_an_invalid_test_set_fails_it(start_worker, datasets, evaluate, ended):
     errors = [ended(evaluation)["error"] for evaluation in evaluations]
 
     assert errors == [
-        "line 2: Row 2: input: Must be a string.",
+        "line 2: Row 2: expected: Must be a string. It has input: name the fields with ?input=…&expected=…",
         "body: Has no rows.",
         "line 1: Is not UTF-8.",
     ]

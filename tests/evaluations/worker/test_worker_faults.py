@@ -1,13 +1,14 @@
-"""The evaluation worker while workers are killed every second, PostgreSQL restarts, or there is no inference server."""
+"""The evaluation worker while workers are killed every second, or PostgreSQL restarts."""
 
 import time
 
 import pytest
 
-from run.settings import free_port
 from services.evaluations.tables import Example, database
 from shared.database.connect import connection, open_database
 from tests.support.databases import only_on
+
+pytestmark = pytest.mark.faults
 
 EVALUATIONS = "/api/v1/evaluations"
 MODELS = "/api/v1/models"
@@ -68,15 +69,6 @@ def test_a_kill_every_second_costs_what_is_in_flight(start_worker, inference, ne
     with connection(database):
         numbers = [example.row for example in Example.select().where(Example.evaluation_id == evaluation)]
     assert sorted(numbers) == list(range(500))
-
-
-@pytest.mark.soak
-@only_on("postgresql")
-def test_no_inference_server_fails_it_after_a_minute(start_worker, evaluate, test_set, ended):
-    evaluation = evaluate(test_set)
-    start_worker(INFERENCE_URL=f"http://127.0.0.1:{free_port()}/v1")
-
-    assert "gives no answer: The connection failed" in ended(evaluation, within_s=120)["error"]
 
 
 @only_on("postgresql")

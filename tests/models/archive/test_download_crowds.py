@@ -15,6 +15,8 @@ import requests
 from tests.support.system import descendants
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.faults
+
 BROKEN = (requests.exceptions.ChunkedEncodingError, requests.exceptions.ConnectionError)
 BIG = os.urandom(24 * 2**20)
 """More than the socket buffers between a server and a client that does not read."""

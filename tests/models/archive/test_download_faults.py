@@ -20,6 +20,8 @@ from services.models.archive import object_reader
 from services.models.archive.object_reader import StoredObject
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.faults
+
 BROKEN = (requests.exceptions.ChunkedEncodingError, requests.exceptions.ConnectionError)
 BIG = os.urandom(24 * 2**20)
 

@@ -11,6 +11,8 @@ import pytest
 
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.faults
+
 
 @pytest.fixture
 def frozen(own, bucket):

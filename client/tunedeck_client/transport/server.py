@@ -7,15 +7,13 @@ import http.client
 import json
 import os
 import socket
-import time
-from email.utils import parsedate_to_datetime
 from typing import Any, Mapping, NamedTuple
 from urllib.parse import urlsplit
 
+from tunedeck_client.transport.retry_after import read_retry_after
 from tunedeck_client.version import __version__
 
 MAX_RESPONSE_BYTES = 512 * 1024  # a single line comes back whole
-MAX_RETRY_AFTER = 300.0  # s; a longer Retry-After counts as this
 JSON = {"Content-Type": "application/json"}
 
 
@@ -80,7 +78,7 @@ class Server:
                 connection.request(method, self._prefix + path, body, {**self._headers, **headers})
             response = connection.getresponse()
             data = response.read(MAX_RESPONSE_BYTES)
-            retry_after = _seconds(response.getheader("Retry-After"))
+            retry_after = read_retry_after(response.getheader("Retry-After"))
             record = _record(data)
             return Answer(response.status, retry_after, _reason(data, record), record)
         except (OSError, http.client.HTTPException, ValueError) as error:
@@ -111,16 +109,3 @@ def _reason(body: bytes, record: dict[str, Any] | None) -> str:
     else:
         said = body.decode("utf-8", "replace")
     return " ".join(said.split())[:300]
-
-
-def _seconds(retry_after: str | None) -> float | None:
-    if not retry_after:
-        return None
-    try:
-        seconds = float(retry_after)
-    except ValueError:
-        try:
-            seconds = parsedate_to_datetime(retry_after).timestamp() - time.time()
-        except (TypeError, ValueError, IndexError):
-            return None
-    return max(0.0, min(seconds, MAX_RETRY_AFTER))
