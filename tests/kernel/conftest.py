@@ -40,6 +40,10 @@ class StandIn(ThreadingHTTPServer):
         self.url = f"http://127.0.0.1:{self.server_port}"
         self.before: Callable[[str, str], None] = lambda method, path: None
         self.away = False
+        self.asks_for_tokens = False
+        """Then a job has a token of its own."""
+        self.seen: list[tuple[str, str, str | None]] = []
+        """The method, path and Authorization of each request."""
         self._refusals: list[tuple[int, str, str]] = []
         self.jobs: dict[int, Record] = {}
         self.kernels: dict[int, str | None] = {}
@@ -96,6 +100,10 @@ class StandIn(ThreadingHTTPServer):
                 return self.jobs[int(number)]
             case "PUT", "jobs", number:
                 return self.change_job(int(number), json.loads(body))
+            case "POST", "jobs", number, "token":
+                if not self.asks_for_tokens:
+                    raise Answered(409)
+                return {"token": f"token of job {number}", "job_id": int(number)}
             case "POST", "jobs", number, "logs":
                 lines = [json.loads(line) for line in body.split(b"\n") if line]
                 self.logs[int(number)] += lines
@@ -131,6 +139,7 @@ class _Handler(BaseHTTPRequestHandler):
     wbufsize = -1
 
     def do_GET(self) -> None:
+        self.server.seen.append((self.command, urlsplit(self.path).path, self.headers.get("Authorization")))
         body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
         if self.headers.get("Content-Encoding") == "gzip":
             body = gzip.decompress(body)

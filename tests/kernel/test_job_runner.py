@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -226,3 +227,30 @@ def test_it_outlives_an_outage(services: StandIn, kernel: JobRunner, stop: threa
 )
 def test_a_duration_reads_well(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+@pytest.mark.parametrize("asks", [True, False])
+def test_it_works_by_the_job_s_own_token_where_there_are_tokens(
+    services: StandIn,
+    settings: Settings,
+    base: Classifier,
+    served_models: ServedModels,
+    stop: threading.Event,
+    asks: bool,
+) -> None:
+    services.asks_for_tokens = asks
+    job_id = services.add_job(epochs=1)
+    api = Api(settings.logs_url, settings.api_url, "the kernel's")
+    JobRunner(replace(settings, token="the kernel's"), api, base, served_models, stop).run_pending_jobs()
+    assert services.jobs[job_id]["status"] == "completed"
+    claim = services.seen.index(("POST", f"/api/v1/jobs/{job_id}/token", "Bearer the kernel's"))
+    assert {sent for _, _, sent in services.seen[: claim + 1]} == {"Bearer the kernel's"}
+    if asks:
+        assert {sent for _, _, sent in services.seen[claim + 1 :]} == {f"Bearer token of job {job_id}"}
+
+
+def test_it_sends_no_token_to_where_a_link_leads(services: StandIn, settings: Settings) -> None:
+    services.files[1, "gguf/model-f16.gguf"] = b"GGUF"
+    api = Api(settings.logs_url, settings.api_url, "the kernel's")
+    assert api.download(f"{services.url}/api/v1/links/1/model-f16.gguf?signature=x") == b"GGUF"
+    assert services.seen[-1][2] is None

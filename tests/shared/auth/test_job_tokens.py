@@ -162,6 +162,23 @@ def test_one_kind_of_signature_is_no_other_and_neither_is_one_of_another_secret(
         assert guarded.call("logs", "GET", path, bad).status_code == 401, bad
 
 
+def test_a_secret_is_changed_without_ending_what_was_signed():
+    later, first = datetime.now(UTC) + timedelta(hours=1), "the first secret, of more than 32 bytes"
+    second = "the second secret, of more than 32 bytes"
+    text = SecretSigner(first).sign("job", {"j": 1}, later)
+    changed = SecretSigner(second, previous=first)
+    assert changed.read("job", text)[0]["j"] == 1
+    assert SecretSigner(second).read("job", text) is None
+    assert SecretSigner(first).read("job", changed.sign("job", {"j": 1}, later)) is None
+
+
+def test_what_was_read_once_ends_all_the_same():
+    signer, soon = SecretSigner(SECRET), datetime.now(UTC) + timedelta(seconds=2)
+    text = signer.sign("job", {"j": 1}, soon)
+    assert signer.read("job", text) is not None
+    wait_until(lambda: signer.read("job", text) is None)
+
+
 def test_it_is_409_where_authentication_is_off(logs):
     job = logs.post("/api/v1/jobs", json={"dataset_id": 1}).json()["ID"]
     assert logs.post(f"/api/v1/jobs/{job}/token").status_code == 409
