@@ -44,8 +44,12 @@ class Evaluation(_Table):
     results = JSONField(null=True)
     error = TextField(null=True)
     scoring = CharField(null=True)
-    """``labels`` or ``text`` as it was asked for; None leaves it to the test set."""
+    """The rule that was asked for; None leaves it to the test set."""
+    scoring_parameters = JSONField(null=True)
+    """What the rule takes: ``tolerance``, ``fields``."""
     extract_label = BooleanField(default=False)
+    answers_of = BigIntegerField(null=True)
+    """The evaluation whose stored answers are scored, in the place of new ones."""
     max_error_rate = FloatField(default=0.05)
     """Of the rows, 0 to 1: more in error and the evaluation says nothing, and fails."""
     prompt = JSONField(null=True)
@@ -104,6 +108,7 @@ class Example(_Table):
     base_model_truncated = BooleanField(null=True)
     base_model_input_tokens = IntegerField(null=True)
     base_model_output_tokens = IntegerField(null=True)
+    base_model_score = FloatField(null=True)
     fine_tuned_output = TextField(null=True)
     fine_tuned_correct = BooleanField(null=True)
     fine_tuned_error = CharField(null=True)
@@ -112,6 +117,7 @@ class Example(_Table):
     fine_tuned_truncated = BooleanField(null=True)
     fine_tuned_input_tokens = IntegerField(null=True)
     fine_tuned_output_tokens = IntegerField(null=True)
+    fine_tuned_score = FloatField(null=True)
     done = BooleanField()
     """Both models have an answer or an error; a row that waits for one is not shown yet."""
     winner = CharField(null=True)

@@ -17,10 +17,12 @@ from services.evaluations.api.schemas import (
     RecordSchema,
     ReportSchema,
     RetrySchema,
+    ScoreSchema,
 )
 from services.evaluations.models_client import ModelsClient
 from services.evaluations.records import evaluations
 from services.evaluations.records.evaluations import CHANNEL
+from services.evaluations.records.score_again import score_again
 from shared.database.pagination import Page
 from shared.http import idempotency
 from shared.http.collaborators import collaborator
@@ -83,6 +85,16 @@ def retry_evaluation(how: dict[str, Any], evaluation_id: int) -> Detail:
     evaluation = detail.retry(evaluation_id, **how)
     collaborator(Notifier).publish(CHANNEL, str(evaluation_id))
     return evaluation
+
+
+@blp.post("/evaluations/<id:evaluation_id>/score")
+@blp.arguments(ScoreSchema)
+@blp.response(202, CreatedSchema)
+def score_evaluation(how: dict[str, Any], evaluation_id: int) -> Any:
+    """Score the stored answers of an evaluation in another way, as a new evaluation that asks nothing."""
+    evaluation = score_again(evaluation_id, **how)
+    collaborator(Notifier).publish(CHANNEL, str(evaluation.id))
+    return evaluation, created("evaluations.get_evaluation", replayed=False, evaluation_id=evaluation.id)
 
 
 @blp.get("/evaluations/<id:evaluation_id>/examples")

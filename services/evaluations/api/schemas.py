@@ -9,6 +9,7 @@ import marshmallow as ma
 from marshmallow import validate
 
 from services.evaluations.api.asking_schemas import GenerationSchema, PromptSchema
+from services.evaluations.api.scoring_schemas import Scoring, split_scoring
 from services.evaluations.datasets.test_sets import BUCKET
 from services.evaluations.records.evaluations import STATUSES, TERMINAL
 from services.evaluations.scoring.metrics import RATIOS, ROLES
@@ -51,21 +52,31 @@ def is_ratio(value: Any) -> bool:
     return type(value) in (int, float) and 0 <= value <= 1
 
 
-class NewEvaluationSchema(BodySchema):
+class ScoreSchema(BodySchema):
+    """How answers are scored."""
+
+    scoring = Scoring(load_default=None, allow_none=True)
+    extract_label = StrictBoolean(load_default=False)
+
+    @ma.validates_schema
+    def _require_labels(self, new: dict[str, Any], **kwargs: Any) -> None:
+        rule = (new.get("scoring") or {"rule": "labels"})["rule"]
+        if new.get("extract_label") and rule != "labels":
+            raise ma.ValidationError(f"Needs labels, and scoring is {rule}.", "extract_label")
+
+    @ma.post_load
+    def _split(self, new: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+        return split_scoring(new)
+
+
+class NewEvaluationSchema(ScoreSchema):
     test_set_path = ma.fields.String(required=True, validate=validate.Length(1, 1100))
     base_model_name = ma.fields.String(load_default=None, validate=_NAME)
     fine_tuned_served_name = ma.fields.String(load_default=None, validate=_NAME)
-    scoring = ma.fields.String(load_default=None, allow_none=True, validate=validate.OneOf(("labels", "text")))
-    extract_label = StrictBoolean(load_default=False)
     max_error_rate = Ratio(load_default=0.05)
     allow_same_model = StrictBoolean(load_default=False)
     prompt = ma.fields.Nested(PromptSchema, load_default=None, allow_none=True)
     generation = ma.fields.Nested(GenerationSchema, load_default=None, allow_none=True)
-
-    @ma.validates_schema
-    def _require_labels(self, new: dict[str, Any], **kwargs: Any) -> None:
-        if new.get("extract_label") and new.get("scoring") == "text":
-            raise ma.ValidationError("Needs labels, and scoring is text.", "extract_label")
 
 
 class RetrySchema(BodySchema):

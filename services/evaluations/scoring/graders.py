@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
 
+from services.evaluations.scoring import rules
 from services.evaluations.scoring.extraction import LabelFinder
 from services.evaluations.scoring.plain_text import (
     as_written,
@@ -28,6 +29,8 @@ class Grade(NamedTuple):
 
     answer: str | None
     extracted: bool = False
+    score: float | None = None
+    """0 to 1, where a rule grades."""
 
 
 def is_correct(output: str | None, expected: str) -> bool | None:
@@ -126,16 +129,45 @@ class TextGrader:
         return Grade(_RIGHT if is_right else None)
 
 
-Grader = LabelGrader | TextGrader
+class RuleGrader:
+    """An answer is right, or right so far, by a rule that looks at it and the expected text alone."""
+
+    labels: list[str] | None = None
+    ambiguous: tuple[str, ...] = ()
+
+    def __init__(self, rule: str, parameters: Mapping[str, Any]) -> None:
+        self.name = rule
+        self.description = rules.DESCRIPTIONS[rule]
+        self.is_graded = rule in rules.GRADED
+        self._score = rules.make_score(rule, parameters)
+
+    def label(self, expected: str) -> str:
+        return _RIGHT
+
+    def grade(self, output: str, expected: str, *, truncated: bool = False) -> Grade:
+        score = self._score(output, expected)
+        return Grade(_RIGHT if score == 1 else None, score=score if self.is_graded else None)
 
 
-def choose_grader(scoring: str | None, labels: list[str] | None, *, rows: int, extract_label: bool) -> Grader:
-    """Return the grader that was asked for, ``labels`` or ``text``, or by default the one that suits the set.
+Grader = LabelGrader | TextGrader | RuleGrader
+
+
+def choose_grader(
+    scoring: str | None,
+    labels: list[str] | None,
+    *,
+    rows: int,
+    extract_label: bool,
+    parameters: Mapping[str, Any] | None = None,
+) -> Grader:
+    """Return the grader of the rule that was asked for, or by default the one that suits the set.
 
     That is labels where they are few, short, and at most half as many as the rows: a set of questions has an answer of
     its own for each, and to list them would be to give them away. Unprocessable where labels are wanted of a set that
     has none.
     """
+    if scoring in rules.DESCRIPTIONS:
+        return RuleGrader(scoring, parameters or {})
     wants_labels = scoring == "labels" or extract_label
     if labels is None and wants_labels:
         field = "scoring" if scoring == "labels" else "extract_label"

@@ -16,13 +16,13 @@ Metrics = dict[str, float | None]
 """A model's ratios (0 to 1), times (milliseconds) and counts, unrounded."""
 
 
-def winner(base_model_correct: bool | None, fine_tuned_correct: bool | None) -> str | None:
-    """Return the winner of a row; None where one model has no answer: the row counts for neither."""
+def winner(base_model_correct: float | None, fine_tuned_correct: float | None) -> str | None:
+    """Return the winner of a row, by who was right or by scores; None where one model has no answer."""
     if base_model_correct is None or fine_tuned_correct is None:
         return None
     if base_model_correct == fine_tuned_correct:
         return "tie"
-    return "base_model" if base_model_correct else "fine_tuned"
+    return "base_model" if base_model_correct > fine_tuned_correct else "fine_tuned"
 
 
 class Times:

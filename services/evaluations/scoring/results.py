@@ -9,7 +9,8 @@ from typing import Any
 
 from services.evaluations.scoring import metrics, significance, warnings
 from services.evaluations.scoring.classes import describe_classes
-from services.evaluations.scoring.graders import Grader, LabelGrader
+from services.evaluations.scoring.graders import Grader, LabelGrader, RuleGrader
+from services.evaluations.scoring.score_significance import Pair, score_significance
 from services.evaluations.scoring.significance import Cell
 from services.evaluations.tables import Example, connected
 from shared.database.queries import tuples
@@ -48,6 +49,8 @@ class Counts:
 
     roles: tuple[RoleCounts, RoleCounts] = field(default_factory=lambda: (RoleCounts(), RoleCounts()))
     cells: Counter[Cell] = field(default_factory=Counter)
+    scores: Counter[Pair] = field(default_factory=Counter)
+    """Rows by both models' scores, where a rule grades."""
     alike: bool = True
     """Both models' answers are the same text in every row."""
 
@@ -78,8 +81,11 @@ def _add_pair(counts: Counts, grader: Grader, expected: str, answers: tuple[list
         role.tally.add(label, grade, ms)
         if grade.answer is None and role.invalid_example is None:
             role.invalid_example = output
-        found.append(grade.answer)
-    counts.cells[label, found[0], found[1]] += 1
+        found.append(grade)
+    base, tuned = found
+    counts.cells[label, base.answer, tuned.answer] += 1
+    if base.score is not None and tuned.score is not None:
+        counts.scores[round(base.score, 4), round(tuned.score, 4)] += 1
     counts.alike = counts.alike and answers[0][0] == answers[1][0]
 
 
@@ -90,12 +96,16 @@ def compute_results(counts: Counts, grader: Grader, noted: list[str]) -> dict[st
     tallies = [role.tally for role in counts.roles]
     figures = {name: role.tally.metrics(of_labels=of_labels) for name, role in roles.items()}
     cells = counts.cells
-    found = significance.significance(significance.pairs(cells), cells if of_labels else None)
+    if isinstance(grader, RuleGrader) and grader.is_graded:
+        found = score_significance(counts.scores)
+    else:
+        found = significance.significance(significance.pairs(cells), cells if of_labels else None)
     invalid = {name: (int(figures[name]["invalid"] or 0), role.invalid_example) for name, role in roles.items()}
     found["summary"] += warnings.remark_on(found, invalid, {name: role.errors_alone for name, role in roles.items()})
     computed = metrics.results(figures["base_model"], figures["fine_tuned"])
-    for name, role in roles.items():
+    for number, (name, role) in enumerate(roles.items()):
         computed[name] |= {
+            **({"score": _mean_score(counts.scores, number)} if counts.scores else {}),
             "truncated": role.truncated,
             "tokens": {"input": role.input_tokens, "output": role.output_tokens},
         }
@@ -112,6 +122,11 @@ def compute_results(counts: Counts, grader: Grader, noted: list[str]) -> dict[st
         **classes,
         "warnings": [*noted, *warnings.warn_of_answers(invalid, tallies[0].n, alike=counts.alike)],
     }
+
+
+def _mean_score(scores: Counter[Pair], role: int) -> float | None:
+    n = scores.total()
+    return round(sum(pair[role] * rows for pair, rows in scores.items()) / n, 4) if n else None
 
 
 def _sum(total: int | None, tokens: int | None) -> int | None:

@@ -27,9 +27,10 @@ class Answer(NamedTuple):
     truncated: bool | None = None
     input_tokens: int | None = None
     output_tokens: int | None = None
+    score: float | None = None
 
 
-_OF_ANSWERS = ("output", "correct", "ms", "error", "message", "truncated", "input_tokens", "output_tokens")
+_OF_ANSWERS = ("output", "correct", "ms", "error", "message", "truncated", "input_tokens", "output_tokens", "score")
 _OWN_COLUMNS = tuple(f"{role}_{name}" for role in metrics.ROLES for name in _OF_ANSWERS)
 _COLUMNS = ("evaluation_id", '"row"', "input", "expected", *_OWN_COLUMNS, "done", "winner", "error", "error_message")
 _COMPLETE = 'ON CONFLICT (evaluation_id, "row") DO UPDATE SET ' + ", ".join(
@@ -39,9 +40,9 @@ _COMPLETE = 'ON CONFLICT (evaluation_id, "row") DO UPDATE SET ' + ", ".join(
 """A row is inserted with its first answer and completed by its second."""
 
 _NO_ANSWER = (None,) * len(_OF_ANSWERS)
-_Half = tuple[bool | None, str | None, bool | None]
+_Half = tuple[float | None, str | None, bool | None]
 _Known = dict[tuple[int, str], _Half]
-"""By row and role: whether the answer is correct, its error (one of the two is None), and whether it was truncated."""
+"""By row and role: whether the answer is correct, or its score; its error (one is None); was it truncated."""
 
 
 class AnswerWriter:
@@ -80,7 +81,7 @@ class AnswerWriter:
         for answer in answers:
             other = halves.pop((answer.row, _other(answer.role)), None)
             if other is None and _other(answer.role) in self._asked:
-                halves[answer.row, answer.role] = answer.is_correct, answer.error, answer.truncated
+                halves[answer.row, answer.role] = _worth(answer), answer.error, answer.truncated
             done += other is not None
             # An error counts at once: where the models are asked one after the other its row is not done for hours.
             errors += answer.error is not None and (other is None or other[1] is None)
@@ -105,9 +106,11 @@ def _read(run: Run, first: int, last: int) -> _Known:
         Example.base_model_correct,
         Example.base_model_error,
         Example.base_model_truncated,
+        Example.base_model_score,
         Example.fine_tuned_correct,
         Example.fine_tuned_error,
         Example.fine_tuned_truncated,
+        Example.fine_tuned_score,
     ).where(Example.evaluation_id == run.id, Example.row >= first, Example.row <= last)
     return _halves(tuples(query))
 
@@ -115,9 +118,11 @@ def _read(run: Run, first: int, last: int) -> _Known:
 def _halves(rows: Sequence[tuple[Any, ...]]) -> _Known:
     known: _Known = {}
     for row, *halves in rows:
-        for role, correct, error, cut in zip(metrics.ROLES, halves[::3], halves[1::3], halves[2::3], strict=True):
+        for role, correct, error, cut, score in zip(
+            metrics.ROLES, halves[::4], halves[1::4], halves[2::4], halves[3::4], strict=True
+        ):
             if correct is not None or error is not None:
-                known[row, role] = correct, error, cut
+                known[row, role] = correct if score is None else score, error, cut
     return known
 
 
@@ -126,9 +131,14 @@ def _other(role: str) -> str:
     return fine_tuned if role == base_model else base_model
 
 
+def _worth(answer: Answer) -> float | None:
+    """Return by what an answer wins or loses: its score where it has one, else whether it is correct."""
+    return answer.is_correct if answer.score is None else answer.score
+
+
 def _values(run: Run, answer: Answer, other: _Half | None) -> tuple[Any, ...]:
     own = (answer.output, answer.is_correct, answer.ms, *answer[6:])
-    correct = answer.is_correct, other[0] if other else None
+    correct = _worth(answer), other[0] if other else None
     is_first = answer.role == metrics.ROLES[0]
     winner = metrics.winner(*correct if is_first else correct[::-1])
     text = (run.id, answer.row, answer.text.input, answer.text.expected)

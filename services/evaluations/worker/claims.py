@@ -31,6 +31,8 @@ class Run:
     names: dict[str, str]
     """By role (``base_model``, ``fine_tuned``) the name by which the inference server knows the model."""
     scoring: str | None
+    scoring_parameters: dict[str, Any] | None
+    answers_of: int | None
     extract_label: bool
     prompt: dict[str, Any] | None
     generation: dict[str, Any] | None
@@ -72,6 +74,8 @@ def claim() -> Run | None:
         test_set_path=found.test_set_path,
         names={"base_model": found.base_model_name, "fine_tuned": found.fine_tuned_served_name},
         scoring=found.scoring,
+        scoring_parameters=found.scoring_parameters,
+        answers_of=found.answers_of,
         extract_label=found.extract_label,
         prompt=found.prompt,
         generation=found.generation,

@@ -8,11 +8,12 @@ import signal
 import threading
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 import gevent
 from gevent.event import Event
 
-from services.evaluations.datasets.test_sets import BUCKET, spooled
+from services.evaluations.datasets.test_sets import BUCKET, Spooled, spooled
 from services.evaluations.models_client import ModelsClient
 from services.evaluations.records import evaluations
 from services.evaluations.scoring import graders, results, warnings
@@ -20,6 +21,7 @@ from services.evaluations.scoring.graders import LabelGrader
 from services.evaluations.settings import WorkerSettings
 from services.evaluations.tables import database
 from services.evaluations.worker import claims, generation, outbox, provenance
+from services.evaluations.worker.answer_copies import copy_answers, find_answers
 from services.evaluations.worker.answer_writer import AnswerWriter
 from services.evaluations.worker.claims import Run
 from services.evaluations.worker.congestion import Congestion
@@ -129,41 +131,49 @@ class Worker:
 
     def _evaluate(self, run: Run, lost: threading.Event) -> None:
         with spooled(self._bucket, run.test_set_path) as test_set:
-            grader = graders.choose_grader(
-                run.scoring, test_set.labels, rows=test_set.total, extract_label=run.extract_label
-            )
-            shots = find_shots(self._bucket, run.prompt)
-            prompt = Prompt(run.prompt, test_set.labels if isinstance(grader, LabelGrader) else None, shots)
-            parameters = generation.parameters(run.generation)
-            described = provenance.describe(self._settings, prompt, parameters)
+            how: dict[str, Any] = {"extract_label": run.extract_label, "parameters": run.scoring_parameters}
+            grader = graders.choose_grader(run.scoring, test_set.labels, rows=test_set.total, **how)
             noted = list(warnings.warn_of_set(grader, rows=test_set.total, duplicates=test_set.statistics.duplicates))
-            begun = claims.begin(run, test_set.sha256, test_set.total, described, noted)
-            self._note_manifest(run)
-            patience_s = self._settings.inference_patience_s
-            congestion = Congestion(self._settings.inference_concurrency, patience_s, run.waited_s)
-            client = InferenceClient(self._server, congestion, patience_s=patience_s, same_model=run.allow_same_model)
-            Runner(
-                client,
-                congestion,
-                prompt,
-                parameters,
-                run,
-                AnswerWriter(run, begun),
-                test_set,
-                grader,
-                order=self._settings.inference_order,
-                concurrency=self._settings.inference_concurrency,
-                lost=lost,
-                stopping=self._stopping,
-            ).ask_all()
-            if not test_set.is_current(self._bucket):
-                raise ObjectChanged("The test set was changed while it was asked.")
-            self._note_manifest(run)
+            if run.answers_of is None:
+                self._ask(run, test_set, grader, noted, lost)
+            else:
+                described = find_answers(run.answers_of, test_set.sha256)
+                begun = claims.begin(run, test_set.sha256, test_set.total, described, noted)
+                copy_answers(run.answers_of, AnswerWriter(run, begun), grader, lost)
             counts = results.count_rows(run.id, grader)
             # In a thread: the bootstrap takes seconds of CPU, and the heartbeat must not wait for it.
             computed = gevent.get_hub().threadpool.apply(results.compute_results, (counts, grader, noted))
             claims.finish(run, computed)
             log.info("evaluation %d: done", run.id)
+
+    def _ask(
+        self, run: Run, test_set: Spooled, grader: graders.Grader, noted: list[str], lost: threading.Event
+    ) -> None:
+        shots = find_shots(self._bucket, run.prompt)
+        prompt = Prompt(run.prompt, test_set.labels if isinstance(grader, LabelGrader) else None, shots)
+        parameters = generation.parameters(run.generation)
+        described = provenance.describe(self._settings, prompt, parameters)
+        begun = claims.begin(run, test_set.sha256, test_set.total, described, noted)
+        self._note_manifest(run)
+        patience_s = self._settings.inference_patience_s
+        congestion = Congestion(self._settings.inference_concurrency, patience_s, run.waited_s)
+        Runner(
+            InferenceClient(self._server, congestion, patience_s=patience_s, same_model=run.allow_same_model),
+            congestion,
+            prompt,
+            parameters,
+            run,
+            AnswerWriter(run, begun),
+            test_set,
+            grader,
+            order=self._settings.inference_order,
+            concurrency=self._settings.inference_concurrency,
+            lost=lost,
+            stopping=self._stopping,
+        ).ask_all()
+        if not test_set.is_current(self._bucket):
+            raise ObjectChanged("The test set was changed while it was asked.")
+        self._note_manifest(run)
 
     def _note_manifest(self, run: Run) -> None:
         """Record the digest of the model's files, if their checksums are known by now."""

@@ -222,6 +222,7 @@ class Runner:
             truncated=completion.truncated,
             input_tokens=completion.input_tokens,
             output_tokens=completion.output_tokens,
+            score=grade.score,
         )
 
 

@@ -13,6 +13,7 @@ ENDPOINTS = [
     ("/api/v1/evaluations/{evaluation_id}", "PUT"),
     ("/api/v1/evaluations/{evaluation_id}/cancel", "POST"),
     ("/api/v1/evaluations/{evaluation_id}/retry", "POST"),
+    ("/api/v1/evaluations/{evaluation_id}/score", "POST"),
     ("/api/v1/evaluations/{evaluation_id}/examples", "GET"),
     ("/api/v1/datasets", "GET"),
     ("/api/v1/datasets/{name}", "PUT"),

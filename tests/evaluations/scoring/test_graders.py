@@ -20,7 +20,7 @@ FEELINGS = ("Positive", "negative", "neutral")
     ],
 )
 def test_it_works(answer, label):
-    assert LabelGrader(FEELINGS, extract=False).grade(answer, "Positive") == (label, False)
+    assert LabelGrader(FEELINGS, extract=False).grade(answer, "Positive")[:2] == (label, False)
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_it_works(answer, label):
     ],
 )
 def test_formatting_and_reasoning_do_not_count(answer):
-    assert LabelGrader(FEELINGS, extract=False).grade(answer, "Positive") == ("positive", False)
+    assert LabelGrader(FEELINGS, extract=False).grade(answer, "Positive")[:2] == ("positive", False)
     assert TextGrader().grade(answer, "Positive").answer is not None
 
 
@@ -52,7 +52,7 @@ def test_formatting_and_reasoning_do_not_count(answer):
     "answer", ["<think>positive", "<think>positive? Let me", "<think>a</think>", "pos itive", "-positive"]
 )
 def test_reasoning_that_was_cut_off_and_what_is_not_formatting_is_no_answer(answer):
-    assert LabelGrader(FEELINGS, extract=True).grade(answer, "Positive") == (None, False)
+    assert LabelGrader(FEELINGS, extract=True).grade(answer, "Positive")[:2] == (None, False)
 
 
 @pytest.mark.parametrize(
@@ -95,15 +95,15 @@ def test_reasoning_that_was_cut_off_and_what_is_not_formatting_is_no_answer(answ
 def test_a_label_is_found_in_a_longer_answer(answer, label):
     grader = LabelGrader(FEELINGS, extract=True)
 
-    assert grader.grade(answer, "Positive") == (label, label is not None)
-    assert LabelGrader(FEELINGS, extract=False).grade(answer, "Positive") == (None, False)
+    assert grader.grade(answer, "Positive")[:2] == (label, label is not None)
+    assert LabelGrader(FEELINGS, extract=False).grade(answer, "Positive")[:2] == (None, False)
 
 
 def test_what_was_cut_may_have_gone_on_to_say_otherwise():
     grader = LabelGrader(FEELINGS, extract=True)
 
-    assert grader.grade("The sentiment is positive", "Positive", truncated=True) == (None, False)
-    assert grader.grade("Answer: positive\nBecause it", "Positive", truncated=True) == ("positive", True)
+    assert grader.grade("The sentiment is positive", "Positive", truncated=True)[:2] == (None, False)
+    assert grader.grade("Answer: positive\nBecause it", "Positive", truncated=True)[:2] == ("positive", True)
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_labels_are_whole_words(labels, answer, label):
 
 
 def test_an_answer_that_is_a_label_was_not_extracted():
-    assert LabelGrader(("not good", "good"), extract=True).grade("Not good!", "good") == ("not good", False)
+    assert LabelGrader(("not good", "good"), extract=True).grade("Not good!", "good")[:2] == ("not good", False)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,57 @@
+"""The JSON of how answers are scored: the name of a rule, or a rule with what it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import marshmallow as ma
+
+from services.evaluations.api.asking_schemas import Number
+
+_TAKES: dict[str, tuple[str, ...]] = {
+    "labels": ("extract_label",),
+    "text": (),
+    "exact": (),
+    "contains": (),
+    "number": ("tolerance",),
+    "json": ("fields",),
+    "token_f1": (),
+    "rouge_l": (),
+}
+
+
+class Scoring(ma.fields.Field[dict[str, Any]]):
+    """``"labels"``, or ``{"rule": "number", "tolerance": 0.5}``; read as an object in either case."""
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> dict[str, Any]:
+        wanted = {"rule": value} if isinstance(value, str) else value
+        if not isinstance(wanted, dict) or not isinstance(wanted.get("rule"), str) or wanted["rule"] not in _TAKES:
+            raise ma.ValidationError(f"Must be one of {', '.join(_TAKES)}, or an object with such a rule.")
+        takes = _TAKES[wanted["rule"]]
+        if unknown := sorted(wanted.keys() - {"rule", *takes}):
+            raise ma.ValidationError(
+                f"{wanted['rule']} takes {', '.join(takes) or 'nothing'}, not {', '.join(unknown)}."
+            )
+        _check(wanted)
+        return wanted
+
+
+def _check(wanted: dict[str, Any]) -> None:
+    if "tolerance" in wanted and Number().deserialize(wanted["tolerance"]) < 0:
+        raise ma.ValidationError("tolerance: Must be at least 0.")
+    fields = wanted.get("fields", ["any"])
+    if not isinstance(fields, list) or not fields or not all(isinstance(name, str) for name in fields):
+        raise ma.ValidationError("fields: Must be a list of names.")
+    if type(wanted.get("extract_label", False)) is not bool:
+        raise ma.ValidationError("extract_label: Must be true or false.")
+
+
+def split_scoring(how: dict[str, Any]) -> dict[str, Any]:
+    """Return the values of the columns: the rule, its parameters, and whether labels are extracted."""
+    wanted = dict(how.pop("scoring") or {})
+    extract = wanted.pop("extract_label", False) or how.pop("extract_label", False)
+    how.pop("extract_label", None)
+    return {**how, "scoring": wanted.pop("rule", None), "scoring_parameters": wanted or None, "extract_label": extract}
