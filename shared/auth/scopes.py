@@ -80,6 +80,7 @@ RULES: dict[str, Rule] = {
     "evaluations.report_evaluation": WRITE,
     "evaluations.cancel_evaluation": WRITE,
     "evaluations.retry_evaluation": WRITE,
+    "evaluations.score_evaluation": WRITE,
     "evaluations.list_examples": READ,
     "test_sets.list_test_sets": Rule("read", kernel=True),
     "test_sets.get_test_set": READ,
