@@ -101,3 +101,20 @@ def test_what_an_outside_worker_reported_are_no_rows(retry, start_worker, infere
 
     assert [example["input"] for example in record["examples"]] == [text for text, _ in rows]
     assert record["results"]["n"] == 3
+
+
+@on_postgresql
+def test_a_completed_one_asks_its_rows_in_error_again(
+    evaluations, retry, start_worker, inference, new_set, evaluate, ended
+):
+    rows = [(f"again {number}", "positive") for number in range(4)]
+    inference.faults = {("base", rows[1][0]): [lambda answer: answer.answer(None)]}
+    evaluation = evaluate(new_set(rows), max_error_rate=0.5)
+    start_worker()
+    assert ended(evaluation)["results"]["n"] == 3
+    assert evaluations.post(f"{EVALUATIONS}/{evaluation}/retry", json={"other": 1}).status_code == 422
+    assert evaluations.post(f"{EVALUATIONS}/{evaluation}/retry", json={"max_error_rate": 0}).status_code == 200
+    results = ended(evaluation)["results"]
+
+    assert (results["n"], results["retried"], results["scoring"]["max_error_rate"]) == (4, 1, 0)
+    assert retry(evaluation).status_code == 409
