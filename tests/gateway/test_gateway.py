@@ -202,7 +202,8 @@ def test_a_browser_stream_of_a_service_that_is_away_is_told_to_come_back(start, 
 
 def test_what_is_refused_before_its_body_is_read_is_told_every_time(gateway):
     """The connection was closed amid one such answer in some hundreds."""
-    answers = [gateway.post("/api/v1/evaluations/999999999/cancel", json={}) for _ in range(400)]
+    text = {"Content-Type": "text/plain"}
+    answers = [gateway.post("/api/v1/jobs", data=b"{}", headers=text) for _ in range(400)]
 
-    assert {answer.status_code for answer in answers} == {404}
-    assert all(answer.json()["code"] == 404 for answer in answers)
+    assert {answer.status_code for answer in answers} == {415}
+    assert all(answer.json()["code"] == 415 for answer in answers)
