@@ -37,7 +37,10 @@ def evaluate(
         None, help="The base's name at the inference server; else the model's base."
     ),
     served_name: str | None = typer.Option(None, help="The model's name there; else its served name."),
-    scoring: str | None = typer.Option(None, help="labels or text."),
+    scoring: str | None = typer.Option(None, help="The rule of grading: labels, text, exact, contains …"),
+    allow_same_model: bool = typer.Option(
+        False, "--allow-same-model", help="Also where both names are answered by one model."
+    ),
     wait: bool = typer.Option(False, "--wait", help="Wait for the results and print them."),
     require: Requirement | None = typer.Option(
         None, help="With the results: exit code 4 unless the model is better, or not worse."
@@ -46,7 +49,9 @@ def evaluate(
 ) -> None:
     """Judge a model against its base on a test set; prints the evaluation's ID, with --wait its results."""
     options = {"fine_tuned_served_name": served_name, "scoring": scoring}
-    given = {name: value for name, value in options.items() if value is not None}
+    given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+    if allow_same_model:
+        given["allow_same_model"] = True
     with Tunedeck() as tunedeck:
         found = tunedeck.evaluate(model, test_set, base=base, **given)
         if not wait and require is None:

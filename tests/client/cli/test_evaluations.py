@@ -41,7 +41,15 @@ def test_without_wait_it_prints_the_id(tunedeck, trained, system):
 
 
 def test_what_is_required_is_the_exit_code(tunedeck, trained, small_set):
-    itself = ("evaluate", trained["ID"], "--test-set", small_set(), "--base", trained["served_name"])
+    itself = (
+        "evaluate",
+        trained["ID"],
+        "--test-set",
+        small_set(),
+        "--base",
+        trained["served_name"],
+        "--allow-same-model",
+    )
     done = tunedeck(*itself, "--require", "better", code=4)
     assert done.out.splitlines()[-1].startswith("not")
     assert done.err.endswith("tunedeck: required better, the verdict is not_distinguishable\n")
