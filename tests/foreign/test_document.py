@@ -19,8 +19,9 @@ from pathlib import Path
 
 import pytest
 
+from run.parts import ROOT
 from run.token_file import add_token
-from tests.support.document import OURS, USERS, Sample, differences, documents, read_samples
+from tests.support.document import USERS, Sample, differences, documents, read_samples
 from tests.support.system import System, start_system
 from tests.support.waiting import wait_until
 
@@ -209,15 +210,14 @@ def walk(request, token_of, tmp_path_factory):
         system.stop()
 
 
-def workflow() -> str:
-    """Return the workflow's shell lines as one script, each step seeing the variables of those before it."""
-    document = USERS if USERS.exists() else OURS
-    steps = [sample.text for sample in read_samples(document) if "Workflow" in sample.name]
-    return "\n".join(steps).replace("curl -O ", "curl -OJ ")
-
-
-def test_the_workflow_and_then_every_sample_run_as_they_stand(walk):
-    script = workflow().replace("http://localhost:8080", walk.system.url)
+def run_workflow(walk: Walk) -> None:
+    """Run the workflow: the users' document's shell lines as one script, or without that document the demo."""
+    if not USERS.exists():
+        environ = {**environ_with(walk.system.token), "PORT": str(walk.system.port)}
+        subprocess.run([sys.executable, "-m", "run.demo"], cwd=ROOT, env=environ, timeout=120, check=True)
+        return
+    steps = [sample.text for sample in read_samples(USERS) if "Workflow" in sample.name]
+    script = "\n".join(steps).replace("curl -O ", "curl -OJ ").replace("http://localhost:8080", walk.system.url)
 
     printed = "".join(run_shell(script, walk.folder, walk.system.token))
 
@@ -228,6 +228,10 @@ def test_the_workflow_and_then_every_sample_run_as_they_stand(walk):
     assert "Evaluation ID: 1" in printed
     archive = next(walk.folder.glob("model-1-*.zip"))
     assert subprocess.run(["unzip", "-tq", str(archive)], check=False).returncode == 0
+
+
+def test_the_workflow_and_then_every_sample_run_as_they_stand(walk):
+    run_workflow(walk)
     wait_until(lambda: walk.system.get("/evaluations/1").json()["status"] == "completed")
     wait_until(lambda: walk.system.get("/models/1").json()["model"]["eval_results"])
 
