@@ -26,6 +26,16 @@ from tests.support.system import System, start_system
 
 START_WITHIN_S = 30
 
+TESTS = Path(__file__).parent
+OF_FAULTS = {TESTS / "logs/faults", TESTS / "evaluations/worker"}
+"""Folders all of whose tests are marked so."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if OF_FAULTS.intersection(item.path.parents):
+            item.add_marker("faults")
+
 
 @pytest.fixture(scope="session")
 def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:

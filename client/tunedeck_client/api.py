@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import time
 import uuid
-from hashlib import sha256
 from types import TracebackType
 from typing import Any, Callable, Dict, Iterable, Iterator
 from urllib.parse import quote, urlencode
@@ -14,6 +12,7 @@ from urllib.parse import quote, urlencode
 from tunedeck_client.errors import BadFolder, Refused, Unreachable
 from tunedeck_client.log_stream import follow_log, read_log
 from tunedeck_client.login import find_login
+from tunedeck_client.models.checksum import sha256_of
 from tunedeck_client.models.download import download_archive, download_model
 from tunedeck_client.models.upload import upload_model
 from tunedeck_client.transport.connections import FileShrank, Section
@@ -27,8 +26,6 @@ PAGE = 100
 POLL_S = 1.0
 PATIENCE_S = 300.0
 """For so long `wait` and its like ask again while nobody answers."""
-
-READ_BYTES = 1024 * 1024
 
 
 class Tunedeck:
@@ -263,11 +260,8 @@ class Tunedeck:
 
 
 def _digest(path: str) -> str:
-    found = sha256()
     try:
         with open(path, "rb") as file:
-            for piece in iter(functools.partial(file.read, READ_BYTES), b""):
-                found.update(piece)
+            return sha256_of(file)
     except OSError as error:
         raise BadFolder(f"{path}: {error.strerror}") from error
-    return found.hexdigest()

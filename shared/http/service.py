@@ -78,9 +78,9 @@ LINGER_S = 30.0
 LINGER_IDLE_S = 5.0
 """How long a connection that is closed early is read, in all and without a byte; both are nginx's."""
 
-
 SMALL_BODY_BYTES = 64 * 1024
 REST_S = 2.0
+"""Of a body up to this size the rest is read before any answer, for so long at most."""
 
 
 class _HangUp:

@@ -9,12 +9,12 @@ import os
 import threading
 import time
 import zipfile
-from hashlib import sha256
 from typing import IO, Any, Callable, Iterator, NamedTuple
 from urllib.parse import quote, unquote, urljoin
 
 from tunedeck_client.errors import BadFolder, Refused, TunedeckError
-from tunedeck_client.models.part_file import READ_BYTES, SUFFIX, PartFile
+from tunedeck_client.models.checksum import sha256_of
+from tunedeck_client.models.part_file import SUFFIX, PartFile
 from tunedeck_client.models.paths import path_problem
 from tunedeck_client.models.task_pool import TaskPool
 from tunedeck_client.transport.service import PATIENCE, Answer, Service, Stopped
@@ -271,18 +271,9 @@ def _is_same(target: str, file: RemoteFile) -> bool:
         return False
     try:
         with open(target, "rb") as opened:
-            return _digest(opened) == file.sha256
+            return sha256_of(opened) == file.sha256
     except OSError as error:
         raise BadFolder(f"{target}: {error.strerror}") from error
-
-
-def _digest(opened: IO[bytes]) -> str:
-    found = sha256()
-    piece = opened.read(READ_BYTES)
-    while piece:
-        found.update(piece)
-        piece = opened.read(READ_BYTES)
-    return found.hexdigest()
 
 
 def _archive_problem(file: IO[bytes]) -> str | None:
@@ -293,7 +284,7 @@ def _archive_problem(file: IO[bytes]) -> str | None:
             for line in archive.read(sums).decode().splitlines():
                 digest, _, name = line.partition("  ")
                 with archive.open(sums[: -len(SUMS)] + name) as entry:
-                    if _digest(entry) != digest:
+                    if sha256_of(entry) != digest:
                         return f"{name} has another SHA-256 than it should"
     except StopIteration:
         return f"it has no {SUMS}"

@@ -6,17 +6,16 @@ import json
 import os
 import stat
 from fnmatch import fnmatchcase
-from hashlib import sha256
 from typing import Any, BinaryIO, Iterator, NamedTuple
 
 from tunedeck_client.errors import BadFolder
+from tunedeck_client.models.checksum import sha256_of
 from tunedeck_client.models.paths import composed, folded, path_problem
 
 STATE = ("optimizer.pt", "scheduler.pt", "rng_state*", "runs", "checkpoint-*")
 """Names of files and folders that only a resumed training needs."""
 
 FOLDERS = ("lora_adapters", "gguf")
-READ_BYTES = 1024 * 1024
 
 
 class LocalFile(NamedTuple):
@@ -48,22 +47,13 @@ class LocalFile(NamedTuple):
 
     def digest(self) -> str:
         """Return the SHA-256 of the content, in hexadecimal digits."""
-        found = sha256()
         with self.open() as file:
-            for piece in _pieces(file, self.source):
-                found.update(piece)
+            try:
+                found = sha256_of(file)
+            except OSError as error:
+                raise BadFolder(f"{self.source}: {error.strerror}") from error
             self.require_same(file)
-        return found.hexdigest()
-
-
-def _pieces(file: BinaryIO, name: str) -> Iterator[bytes]:
-    try:
-        piece = file.read(READ_BYTES)
-        while piece:
-            yield piece
-            piece = file.read(READ_BYTES)
-    except OSError as error:
-        raise BadFolder(f"{name}: {error.strerror}") from error
+        return found
 
 
 def list_files(folder: str, *, include_state: bool = False) -> list[LocalFile]:

@@ -11,12 +11,12 @@ from types import TracebackType
 from typing import IO, Callable, TypeVar
 
 from tunedeck_client.errors import BadFolder
+from tunedeck_client.models.checksum import READ_BYTES
 
 if sys.platform != "win32":
     import fcntl
 
 SUFFIX = ".part"
-READ_BYTES = 1024 * 1024
 
 T = TypeVar("T")
 

@@ -1,20 +1,11 @@
 """The bucket that the test sets lie in, and an evaluation's stored rows."""
 
-from pathlib import Path
-
 import pytest
 
 from shared.s3.bucket import Bucket
 from shared.s3.client import connect
 
 EVALUATIONS = "/api/v1/evaluations"
-HERE = Path(__file__).parent
-
-
-def pytest_collection_modifyitems(items):
-    for item in items:
-        if HERE in item.path.parents:
-            item.add_marker("faults")
 
 
 @pytest.fixture

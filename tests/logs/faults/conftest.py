@@ -5,7 +5,6 @@ import os
 import random
 import signal
 from dataclasses import dataclass
-from pathlib import Path
 
 import psutil
 import pytest
@@ -15,14 +14,6 @@ from run import parts
 from run.settings import free_port
 from tests.logs.faults.load import Load
 from tests.support.services import start_service
-
-HERE = Path(__file__).parent
-
-
-def pytest_collection_modifyitems(items):
-    for item in items:
-        if HERE in item.path.parents:
-            item.add_marker("faults")
 
 
 class Process:
