@@ -12,6 +12,9 @@ from webargs.flaskparser import FlaskParser
 from shared.errors import BadRequest, TooLarge, Unprocessable, UnsupportedMediaType
 from shared.http.fields import unprocessable
 
+BODY_READ = "tunedeck.body_read"
+"""In the WSGI environment of a request whose body was read to its end."""
+
 
 class StrictParser(FlaskParser):
     """Reads JSON bodies as their schema decodes them, and answers in the one error shape."""
@@ -65,6 +68,7 @@ def read_body(limit: int) -> bytes:
         raise BadRequest(f"The body could not be read: {error}.") from error
     if left <= 0:
         raise _too_large(limit)
+    request.environ[BODY_READ] = True
     body = b"".join(pieces)
     # gunicorn gives what came of a body whose sender hung up, as if it were all.
     if request.content_length not in (None, len(body)):
