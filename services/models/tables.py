@@ -7,6 +7,7 @@ from pathlib import Path
 import peewee
 from peewee import BigAutoField, BigIntegerField, BooleanField, CharField, CompositeKey, DatabaseProxy, TextField
 
+from services.models.repo_ids import default_repo_id
 from shared.database.connect import connected_to
 from shared.database.fields import JSONField, TimeField
 
@@ -44,6 +45,18 @@ class Model(_Table):
     updated_at = TimeField()
     request_key = CharField(null=True)
     request_digest = CharField(null=True)
+    own_repo_id = CharField(null=True)
+
+    @property
+    def repo_id(self) -> str:
+        """The name by which the Hub API knows it, for life."""
+        return self.own_repo_id or default_repo_id(self.id)
+
+    @property
+    def folders(self) -> tuple[str, str]:
+        """The folders of adapters and of GGUF files, below the storage path; ``""`` is that itself."""
+        start = len(self.storage_path) + 1
+        return self.lora_adapters_path[start:], self.gguf_path[start:]
 
 
 class File(_Table):

@@ -13,6 +13,8 @@ import marshmallow as ma
 from marshmallow import validate
 
 from services.models.records.models import STATUSES
+from services.models.repo_ids import namespace_of, repo_id_problem
+from shared.auth.access import current_caller
 from shared.http.fields import (
     BodySchema,
     Integer,
@@ -70,6 +72,17 @@ class FilePath(ObjectPath):
         return unicodedata.normalize("NFC", super()._deserialize(value, attr, data, **kwargs))
 
 
+class RepoId(QueryText):
+    """A repository id; a name without a namespace lies in the namespace of whoever sends it."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+        name = super()._deserialize(value, attr, data, **kwargs)
+        repo_id = name if "/" in name else f"{namespace_of(current_caller().name)}/{name}"
+        if (problem := repo_id_problem(repo_id)) is not None:
+            raise ma.ValidationError(problem)
+        return repo_id
+
+
 class Moment(ma.fields.Field[datetime]):
     """A time, or a date: then its first moment or, for ``last``, its last."""
 
@@ -118,6 +131,7 @@ class ModelSchema(ma.Schema):
     training_metrics = ma.fields.Dict()
     status = ma.fields.String()
     total_size = ma.fields.Integer()
+    repo_id = ma.fields.String()
     created_at = Time()
     updated_at = Time()
 
@@ -159,6 +173,7 @@ class NewModelSchema(BodySchema):
     training_metrics = TrainingMetrics(load_default=dict)
     eval_results = JSONObject(load_default=None, allow_none=True)
     status = ma.fields.String(load_default="uploading", validate=_STATUS)
+    own_repo_id = RepoId(data_key="repo_id", load_default=None, allow_none=True)
 
 
 class ModelUpdateSchema(UpdateSchema):
