@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from services.models.api import downloads, files, hub_absent, hub_reading, models, uploads
+from services.models.api import downloads, files, hub_absent, hub_reading, hub_uploading, models, uploads
 from services.models.archive.download_limit import DownloadLimit
 from services.models.archive.plan import PlanCache
 from services.models.bucket import BUCKET
@@ -40,7 +40,10 @@ def create_app(
     database.initialize(open_database(settings.database_url))
     app = create_service(
         "Tunedeck models",
-        [models.blp, files.blp, uploads.blp, downloads.blp, hub_reading.blp, hub_absent.blp],
+        [
+            *(models.blp, files.blp, uploads.blp, downloads.blp),
+            *(hub_reading.blp, hub_uploading.blp, hub_absent.blp),
+        ],
         checks={"database": lambda: require_migrated(database, MIGRATIONS), "store": bucket.check},
         access=access,
     )

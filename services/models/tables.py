@@ -114,6 +114,22 @@ class Upload(_Table):
         return "open" if self.etag is None else "completed"
 
 
+class StagedObject(_Table):
+    """Content that a push brings by its SHA-256, in parts, before a commit says where it belongs."""
+
+    id = BigAutoField()
+    model_id = BigIntegerField()
+    sha256 = CharField()
+    size = BigIntegerField()
+    part_size = BigIntegerField()
+    key = TextField()
+    store_id = TextField()
+    """What the store calls its upload."""
+    etag = CharField(null=True)
+    """The object's, once all parts came."""
+    expires_at = TimeField()
+
+
 class DeletedModel(_Table):
     """A model whose record was deleted and whose objects were not; it may still be purged."""
 

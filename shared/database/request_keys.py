@@ -32,6 +32,8 @@ def create_once(table: Any, sent: RequestKey | None, **values: Any) -> tuple[Any
             return table.create(request_key=key, request_digest=digest, **values), False
     except IntegrityError as error:
         found = find_created(table, sent)  # another one was faster
+        if found is None and "unique" not in str(error).lower():
+            raise
         if found is None:
             raise Conflict("Another one has the same name by now.") from error
         return found, True

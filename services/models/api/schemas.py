@@ -12,6 +12,7 @@ from typing import Any
 import marshmallow as ma
 from marshmallow import validate
 
+from services.models.files.staged_objects import FOLDER as STAGING
 from services.models.records.models import STATUSES
 from services.models.repo_ids import namespace_of, repo_id_problem
 from shared.auth.access import current_caller
@@ -52,6 +53,16 @@ class ObjectPath(QueryText):
         path = super()._deserialize(value, attr, data, **kwargs)
         if (problem := path_problem(path)) is not None:
             raise ma.ValidationError(problem)
+        return path
+
+
+class StoragePath(ObjectPath):
+    """A path where a model may lie."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+        path = super()._deserialize(value, attr, data, **kwargs)
+        if f"{path}/".startswith(f"{STAGING}/"):
+            raise ma.ValidationError(f"What lies below {STAGING}/ is being pushed, and swept after a day.")
         return path
 
 
@@ -167,7 +178,7 @@ class NewModelSchema(BodySchema):
     type = ma.fields.String(load_default="lora", validate=_SHORT_TEXT)
     job_id = Integer(minimum=1, load_default=None, allow_none=True)
     served_name = ma.fields.String(load_default=None, validate=_SHORT_TEXT)
-    storage_path = ObjectPath(load_default=None)
+    storage_path = StoragePath(load_default=None)
     lora_adapters_path = ObjectPath(load_default=None)
     gguf_path = ObjectPath(load_default=None)
     training_metrics = TrainingMetrics(load_default=dict)

@@ -1,9 +1,15 @@
-"""Finds the model that is a repository."""
+"""Finds the model that is a repository, and creates one."""
 
 from __future__ import annotations
 
+from typing import Any
+
+from services.models.hub.base_model import UNKNOWN
+from services.models.lifecycle.change_model import create_model
 from services.models.repo_ids import parse_numbered, repo_id_problem
 from services.models.tables import Model, connected
+from shared.errors import Conflict
+from shared.s3.bucket import Bucket
 
 
 @connected
@@ -23,3 +29,20 @@ def find_model(repo_id: str) -> Model | None:
     if known is not None:
         found = query.where(known).order_by(Model.created_at.desc(), Model.id.desc()).first()
     return found
+
+
+def create_repository(bucket: Bucket, repo_id: str, job_id: int | None) -> tuple[Model, bool]:
+    """Return the model of a repository, and whether it is new; then it awaits its first commit."""
+    found = find_model(repo_id)
+    if found is not None:
+        return found, False
+    fields = {"name": repo_id.partition("/")[2], "description": "", "base_model": UNKNOWN, "type": "lora"}
+    columns: dict[str, Any] = {**fields, "training_metrics": {}, "job_id": job_id, "own_repo_id": repo_id}
+    try:
+        model, _ = create_model(bucket, None, status="uploading", **columns)
+    except Conflict:
+        other = find_model(repo_id)  # another request was faster
+        if other is None:
+            raise
+        return other, False
+    return model, True

@@ -20,9 +20,18 @@ PATIENCE_S = 8.0
 _LOOK_EVERY_S = 0.25
 
 
+_MAIN_SPELLINGS = (MAIN, f"refs/heads/{MAIN}")
+
+
+def require_branch(revision: str) -> None:
+    """Raise RevisionNotFound unless ``revision`` is the one branch that there is to push to."""
+    if revision not in _MAIN_SPELLINGS:
+        raise RevisionNotFound(f"There is no branch {revision}; there is {MAIN}.")
+
+
 def require_revision(snapshot: Snapshot, revision: str) -> None:
     """Raise RevisionNotFound unless ``revision`` names the snapshot; an earlier one is gone."""
-    if revision not in (MAIN, f"refs/heads/{MAIN}", snapshot.sha):
+    if revision not in (*_MAIN_SPELLINGS, snapshot.sha):
         raise RevisionNotFound(f"There is no revision {revision}; there are {MAIN} and {snapshot.sha}.")
 
 

@@ -10,7 +10,7 @@ from services.models.bucket import list_objects
 from services.models.lifecycle.freeze import freeze, generate_anew
 from services.models.paths import is_below, parents
 from services.models.records.models import get_model, lock_model
-from services.models.tables import DeletedModel, File, Generated, Hold, Model, Upload, connected, database
+from services.models.tables import DeletedModel, File, Generated, Hold, Model, StagedObject, Upload, connected, database
 from shared.database.queries import tuples
 from shared.database.request_keys import create_once, find_created
 from shared.errors import Conflict, ServiceError, Unprocessable
@@ -200,4 +200,5 @@ def _delete_record(model_id: int, storage_path: str, *, purge: bool) -> None:
             table.delete().where(table.model_id == model_id).execute()
         # What has expired is aborted in the store before it is forgotten.
         Upload.update(expires_at=datetime.now(UTC)).where(Upload.model_id == model_id).execute()
+        StagedObject.update(expires_at=datetime.now(UTC)).where(StagedObject.model_id == model_id).execute()
         Model.delete().where(Model.id == model_id).execute()
