@@ -28,6 +28,7 @@ ABSENT = {
 READING_WRITES = {
     ("POST", "/api/v1/tickets"),
     ("POST", f"{HUB}/paths-info/{{revision}}"),
+    ("POST", "/api/validate-yaml"),
     *((method, path) for path in ABSENT for method in ("POST", "PUT", "PATCH", "DELETE")),
 }
 OF_KERNELS = {
@@ -36,6 +37,7 @@ OF_KERNELS = {
     ("POST", f"{JOB}/token"),
     ("GET", "/api/v1/datasets"),
     ("PUT", "/api/v1/datasets/{name}"),
+    ("GET", "/api/whoami-v2"),
 }
 """And claims, which the body tells apart from other changes of a job."""
 OF_JOBS = {
@@ -60,12 +62,20 @@ OF_JOBS = {
     ("GET", f"{HUB}/tree/{{revision}}/{{folder}}"),
     ("POST", f"{HUB}/paths-info/{{revision}}"),
     ("GET", "/{namespace}/{name}/resolve/{revision}/{path}"),
+    ("POST", f"{HUB}/preupload/{{revision}}"),
+    ("POST", f"{HUB}/commit/{{revision}}"),
+    ("POST", f"{HUB}/lfs/verify"),
+    ("POST", f"{HUB}/lfs/{{staged_id}}/complete"),
+    ("POST", "/{namespace}/{name}.git/info/lfs/objects/batch"),
 }
 """Each for the job that it names, by a path, a model or a run's id."""
 OF_ANY_JOB = {
     ("GET", f"{MLFLOW}/experiments/get-by-name"),
     ("GET", f"{MLFLOW}/experiments/get"),
     ("POST", f"{MLFLOW}/experiments/create"),
+    ("GET", "/api/whoami-v2"),
+    ("POST", "/api/validate-yaml"),
+    ("POST", "/api/repos/create"),
     *((method, path) for path in ABSENT for method in ("GET", "POST", "PUT", "PATCH", "DELETE")),
 }
 NAMED_BY_ITS_FIELD = {("GET", "/api/v1/models"), ("POST", "/api/v1/models")}
@@ -172,7 +182,15 @@ def from_all(guarded, token, status):
 def attempt(guarded, where, method, template, who, known):
     """Make a request of an endpoint as somebody, and return its answer."""
     job, model = known["job"], known["model"]
-    names = {"job_id": job, "model_id": model, "upload_id": 9, "evaluation_id": 999_999, "path": "f", "name": "t"}
+    names = {
+        "job_id": job,
+        "model_id": model,
+        "upload_id": 9,
+        "staged_id": 9,
+        "evaluation_id": 999_999,
+        "path": "f",
+        "name": "t",
+    }
     names["kind"] = "xet-read-token" if "{namespace}" in template else "datasets"
     if "{namespace}" in template:
         names |= {"namespace": "tunedeck", "name": f"model-{model}", "revision": "main"}
@@ -189,6 +207,9 @@ def attempt(guarded, where, method, template, who, known):
         kwargs["json"] = {"name": "made", "base_model": "b", "job_id": job}
     elif (method, template) == ("PUT", JOB):
         kwargs["json"] = {"status": "completed"}
+    elif method == "POST" and "{namespace}" in template:
+        # Whole bodies: what is wrong with one is said before whose the model is.
+        kwargs["json"] = {"files": [], "objects": [], "operation": "upload", "parts": [], "oid": "0" * 64, "size": 0}
     elif method in ("POST", "PUT"):
         kwargs["json"] = {}
     if who.startswith("cookie"):
