@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from itsdangerous import BadData, URLSafeSerializer
 
-Kind = Literal["job", "ticket", "session", "service"]
+Kind = Literal["job", "ticket", "upload", "session", "service"]
 
 MAX_CHARS = 4096
 

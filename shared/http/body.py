@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, ClassVar, NoReturn
 
 import marshmallow as ma
@@ -14,6 +15,8 @@ from shared.http.fields import unprocessable
 
 BODY_READ = "tunedeck.body_read"
 """In the WSGI environment of a request whose body was read to its end."""
+
+_PIECE_BYTES = 2**20
 
 
 class StrictParser(FlaskParser):
@@ -56,24 +59,37 @@ def require_json() -> None:
 
 def read_body(limit: int) -> bytes:
     """Return the request's body; TooLarge at once by its declared length, else at the first byte above ``limit``."""
+    return b"".join(_read_pieces(limit))
+
+
+def read_lines(limit: int) -> Iterator[bytes]:
+    """Yield the lines of the request's body as they come, without their ends; errors as ``read_body`` has them."""
+    rest = b""
+    for piece in _read_pieces(limit):
+        *lines, rest = (rest + piece).split(b"\n")
+        yield from lines
+    if rest:
+        yield rest
+
+
+def _read_pieces(limit: int) -> Iterator[bytes]:
     if (request.content_length or 0) > limit:
         raise _too_large(limit)
-    pieces: list[bytes] = []
     left = limit + 1
     try:
-        while left > 0 and (piece := request.stream.read(left)):
-            pieces.append(piece)
+        while left > 0 and (piece := request.stream.read(min(left, _PIECE_BYTES))):
             left -= len(piece)
+            if left > 0:
+                yield piece
     except (OSError, ParseException) as error:  # gunicorn's, for a body that breaks off or is badly chunked
         raise BadRequest(f"The body could not be read: {error}.") from error
     if left <= 0:
         raise _too_large(limit)
     request.environ[BODY_READ] = True
-    body = b"".join(pieces)
+    came = limit + 1 - left
     # gunicorn gives what came of a body whose sender hung up, as if it were all.
-    if request.content_length not in (None, len(body)):
-        raise BadRequest(f"The body broke off after {len(body)} of {request.content_length} bytes.")
-    return body
+    if request.content_length not in (None, came):
+        raise BadRequest(f"The body broke off after {came} of {request.content_length} bytes.")
 
 
 def _too_large(limit: int) -> TooLarge:

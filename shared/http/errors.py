@@ -26,17 +26,20 @@ def error_response(
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """Return ``{"code", "status", "message", "errors"}`` with that status."""
-    name = HTTP_STATUS_CODES.get(status, "Error")
-    body: dict[str, Any] = {"code": status, "status": name, "message": message or name}
-    if errors:
-        body["errors"] = errors
-    response = jsonify(body)
+    response = jsonify(error_body(status, message, errors))
     response.status_code = status
     response.headers.update(headers or {})
     if status == TooLarge.status or (status in _BEFORE_THE_BODY and _has_large_body()):
         # The rest of the body was not read; without this the server would read all of it before the next request.
         response.headers["Connection"] = "close"
     return response
+
+
+def error_body(status: int, message: str, errors: Mapping[str, list[str]] | None = None) -> dict[str, Any]:
+    """Return the one shape of an error, as JSON."""
+    name = HTTP_STATUS_CODES.get(status, "Error")
+    body: dict[str, Any] = {"code": status, "status": name, "message": message or name}
+    return body | ({"errors": errors} if errors else {})
 
 
 def _has_large_body() -> bool:
