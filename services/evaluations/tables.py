@@ -38,6 +38,9 @@ class Evaluation(_Table):
     model_id = BigIntegerField()
     test_set_path = TextField()
     base_model_name = CharField()
+    """Empty where there is no base: SQLite cannot let a column be null that once was not."""
+    base_model_id = BigIntegerField(null=True)
+    """The base, where it is a model of ours."""
     fine_tuned_name = CharField()
     fine_tuned_served_name = CharField()
     status = CharField()

@@ -19,6 +19,7 @@ _TAKES: dict[str, tuple[str, ...]] = {
     "token_f1": (),
     "rouge_l": (),
 }
+RULES = tuple(_TAKES)
 
 
 class Scoring(ma.fields.Field[dict[str, Any]]):

@@ -13,6 +13,7 @@ _KEPT = (
     "model_id",
     "test_set_path",
     "base_model_name",
+    "base_model_id",
     "fine_tuned_name",
     "fine_tuned_served_name",
     "prompt",

@@ -61,6 +61,7 @@ class LabelGrader:
     """
 
     name = "labels"
+    is_graded = False
 
     def __init__(self, labels: Iterable[str], *, extract: bool) -> None:
         self.labels = sorted(labels)
@@ -110,6 +111,7 @@ class TextGrader:
     """An answer is the expected text, or it is not; there are no labels to average over."""
 
     name = "text"
+    is_graded = False
     description = (
         "An answer must be the expected text, but for case, white space, a full stop at its end, and the reasoning, "
         "markup and quotes around it; there are no labels, so accuracy is the only ratio."

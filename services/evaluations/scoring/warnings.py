@@ -42,12 +42,18 @@ def remark_on(
 
     ``errors`` has for each role the rows in which it alone has no answer.
     """
-    said, n = "", significance["n"]
-    for role, (count, _) in invalid.items():
-        if count > INVALID_SHARE * n:
-            said += f"; {count} of {n} answers of {CALLED[role]} are no label"
+    said = remark_on_invalid(invalid, significance["n"])
     ahead = {"better": "fine_tuned", "worse": "base_model"}.get(significance["verdict"])
     lead = abs(significance["fine_tuned_only"] - significance["base_model_only"])
     if ahead is not None and errors[ahead] >= lead:
         said += f"; {CALLED[ahead]} has no answer to {errors[ahead]} rows, which could explain the difference"
     return said
+
+
+def remark_on_invalid(invalid: Mapping[str, tuple[int, str | None]], n: int) -> str:
+    """Return what a summary adds where more than a tenth of a model's answers are no label."""
+    return "".join(
+        f"; {count} of {n} answers of {CALLED[role]} are no label"
+        for role, (count, _) in invalid.items()
+        if count > INVALID_SHARE * n
+    )

@@ -7,8 +7,11 @@ from typing import Any, NamedTuple
 
 from services.evaluations.datasets.row_shapes import Row
 from services.evaluations.scoring import metrics
+from services.evaluations.scoring.graders import Grader
 from services.evaluations.tables import Example, connected, database
-from services.evaluations.worker.claims import Run, RunState, exceeds_error_budget
+from services.evaluations.worker.claims import Run
+from services.evaluations.worker.run_end import exceeds_error_budget
+from services.evaluations.worker.run_state import RunState
 from shared.database.queries import tuples
 from shared.lease import LeaseLost
 
@@ -28,6 +31,13 @@ class Answer(NamedTuple):
     input_tokens: int | None = None
     output_tokens: int | None = None
     score: float | None = None
+
+
+def graded(answer: Answer, grader: Grader) -> Answer:
+    """Return an answer with its grade."""
+    grade = grader.grade(answer.output or "", answer.text.expected, truncated=bool(answer.truncated))
+    is_correct = grade.answer == grader.label(answer.text.expected)
+    return answer._replace(is_correct=is_correct, score=grade.score)
 
 
 _OF_ANSWERS = ("output", "correct", "ms", "error", "message", "truncated", "input_tokens", "output_tokens", "score")
@@ -51,6 +61,7 @@ class AnswerWriter:
     def __init__(self, run: Run, begun: RunState) -> None:
         self._run = run
         self._begun = begun
+        self._is_alone = len(run.roles) == 1
         self._done, self._errors, self._truncated = begun.done, begun.errors, begun.truncated
         self._asked: tuple[str, ...] = ()
         self._halves: _Known = {}
@@ -82,11 +93,11 @@ class AnswerWriter:
             other = halves.pop((answer.row, _other(answer.role)), None)
             if other is None and _other(answer.role) in self._asked:
                 halves[answer.row, answer.role] = _worth(answer), answer.error, answer.truncated
-            done += other is not None
+            done += other is not None or self._is_alone
             # An error counts at once: where the models are asked one after the other its row is not done for hours.
             errors += answer.error is not None and (other is None or other[1] is None)
             truncated += bool(answer.truncated and (other is None or not other[2]))
-            rows.append(_values(self._run, answer, other))
+            rows.append(_values(self._run, answer, other, is_done=other is not None or self._is_alone))
         mark = database.param
         counts = f"done = {mark}, errors = {mark}, truncated = {mark}"
         count = f"UPDATE evaluation SET {counts} WHERE id = {mark} AND lease_token = {mark}"
@@ -136,11 +147,11 @@ def _worth(answer: Answer) -> float | None:
     return answer.is_correct if answer.score is None else answer.score
 
 
-def _values(run: Run, answer: Answer, other: _Half | None) -> tuple[Any, ...]:
+def _values(run: Run, answer: Answer, other: _Half | None, *, is_done: bool) -> tuple[Any, ...]:
     own = (answer.output, answer.is_correct, answer.ms, *answer[6:])
     correct = _worth(answer), other[0] if other else None
     is_first = answer.role == metrics.ROLES[0]
     winner = metrics.winner(*correct if is_first else correct[::-1])
     text = (run.id, answer.row, answer.text.input, answer.text.expected)
     both = (*own, *_NO_ANSWER) if is_first else (*_NO_ANSWER, *own)
-    return (*text, *both, other is not None, winner, answer.error, answer.message)
+    return (*text, *both, is_done, winner, answer.error, answer.message)

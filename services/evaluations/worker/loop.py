@@ -13,14 +13,16 @@ from typing import Any
 import gevent
 from gevent.event import Event
 
-from services.evaluations.datasets.test_sets import BUCKET, Spooled, spooled
+from services.evaluations.datasets.spooled_set import Spooled, spooled
+from services.evaluations.datasets.test_sets import BUCKET
 from services.evaluations.models_client import ModelsClient
 from services.evaluations.records import evaluations
 from services.evaluations.scoring import graders, results, warnings
+from services.evaluations.scoring.counts import count_rows
 from services.evaluations.scoring.graders import LabelGrader
 from services.evaluations.settings import WorkerSettings
 from services.evaluations.tables import database
-from services.evaluations.worker import claims, generation, outbox, provenance
+from services.evaluations.worker import claims, generation, outbox, provenance, run_end, run_state
 from services.evaluations.worker.answer_copies import copy_answers, find_answers
 from services.evaluations.worker.answer_writer import AnswerWriter
 from services.evaluations.worker.claims import Run
@@ -31,7 +33,9 @@ from services.evaluations.worker.inference_errors import InferenceError, ServerA
 from services.evaluations.worker.inference_server import InferenceServer
 from services.evaluations.worker.prompts import Prompt
 from services.evaluations.worker.redaction import describe_place
-from services.evaluations.worker.runner import Runner, Stopped, Waits
+from services.evaluations.worker.request_pool import RequestPool
+from services.evaluations.worker.run_guard import RunGuard, Stopped, Waits
+from services.evaluations.worker.runner import Runner
 from shared.auth.settings import AuthSettings
 from shared.auth.signing import SecretSigner, service_headers
 from shared.database.connect import open_database
@@ -138,12 +142,12 @@ class Worker:
                 self._ask(run, test_set, grader, noted, lost)
             else:
                 described = find_answers(run.answers_of, test_set.sha256)
-                begun = claims.begin(run, test_set.sha256, test_set.total, described, noted)
-                copy_answers(run.answers_of, AnswerWriter(run, begun), grader, lost)
-            counts = results.count_rows(run.id, grader)
+                begun = run_state.begin(run, test_set.sha256, test_set.total, described, noted)
+                copy_answers(run.answers_of, run.roles, AnswerWriter(run, begun), grader, lost)
+            counts = count_rows(run.id, run.roles, grader)
             # In a thread: the bootstrap takes seconds of CPU, and the heartbeat must not wait for it.
             computed = gevent.get_hub().threadpool.apply(results.compute_results, (counts, grader, noted))
-            claims.finish(run, computed)
+            run_end.finish(run, computed)
             log.info("evaluation %d: done", run.id)
 
     def _ask(
@@ -151,26 +155,17 @@ class Worker:
     ) -> None:
         shots = find_shots(self._bucket, run.prompt)
         prompt = Prompt(run.prompt, test_set.labels if isinstance(grader, LabelGrader) else None, shots)
-        parameters = generation.parameters(run.generation)
+        parameters = generation.parameters(run.generation, run.roles)
         described = provenance.describe(self._settings, prompt, parameters)
-        begun = claims.begin(run, test_set.sha256, test_set.total, described, noted)
+        begun = run_state.begin(run, test_set.sha256, test_set.total, described, noted)
         self._note_manifest(run)
         patience_s = self._settings.inference_patience_s
         congestion = Congestion(self._settings.inference_concurrency, patience_s, run.waited_s)
-        Runner(
-            InferenceClient(self._server, congestion, patience_s=patience_s, same_model=run.allow_same_model),
-            congestion,
-            prompt,
-            parameters,
-            run,
-            AnswerWriter(run, begun),
-            test_set,
-            grader,
-            order=self._settings.inference_order,
-            concurrency=self._settings.inference_concurrency,
-            lost=lost,
-            stopping=self._stopping,
-        ).ask_all()
+        client = InferenceClient(self._server, congestion, patience_s=patience_s, same_model=run.allow_same_model)
+        rows, order = AnswerWriter(run, begun), self._settings.inference_order
+        guard = RunGuard(run, congestion, lost, self._stopping)
+        with RequestPool(self._settings.inference_concurrency, guard) as pool:
+            Runner(client, prompt, parameters, run, rows, test_set, grader, order=order).ask_all(pool)
         if not test_set.is_current(self._bucket):
             raise ObjectChanged("The test set was changed while it was asked.")
         self._note_manifest(run)
@@ -179,7 +174,7 @@ class Worker:
         """Record the digest of the model's files, if their checksums are known by now."""
         digest = self._models.find_manifest_digest(run.model_id)
         if digest is not None:
-            claims.note_manifest(run, digest)
+            run_state.note_manifest(run, digest)
 
     def _release(self, run: Run, after: timedelta = timedelta()) -> None:
         # Where this fails the lease lapses; whoever claims it then goes on from what is stored.
@@ -189,7 +184,7 @@ class Worker:
     def _fail(self, run: Run, reason: str) -> None:
         log.warning("evaluation %d: failed: %s", run.id, reason)
         try:
-            claims.fail(run, reason)
+            run_end.fail(run, reason)
         except (LeaseLost, Unavailable) as error:
             log.warning("evaluation %d: %s", run.id, error)
 

@@ -14,11 +14,11 @@ WORKER_VERSION = "2"
 
 def describe(settings: WorkerSettings, prompt: Prompt, parameters: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """Return prompt, inference settings and worker version of a run; ``parameters`` are by role."""
-    base, tuned = parameters.values()
+    each = list(parameters.values())
     return {
         "prompt": prompt.describe(),
         "inference": {
-            **(base if base == tuned else parameters),
+            **(each[0] if each == each[:1] * len(each) else parameters),
             "order": settings.inference_order,
             "in_flight": settings.inference_concurrency,
             "timeout_s": settings.inference_timeout_s,
