@@ -16,7 +16,7 @@ import urllib3
 
 from services.evaluations.worker import completions
 from services.evaluations.worker.inference_errors import InferenceError
-from services.evaluations.worker.redaction import redact
+from shared.redaction import redact
 
 MAX_ANSWER_BYTES = 4 * 2**20
 _CONNECT_TIMEOUT_S = 5.0

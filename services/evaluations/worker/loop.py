@@ -32,7 +32,6 @@ from services.evaluations.worker.inference_client import InferenceClient
 from services.evaluations.worker.inference_errors import InferenceError, ServerAway, UnknownModel
 from services.evaluations.worker.inference_server import InferenceServer
 from services.evaluations.worker.prompts import Prompt
-from services.evaluations.worker.redaction import describe_place
 from services.evaluations.worker.request_pool import RequestPool
 from services.evaluations.worker.run_guard import RunGuard, Stopped, Waits
 from services.evaluations.worker.runner import Runner
@@ -42,6 +41,7 @@ from shared.database.connect import open_database
 from shared.errors import NotFound, TooLarge, Unavailable, Unprocessable
 from shared.lease import LeaseLost, kept_alive
 from shared.notifier import Notifier
+from shared.redaction import describe_failure, log_uncaught_failures
 from shared.s3.bucket import Bucket
 from shared.s3.client import connect
 from shared.s3.errors import ObjectChanged
@@ -130,7 +130,7 @@ class Worker:
         except Exception as error:
             # Not its text: a library may put whatever it was given into it, an API key as well.
             name = type(error).__name__
-            log.error("evaluation %d: %s\n%s", run.id, name, describe_place(error.__traceback__))
+            log.error("evaluation %d: %s", run.id, describe_failure(error))
             self._fail(run, f"The worker failed ({name}); its log says where, under evaluation {run.id}.")
 
     def _evaluate(self, run: Run, lost: threading.Event) -> None:
@@ -193,6 +193,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     settings = load(WorkerSettings)
     database.initialize(open_database(settings.database_url))
+    log_uncaught_failures(gevent.get_hub())
     worker = Worker(settings, load(AuthSettings))
     for number in (signal.SIGTERM, signal.SIGINT):
         gevent.signal_handler(number, worker.stop)
