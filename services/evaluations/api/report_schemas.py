@@ -8,7 +8,7 @@ from typing import Any
 import marshmallow as ma
 from marshmallow import validate
 
-from services.evaluations.api.strict_fields import StrictBoolean, is_ratio
+from services.evaluations.api.strict_fields import Ratio, StrictBoolean, is_ratio
 from services.evaluations.records.evaluations import TERMINAL
 from services.evaluations.scoring.metrics import RATIOS, ROLES
 from shared.http.fields import BodySchema, Time, UpdateSchema, depth_problem
@@ -28,7 +28,12 @@ class ReportedExampleSchema(BodySchema):
     fine_tuned_correct = StrictBoolean(allow_none=True)
     winner = ma.fields.String(allow_none=True, validate=validate.OneOf(WINNERS))
     error = ma.fields.String(allow_none=True, validate=validate.Length(1, 255))
+    base_model_score = Ratio(allow_none=True)
+    fine_tuned_score = Ratio(allow_none=True)
+    tokens = ma.fields.Raw()
+    judge = ma.fields.Raw(allow_none=True)
     url = ma.fields.String()
+    """This and the two before it are taken as the detail shows them, and not kept."""
 
 
 class Results(ma.fields.Dict):

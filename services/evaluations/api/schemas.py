@@ -12,6 +12,7 @@ from services.evaluations.api.report_schemas import WINNERS
 from services.evaluations.api.scoring_schemas import Scoring, split_scoring
 from services.evaluations.api.strict_fields import Ratio, StrictBoolean
 from services.evaluations.records.evaluations import STATUSES
+from services.evaluations.scoring.metrics import ROLES
 from shared.http.fields import BodySchema, Integer, QueryBoolean, QueryInteger, QueryText, Time
 from shared.http.pagination import PageQuery, page_schema
 
@@ -55,14 +56,17 @@ class NewEvaluationSchema(ScoreSchema):
     fine_tuned_served_name = ma.fields.String(load_default=None, validate=_NAME)
     max_error_rate = Ratio(load_default=0.05)
     allow_same_model = StrictBoolean(load_default=False)
+    reuse_base = StrictBoolean(load_default=False)
     prompt = ma.fields.Nested(PromptSchema, load_default=None, allow_none=True)
     generation = ma.fields.Nested(GenerationSchema, load_default=None, allow_none=True)
 
     @ma.validates_schema
     def _require_one_base(self, new: dict[str, Any], **kwargs: Any) -> None:
-        for name in ("base_model_name", "base_model_id"):
-            if new.get("base", True) is None and new.get(name) is not None:
+        for name in ("base_model_name", "base_model_id", "reuse_base"):
+            if new.get("base", True) is None and new.get(name):
                 raise ma.ValidationError("Must not be given where base is null.", name)
+        if new.get("base", True) is None and (new.get("scoring") or {}).get("rule") == "judge":
+            raise ma.ValidationError("judge compares two models, and base is null.", "scoring")
 
 
 class RetrySchema(BodySchema):
@@ -79,6 +83,28 @@ class CreatedSchema(ma.Schema):
     message = ma.fields.Constant("Evaluation job created")
 
 
+def _value(example: Any, name: str) -> Any:
+    return example.get(name) if isinstance(example, dict) else getattr(example, name)
+
+
+def _tokens_of(example: Any) -> dict[str, dict[str, int | None]] | None:
+    """Return by role what the server counted of a row's answer, None where it counted nothing."""
+    kinds = ("input", "output")
+    tokens = {role: {kind: _value(example, f"{role}_{kind}_tokens") for kind in kinds} for role in ROLES}
+    return tokens if any(count is not None for each in tokens.values() for count in each.values()) else None
+
+
+def _verdicts_of(example: Any) -> dict[str, str] | None:
+    """Return a judge's verdicts by the model whose answer was shown first, None without a judge."""
+    base_first = _value(example, "judge_base_first")
+    if base_first is None:
+        return None
+    return {"base_model_first": base_first, "fine_tuned_first": _value(example, "judge_tuned_first")}
+
+
+_WHERE_KNOWN = frozenset({"base_model_score", "fine_tuned_score", "tokens", "judge"})
+
+
 class ExampleSchema(ma.Schema):
     input = ma.fields.String()
     expected = ma.fields.String()
@@ -88,8 +114,16 @@ class ExampleSchema(ma.Schema):
     fine_tuned_correct = ma.fields.Boolean(allow_none=True)
     winner = ma.fields.String(allow_none=True, validate=validate.OneOf(WINNERS))
     error = ma.fields.String(allow_none=True)
+    base_model_score = ma.fields.Float()
+    fine_tuned_score = ma.fields.Float()
+    tokens = ma.fields.Function(_tokens_of, metadata={"type": "object"})
+    judge = ma.fields.Function(_verdicts_of, metadata={"type": "object"})
     url = ma.fields.String()
     """Of the whole row, where it is cut."""
+
+    @ma.post_dump
+    def _leave_out(self, shown: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+        return {name: value for name, value in shown.items() if value is not None or name not in _WHERE_KNOWN}
 
 
 class ListedSchema(ma.Schema):

@@ -22,6 +22,8 @@ _REPORTED = (
     "fine_tuned_correct",
     "winner",
     "error",
+    "base_model_score",
+    "fine_tuned_score",
 )
 
 
@@ -71,7 +73,8 @@ def _derived_example(example: dict[str, Any]) -> dict[str, Any]:
         if full[f"{role}_correct"] is None:
             full[f"{role}_correct"] = is_correct(full[f"{role}_output"], full["expected"])
     if full["winner"] is None and full["error"] is None:
-        full["winner"] = metrics.winner(full["base_model_correct"], full["fine_tuned_correct"])
+        scores, right = ([full[f"{role}_{name}"] for role in metrics.ROLES] for name in ("score", "correct"))
+        full["winner"] = metrics.winner(*(right if None in scores else scores))
     return full
 
 

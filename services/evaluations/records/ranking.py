@@ -105,8 +105,8 @@ def _read_outcomes(evaluation_id: int, rows: int) -> Outcomes:
     outcomes, last = np.full(rows, np.nan), -1
     while block := _read_block(evaluation_id, last):
         for row, correct, score in block:
-            if row < rows and correct is not None:
-                outcomes[row] = round(score, 4) if score is not None else correct
+            if row < rows and (score is not None or correct is not None):
+                outcomes[row] = correct if score is None else round(score, 4)
         last = block[-1][0]
         yield_turn()
     return outcomes

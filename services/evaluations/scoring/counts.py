@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from services.evaluations.scoring import metrics
+from services.evaluations.scoring.choose_grader import Grader
 from services.evaluations.scoring.f1_interval import Cell
-from services.evaluations.scoring.graders import Grader
+from services.evaluations.scoring.rule_graders import JudgeGrader
 from services.evaluations.scoring.score_significance import Pair
 from services.evaluations.tables import Example, connected
 from shared.database.queries import tuples
@@ -17,6 +18,17 @@ from shared.pacing import yield_turn
 
 _BLOCK = 1_000
 _OF_ANSWERS = ("output", "ms", "error", "message", "truncated", "input_tokens", "output_tokens")
+
+
+class Judged(NamedTuple):
+    """What is stored of a judge in a row."""
+
+    error: str | None
+    message: str | None
+    base_first: str | None
+    tuned_first: str | None
+    input_tokens: int | None
+    output_tokens: int | None
 
 
 @dataclass
@@ -46,6 +58,26 @@ class RoleCounts:
 
 
 @dataclass
+class JudgeCounts:
+    """Counts of a judge: its errors, the rows that it judged, those in which both its verdicts agree, its tokens."""
+
+    errors: dict[str, dict[str, Any]] = field(default_factory=dict)
+    n: int = 0
+    agreed: int = 0
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+
+    def add(self, judged: Judged) -> None:
+        if judged.error is not None:
+            self.errors.setdefault(judged.error, {"count": 0, "message": judged.message})["count"] += 1
+        elif judged.base_first is not None:
+            self.n += 1
+            self.agreed += judged.base_first == judged.tuned_first
+        self.input_tokens = _sum(self.input_tokens, judged.input_tokens)
+        self.output_tokens = _sum(self.output_tokens, judged.output_tokens)
+
+
+@dataclass
 class Counts:
     """Counts over an evaluation's rows: by role, and rows by the answers; the base's is None where there is no base."""
 
@@ -53,6 +85,7 @@ class Counts:
     cells: Counter[Cell] = field(default_factory=Counter)
     scores: Counter[Pair] = field(default_factory=Counter)
     """Rows by both models' scores, where a rule grades; the base's is 0 where there is no base."""
+    judge: JudgeCounts | None = None
     alike: bool = True
     """The models' answers are the same text in every row."""
 
@@ -61,23 +94,29 @@ class Counts:
 def count_rows(evaluation_id: int, roles: tuple[str, ...], grader: Grader) -> Counts:
     """Count the finished rows; one with an error counts for no model."""
     counts, width = Counts({role: RoleCounts() for role in roles}), len(_OF_ANSWERS)
-    for expected, *columns in _outcomes(evaluation_id, roles):
+    counts.judge = JudgeCounts() if grader.judges else None
+    for (expected, *columns), judged in _outcomes(evaluation_id, roles):
         answers = {role: columns[place * width : (place + 1) * width] for place, role in enumerate(roles)}
         in_error = [role for role, answer in answers.items() if answer[2] is not None]
         for role, (_, ms, error, message, truncated, *tokens) in answers.items():
             counts.roles[role].add_answer(ms, truncated, tokens)
             if error is not None:
                 counts.roles[role].add_error(error, message, alone=in_error == [role])
-        if not in_error:
-            _add_row(counts, grader, expected, answers)
+        if counts.judge is not None:
+            counts.judge.add(judged)
+        if not in_error and judged.error is None:
+            _add_row(counts, grader, expected, answers, judged)
     return counts
 
 
-def _add_row(counts: Counts, grader: Grader, expected: str, answers: dict[str, list[Any]]) -> None:
+def _add_row(counts: Counts, grader: Grader, expected: str, answers: dict[str, list[Any]], judged: Judged) -> None:
     label = grader.label(expected)
     found = {}
     for role, (output, ms, _, _, truncated, *_) in answers.items():
-        grade = grader.grade(output, expected, truncated=bool(truncated))
+        if isinstance(grader, JudgeGrader):
+            grade = grader.grade_verdicts(role, judged.base_first, judged.tuned_first)
+        else:
+            grade = grader.grade(output, expected, truncated=bool(truncated))
         counted = counts.roles[role]
         counted.tally.add(label, grade, ms)
         if grade.answer is None and counted.invalid_example is None:
@@ -94,17 +133,19 @@ def _sum(total: int | None, tokens: int | None) -> int | None:
     return total if tokens is None else (total or 0) + tokens
 
 
-def _outcomes(evaluation_id: int, roles: tuple[str, ...]) -> Iterator[tuple[Any, ...]]:
-    """Yield (expected, what is stored of each role's answer) in blocks, each a short read."""
+def _outcomes(evaluation_id: int, roles: tuple[str, ...]) -> Iterator[tuple[tuple[Any, ...], Judged]]:
+    """Yield (expected, what is stored of each role's answer), and what of a judge, in blocks, each a short read."""
     last = -1
     columns = [getattr(Example, f"{role}_{name}") for role in roles for name in _OF_ANSWERS]
+    of_judge = [Example.judge_error, Example.error_message]
+    of_judge += [getattr(Example, f"judge_{name}") for name in Judged._fields[2:]]
     while True:
-        query = Example.select(Example.row, Example.expected, *columns).where(
+        query = Example.select(Example.row, *of_judge, Example.expected, *columns).where(
             Example.evaluation_id == evaluation_id, Example.row > last, Example.done
         )
         block = tuples(query.order_by(Example.evaluation_id, Example.row).limit(_BLOCK))
         for row in block:
-            yield row[1:]
+            yield row[1 + len(of_judge) :], Judged(*row[1 : 1 + len(of_judge)])
         if len(block) < _BLOCK:
             return
         last = block[-1][0]

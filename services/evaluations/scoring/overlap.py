@@ -1,4 +1,4 @@
-"""Scores of how far a text overlaps with the expected one, each from 0 to 1: token F1 and ROUGE-L; pure."""
+"""Scores of how far a text overlaps with the expected one, each from 0 to 1: token F1, ROUGE-L and chrF; pure."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ import string
 from collections import Counter
 
 MAX_TOKENS = 20_000
+MAX_CHARACTERS = 20_000
+_ORDERS = range(1, 7)
+_BETA_SQUARED = 4
 _ARTICLES = re.compile(r"\b(?:a|an|the)\b")
 _NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
 _WORDS = re.compile(r"[a-z0-9]+")
@@ -33,6 +36,29 @@ def rouge_l(answer: str, expected: str) -> float:
     if not given or not wanted:
         return float(given == wanted)
     return _f1(_common_length(given, wanted), len(given), len(wanted))
+
+
+def chrf(answer: str, expected: str) -> float:
+    """Return chrF of one text: the F2 of the n-grams of 1 to 6 characters, white space left out.
+
+    Popović 2015, Workshop on Statistical Machine Translation, 392-395. As in sacrebleu:
+    orders that one of the texts has no n-gram of do not count, and none in common is 0.
+    """
+    given, wanted = ("".join(text.split())[:MAX_CHARACTERS] for text in (answer, expected))
+    precision = recall = orders = 0.0
+    for order in _ORDERS:
+        mine, theirs = (
+            Counter(text[start : start + order] for start in range(len(text) - order + 1)) for text in (given, wanted)
+        )
+        if mine and theirs:
+            common = (mine & theirs).total()
+            precision += common / mine.total()
+            recall += common / theirs.total()
+            orders += 1
+    if not orders or not precision:
+        return 0.0
+    precision, recall = precision / orders, recall / orders
+    return (1 + _BETA_SQUARED) * precision * recall / (_BETA_SQUARED * precision + recall)
 
 
 def _words(text: str) -> list[str]:

@@ -6,9 +6,10 @@ from collections import Counter
 from typing import Any
 
 from services.evaluations.scoring import alone, metrics, significance, warnings
+from services.evaluations.scoring.choose_grader import Grader
 from services.evaluations.scoring.classes import describe_classes
-from services.evaluations.scoring.counts import Counts
-from services.evaluations.scoring.graders import Grader, LabelGrader
+from services.evaluations.scoring.counts import Counts, JudgeCounts
+from services.evaluations.scoring.graders import LabelGrader
 from services.evaluations.scoring.metrics import ROLES, Metrics
 from services.evaluations.scoring.score_significance import score_significance
 
@@ -40,12 +41,22 @@ def compute_results(counts: Counts, grader: Grader, noted: list[str]) -> dict[st
         **{role: roles.get(role) for role in ROLES},
         "improvement": metrics.improvement(figures["base_model"], figures["fine_tuned"]) if found else None,
         "n": n,
-        "errors": {role: each.errors for role, each in counts.roles.items()},
+        "errors": {role: each.errors for role, each in counts.roles.items()}
+        | ({"judge": counts.judge.errors} if counts.judge else {}),
         "scoring": {"rule": grader.name, "labels": grader.labels, "description": grader.description},
         "significance": found,
         "summary": summary,
         **classes,
+        **({"judge": _describe_judge(counts.judge)} if counts.judge else {}),
         "warnings": [*noted, *warnings.warn_of_answers(invalid, n, alike=counts.alike and len(roles) == 2)],
+    }
+
+
+def _describe_judge(judge: JudgeCounts) -> dict[str, Any]:
+    return {
+        "n": judge.n,
+        "agreed": judge.agreed,
+        "tokens": {"input": judge.input_tokens, "output": judge.output_tokens},
     }
 
 

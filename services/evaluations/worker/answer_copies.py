@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from services.evaluations.datasets.row_shapes import Row
-from services.evaluations.scoring.graders import Grader
+from services.evaluations.scoring.choose_grader import Grader
 from services.evaluations.tables import Evaluation, Example, connected
 from services.evaluations.worker.answer_writer import Answer, AnswerWriter, graded
 from shared.database.queries import tuples
@@ -32,7 +32,13 @@ def find_answers(evaluation_id: int, sha256: str) -> dict[str, Any]:
 
 
 def copy_answers(
-    source: int, roles: tuple[str, ...], rows: AnswerWriter, grader: Grader, lost: threading.Event
+    source: int,
+    roles: tuple[str, ...],
+    rows: AnswerWriter,
+    grader: Grader,
+    lost: threading.Event,
+    *,
+    with_errors: bool = True,
 ) -> None:
     """Store the answers of ``source``, graded anew, as the run's own; LeaseLost once it is no longer ours."""
     rows.begin_pass(roles)
@@ -41,7 +47,10 @@ def copy_answers(
             raise LeaseLost
         is_open = rows.open_roles(block[0][0], block[-1][0])
         answers = [
-            answer for each in block for answer in _answers(each, roles, grader) if is_open(answer.row, answer.role)
+            answer
+            for each in block
+            for answer in _answers(each, roles, grader)
+            if (with_errors or answer.error is None) and is_open(answer.row, answer.role)
         ]
         if answers:
             rows.store(answers)

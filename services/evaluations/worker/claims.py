@@ -36,6 +36,7 @@ class Run:
     generation: dict[str, Any] | None
     max_error_rate: float
     allow_same_model: bool
+    reuse_base: bool
     waited_s: float | None
     """For how long it has waited for the inference server before, if it did."""
 
@@ -74,6 +75,7 @@ def claim() -> Run | None:
         generation=found.generation,
         max_error_rate=found.max_error_rate,
         allow_same_model=found.allow_same_model,
+        reuse_base=found.reuse_base,
         waited_s=waited,
     )
 

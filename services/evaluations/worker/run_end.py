@@ -22,6 +22,7 @@ def finish(run: Run, results: Mapping[str, Any]) -> None:
             _end(evaluation, "failed", error=_too_many_truncated(evaluation))
         else:
             asked = {"extract_label": evaluation.extract_label, "max_error_rate": evaluation.max_error_rate}
+            asked |= evaluation.scoring_parameters or {}
             evaluation.results = {
                 **results,
                 "scoring": results["scoring"] | asked,

@@ -29,11 +29,27 @@ def begin(run: Run, sha256: str, total: int, provenance: dict[str, Any], warning
             Example.delete().where(Example.evaluation_id == run.id).execute()
             evaluation.done = evaluation.errors = evaluation.taken_done = 0
             evaluation.truncated = evaluation.retried = 0
+            evaluation.provenance = None
         evaluation.test_set_sha256, evaluation.total = sha256, total
-        evaluation.provenance = provenance | {"mixed": _is_mixed(evaluation, provenance)}
+        # What an earlier worker noted of what it asked stays: there may be nothing left to ask.
+        evaluation.provenance = (
+            (evaluation.provenance or {}) | provenance | {"mixed": _is_mixed(evaluation, provenance)}
+        )
         evaluation.warnings = warnings
         evaluation.save()
-        return RunState(evaluation.done, evaluation.errors, evaluation.truncated, total, evaluation.max_error_rate)
+        return _state(evaluation)
+
+
+@connected
+def find_state(run: Run) -> RunState:
+    """Return how far the run is; LeaseLost."""
+    with held(run) as evaluation:
+        return _state(evaluation)
+
+
+def _state(evaluation: Evaluation) -> RunState:
+    counts = evaluation.done, evaluation.errors, evaluation.truncated
+    return RunState(*counts, evaluation.total or 0, evaluation.max_error_rate)
 
 
 def _is_mixed(evaluation: Evaluation, provenance: dict[str, Any]) -> bool:
@@ -51,6 +67,13 @@ def note_asked(run: Run, asked: dict[str, Any]) -> None:
     with held(run) as evaluation:
         evaluation.provenance = (evaluation.provenance or {}) | asked
         evaluation.save()
+
+
+@connected
+def find_provenance(run: Run) -> dict[str, Any]:
+    """Return what is noted of how the run was asked; LeaseLost."""
+    with held(run) as evaluation:
+        return dict(evaluation.provenance or {})
 
 
 @connected

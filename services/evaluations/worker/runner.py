@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain, islice
 from typing import Any, NamedTuple
 
 from services.evaluations.datasets.prompt_template import TemplateProblem
 from services.evaluations.datasets.row_shapes import Row
 from services.evaluations.datasets.spooled_set import Spooled
-from services.evaluations.scoring.graders import Grader
+from services.evaluations.scoring.choose_grader import Grader
 from services.evaluations.settings import Order
 from services.evaluations.worker import run_state
 from services.evaluations.worker.answer_writer import Answer, AnswerWriter, graded
@@ -56,6 +56,7 @@ class Runner:
         grader: Grader,
         *,
         order: Order,
+        take_over: Callable[[], None] | None = None,
     ) -> None:
         self._inference = inference
         self._prompt = prompt
@@ -65,6 +66,8 @@ class Runner:
         self._test_set = test_set
         self._grader = grader
         self._order = order
+        self._take_over = take_over
+        """Called once the base was warmed up: it may store answers that then are not asked for."""
 
     def ask_all(self, pool: RequestPool) -> bool:
         """Ask every open row; True where the error budget is exceeded before the end. Raises what the pool does."""
@@ -77,13 +80,20 @@ class Runner:
         if first is None:
             return False
         self._warm_up(each.warmed_up, first[1], pool)
+        if self._take_over is not None and "base_model" in each.warmed_up:
+            self._take_over()
+            self._take_over = None
+            self._rows.begin_pass(each.asked)
+            return pool.send(self._open_asks(each.asked), self._ask, self._rows.store)
         return pool.send(chain([first], asks), self._ask, self._rows.store)
 
     def _warm_up(self, roles: tuple[str, ...], row: Row, pool: RequestPool) -> None:
         pool.warm_up(self._greet, roles, self._prompt.warm_up(row))
         names = self._run.names
         adapted = {role: said for role in roles if (said := self._inference.adaptations(names[role]))}
-        run_state.note_asked(self._run, {"adapted": adapted, "first_request": self._prompt.first_request(row)})
+        answers_as = {role: self._inference.identity(names[role]) for role in roles}
+        asked = {"adapted": adapted, "answers_as": answers_as, "first_request": self._prompt.first_request(row)}
+        run_state.note_asked(self._run, asked)
 
     def _greet(self, roles: tuple[str, ...], messages: Messages) -> None:
         names = self._run.names

@@ -67,12 +67,15 @@ def test_it_works(start_worker, inference, new_set, evaluate, ready_model, ended
     provenance = record["provenance"]
     assert [len(provenance[name]) for name in ("test_set_sha256", "manifest_digest")] == [64, 64]
     system = "Answer with one of these labels and nothing else: negative, positive"
+    assert len(provenance["prompt"].pop("sha256")) == 64
     assert provenance["prompt"] == {"system": system, "template": "{{ input }}", "examples": 0}
+    assert provenance["answers_as"]["base_model"] == {"model": None, "system_fingerprint": None}
     user = {"role": "user", "content": "great"}
     assert provenance["first_request"] == [{"role": "system", "content": system}, user]
     assert provenance["adapted"] == {}
     inferred = provenance["inference"]
     assert (inferred["temperature"], inferred["seed"], inferred["max_tokens"]) == (0, 0, 1024)
+    assert inferred["url"] == inference.url
     assert (inferred["order"], inferred["in_flight"], inferred["timeout_s"]) == ("interleave", 4, 30)
     assert (provenance["mixed"], record["stale"]) == (False, False)
     assert provenance["worker_version"]
