@@ -56,8 +56,18 @@ def _exact(answer: str, expected: str) -> float:
 
 
 def _contains(answer: str, expected: str) -> float:
-    wanted = re.escape(normalise(expected))
-    return float(re.search(rf"(?<!\w){wanted}(?!\w)", normalise(strip_reasoning(answer))) is not None)
+    wanted, text = normalise(expected), normalise(strip_reasoning(answer))
+    start = text.find(wanted)
+    while start >= 0:
+        before, after = text[start - 1 : start], text[start + len(wanted) :][:1]
+        if not _is_word(before) and not _is_word(after):
+            return 1.0
+        start = text.find(wanted, start + 1)
+    return 0.0
+
+
+def _is_word(character: str) -> bool:
+    return character.isalnum() or character == "_"
 
 
 def _is_found(answer: str, expected: str, pattern: str, group: int | str | None) -> bool:

@@ -113,9 +113,11 @@ class AnswerWriter:
         count = f"UPDATE evaluation SET {counts} WHERE id = {mark} AND lease_token = {mark}"
         with database.atomic():
             # First of all, for it holds the evaluation's row until the end.
-            if database.execute_sql(count, (done, errors, truncated, self._run.id, self._run.token)).rowcount != 1:
+            with database.pipelined():
+                counted = database.execute_sql(count, (done, errors, truncated, self._run.id, self._run.token))
+                database.insert_rows(Example, _COLUMNS, rows, _COMPLETE)
+            if counted.rowcount != 1:
                 raise LeaseLost
-            database.insert_rows(Example, _COLUMNS, rows, _COMPLETE)
         self._done, self._errors, self._truncated = done, errors, truncated
         return exceeds_error_budget(max(errors, truncated), self._begun.total, self._begun.max_error_rate)
 

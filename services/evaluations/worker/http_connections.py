@@ -1,7 +1,7 @@
 """Pooled HTTP/1.1 connections to one server, over which a request is sent and its whole answer read.
 
 A general client's own work (retries, redirects, URLs, headers in any shape) took half of what a request costs the
-worker; what is left of it here is what one server and one kind of request need.
+worker; what is here is what one server and one kind of request need.
 """
 
 from __future__ import annotations
@@ -9,30 +9,28 @@ from __future__ import annotations
 import select
 import socket
 import ssl
-import zlib
 from collections import deque
-from contextlib import closing
-from http.client import HTTPException, HTTPMessage, HTTPResponse, IncompleteRead
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from gevent.monkey import get_original
+
+from services.evaluations.worker.http_response import Response, read_response
 
 _poll = get_original("select", "poll")
 """Not gevent's own, which yields and costs fifty times as much: nothing is waited for."""
 
-_COMPRESSED = frozenset({"gzip", "x-gzip", "deflate"})
-_EITHER = 32 + zlib.MAX_WBITS
-"""zlib's own word for gzip's header or its own, whichever is there."""
-
 
 class NoConnection(Exception):
-    """The connection could not be made; nothing was sent."""
+    """The connection could not be made; nothing was sent. ``__cause__`` says why."""
 
 
-class Response(NamedTuple):
-    status: int
-    headers: HTTPMessage
-    body: bytes
+class _Connection(NamedTuple):
+    socket: socket.socket
+    file: BinaryIO
+
+    def close(self) -> None:
+        self.file.close()
+        self.socket.close()
 
 
 class HttpConnections:
@@ -43,51 +41,49 @@ class HttpConnections:
         self._tls = ssl.create_default_context() if tls else None
         self._size = size
         self._connect_timeout_s = connect_timeout_s
-        self._idle: deque[socket.socket] = deque()
+        self._idle: deque[_Connection] = deque()
 
     def close(self) -> None:
         while self._idle:
             self._idle.pop().close()
 
-    def request(self, method: str, request: bytes, limit: int) -> Response:
+    def request(self, request: bytes, limit: int) -> Response:
         """Send a request's bytes and return its answer, of whose body at most ``limit`` bytes are read.
 
-        Raises NoConnection (``__cause__`` says why), and OSError or HTTPException where the answer breaks off.
+        Raises NoConnection, and OSError or BadResponse where the answer breaks off or is none.
         """
         connection = self._take() or self._connect()
         is_good = False
         try:
-            connection.sendall(request)
-            with closing(HTTPResponse(connection, method=method)) as answer:
-                answer.begin()
-                body = _read_body(answer, limit)
-                is_good = not answer.will_close and answer.isclosed() and len(self._idle) < self._size
-            return Response(answer.status, answer.headers, body)
+            connection.socket.sendall(request)
+            response = read_response(connection.file, limit)
+            is_good = not response.is_last and len(self._idle) < self._size
+            return response
         finally:
             if is_good:
                 self._idle.append(connection)
             else:
                 connection.close()
 
-    def _take(self) -> socket.socket | None:
+    def _take(self) -> _Connection | None:
         """Return an idle connection that the server has not closed, the one that was used last."""
         while self._idle:
             connection = self._idle.pop()
-            if _is_open(connection):
+            if _is_open(connection.socket):
                 return connection
             connection.close()
         return None
 
-    def _connect(self) -> socket.socket:
+    def _connect(self) -> _Connection:
         try:
-            connection = socket.create_connection(self._address, self._connect_timeout_s)
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            made = socket.create_connection(self._address, self._connect_timeout_s)
+            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self._tls is not None:
-                connection = self._tls.wrap_socket(connection, server_hostname=self._address[0])
-            connection.settimeout(None)
+                made = self._tls.wrap_socket(made, server_hostname=self._address[0])
+            made.settimeout(None)
         except OSError as error:
             raise NoConnection from error
-        return connection
+        return _Connection(made, made.makefile("rb"))
 
 
 def _is_open(connection: socket.socket) -> bool:
@@ -95,25 +91,3 @@ def _is_open(connection: socket.socket) -> bool:
     poll = _poll()
     poll.register(connection.fileno(), select.POLLIN)
     return not poll.poll(0)
-
-
-def _read_body(answer: HTTPResponse, limit: int) -> bytes:
-    kind = answer.headers.get("Content-Encoding", "").strip().lower()
-    body = answer.read(limit)
-    if len(body) < limit and answer.length:
-        raise IncompleteRead(body, answer.length)
-    if kind not in _COMPRESSED or not body:
-        return body
-    try:
-        return _inflate(body, limit, _EITHER)
-    except zlib.error:
-        pass
-    try:
-        return _inflate(body, limit, -zlib.MAX_WBITS)  # deflate without its header, as some send it
-    except zlib.error as error:
-        raise HTTPException(f"The answer is not {kind}.") from error
-
-
-def _inflate(body: bytes, limit: int, window: int) -> bytes:
-    decoder = zlib.decompressobj(window)
-    return decoder.decompress(body, limit)

@@ -7,14 +7,14 @@ import ssl
 from base64 import b64encode
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from http.client import HTTPException
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import gevent
 
 from services.evaluations.worker import completions
-from services.evaluations.worker.http_connections import HttpConnections, NoConnection, Response
+from services.evaluations.worker.http_connections import HttpConnections, NoConnection
+from services.evaluations.worker.http_response import BadResponse, Response
 from services.evaluations.worker.inference_errors import InferenceError
 from shared.redaction import redact
 
@@ -83,7 +83,7 @@ class InferenceServer:
         if status == 429 and "insufficient_quota" in str(said)[:2000]:
             return InferenceError("insufficient_quota", message)
         again = status in _RETRIED or 500 <= status < 600
-        seconds = _seconds(answer.headers.get("Retry-After", ""))
+        seconds = _seconds(answer.headers.get("retry-after", ""))
         return InferenceError(f"http_{status}", message, again=again, busy=status in _BUSY, retry_after=seconds)
 
     def _request(self, method: str, path: str, body: bytes | None = None) -> Response:
@@ -94,12 +94,12 @@ class InferenceServer:
         request = f"{head}\r\n".encode("ascii") + (body or b"")
         try:
             with gevent.Timeout(self._timeout_s):
-                answer = self._http.request(method, request, MAX_ANSWER_BYTES + 1)
+                answer = self._http.request(request, MAX_ANSWER_BYTES + 1)
         except gevent.Timeout as error:
             raise InferenceError("timeout", f"No answer in {self._timeout_s:g} s.", again=True) from error
         except NoConnection as error:
             raise _no_connection(error.__cause__ or error) from error
-        except (OSError, HTTPException) as error:
+        except (OSError, BadResponse) as error:
             raise InferenceError("connection", f"The connection failed: {_cause(error)}", again=True) from error
         if len(answer.body) > MAX_ANSWER_BYTES:
             raise InferenceError("too_large", f"The answer is larger than {MAX_ANSWER_BYTES} bytes.")
@@ -116,6 +116,8 @@ def _no_connection(cause: BaseException) -> InferenceError:
 
 def _cause(error: BaseException) -> str:
     """Return what the system says of a failure; a library's own text may repeat what it was given."""
+    if isinstance(error, BadResponse):
+        return str(error)
     found: BaseException | None = error
     while found is not None:
         if isinstance(found, ssl.SSLCertVerificationError):

@@ -15,6 +15,7 @@ from services.evaluations.worker.inference_errors import InferenceError, ServerA
 from services.evaluations.worker.run_guard import RunGuard
 
 _LOOK_S = 0.2
+_GATHER_S = 0.001
 
 Ask = TypeVar("Ask")
 Outcome = TypeVar("Outcome")
@@ -72,8 +73,8 @@ class RequestPool:
         outcomes: list[Any] = []
         try:
             outcomes.append(_unless_raised(self._outcomes.get(timeout=_LOOK_S)))
-            # Those whose bytes are there come along: a transaction costs more than to read a dozen answers.
-            gevent.idle()
+            # Those that are about to come go along: a transaction costs more than to read a dozen answers.
+            gevent.sleep(_GATHER_S)
             while True:
                 outcomes.append(_unless_raised(self._outcomes.get_nowait()))
         except Empty:
