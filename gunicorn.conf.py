@@ -10,7 +10,10 @@ import tempfile
 import time
 from pathlib import Path
 
+import gevent
 from gunicorn.http.unreader import SocketUnreader
+
+from shared.redaction import describe_failure, log_uncaught_failures
 
 # Bytes of an upload that are read at once: with gunicorn's own 1 MiB, each smaller read copies the rest.
 SocketUnreader.max_body_chunk = 256 * 1024
@@ -98,6 +101,7 @@ def post_worker_init(worker):  # type: ignore[no-untyped-def]
     worker.wsgi.config["WORKER"] = worker
     worker.log.error_log.addFilter(_is_no_timeout)
     worker.log.error_log.addFilter(_redact)
+    log_uncaught_failures(gevent.get_hub())
     # What is imported by now stays: a full collection has less to walk, in which nothing else runs.
     gc.collect()
     gc.freeze()
@@ -105,6 +109,10 @@ def post_worker_init(worker):  # type: ignore[no-untyped-def]
 
 def _redact(record):  # type: ignore[no-untyped-def]
     """Take out what gunicorn quotes of a request that it cannot read, or that failed: queries, tokens and cookies."""
+    if record.exc_info and record.exc_info[1] is not None:
+        # What an app or a client did to gunicorn, which prints the exception's text.
+        record.msg, record.args = f"{record.getMessage()}: {describe_failure(record.exc_info[1])}", None
+        record.exc_info = record.exc_text = None
     record.msg, record.args = (
         _SECRETS.sub(lambda match: f"{match[1] or match[2] or match[3]}…", record.getMessage()),
         None,

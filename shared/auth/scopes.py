@@ -107,6 +107,7 @@ RULES: dict[str, Rule] = {
     "test_sets.get_test_set": READ,
     "test_sets.list_rows": READ,
     "test_sets.download_test_set": READ,
+    "test_sets.get_ranking": READ,
     "test_sets.delete_test_set": WRITE,
     "test_sets.upload_test_set": Rule("write", kernel=True),
 }

@@ -11,6 +11,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.http import HTTP_STATUS_CODES
 
 from shared.errors import Forbidden, Misdirected, ServiceError, TooLarge, Unauthorized
+from shared.redaction import describe_failure
 
 _BEFORE_THE_BODY = (Unauthorized.status, Forbidden.status, Misdirected.status)
 _SMALL_BODY = 65_536
@@ -67,5 +68,5 @@ def _answer_service_error(error: ServiceError) -> Response:
 
 
 def _answer_unexpected_error(error: Exception) -> Response:
-    log.exception("request %s failed", g.request_id)
+    log.error("request %s failed: %s", g.request_id, describe_failure(error))
     return error_response(500, "The service failed; its log has the reason under the request's id.")
