@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 TOOLS := aria2 ceph-mon ceph-osd chromium curl default-jdk-headless docker-compose jq libarchive-tools nginx p7zip-full \
-	radosgw unzip wget
+	prometheus radosgw unzip wget
 
 help: ## list the targets
 	@echo "usage: make TARGET"

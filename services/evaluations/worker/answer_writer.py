@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from services.evaluations import telemetry
 from services.evaluations.datasets.row_shapes import Row
 from services.evaluations.scoring import metrics
 from services.evaluations.tables import Example, connected, database
@@ -96,6 +97,8 @@ class AnswerWriter:
                 raise LeaseLost
             database.insert_rows(Example, _COLUMNS, rows, _COMPLETE)
         self._done, self._errors, self._truncated = done, errors, truncated
+        for answer in answers:
+            telemetry.answers_stored.labels(answer.error or "").inc()
         return exceeds_error_budget(max(errors, truncated), self._begun.total, self._begun.max_error_rate)
 
 

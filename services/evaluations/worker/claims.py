@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from services.evaluations import telemetry
 from services.evaluations.tables import Evaluation, Example, connected, database
 from shared.database.queries import tuples
 from shared.lease import LeaseLost, lease_end
@@ -214,6 +215,7 @@ def _end(evaluation: Evaluation, status: str, error: str | None = None) -> None:
     evaluation.lease_token = evaluation.leased_until = None
     evaluation.message = evaluation.waiting_since = None
     evaluation.save()
+    telemetry.evaluations_ended.labels(status).inc()
 
 
 def exceeds_error_budget(errors: int, total: int, max_error_rate: float) -> bool:

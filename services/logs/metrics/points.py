@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from services.logs import telemetry
 from services.logs.lines.hold import hold_log, note_heard
 from services.logs.tables import Metric, connected, database
 
@@ -62,6 +63,7 @@ def store_points(job_id: int, source: int, points: Sequence[NewPoint]) -> None:
     with database.atomic():
         note_heard(job_id, hold_log(job_id))
         write_points(job_id, source, points)
+    telemetry.points_stored.inc(len(points))
 
 
 def write_points(job_id: int, source: int, points: Sequence[NewPoint]) -> None:
