@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Sequence
 
 from flask import Flask, Response
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
@@ -10,7 +10,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from shared.telemetry.metrics import TableGauge, exposition
 
 
-def add_metrics(app: Flask, gauges: Collection[TableGauge]) -> None:
+def add_metrics(app: Flask, gauges: Sequence[TableGauge]) -> None:
     """Add the endpoint; ``gauges`` are read from the tables at each scrape."""
 
     def show_metrics() -> Response:

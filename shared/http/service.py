@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -47,7 +47,7 @@ def create_service(
     checks: Mapping[str, Check],
     access: Access,
     *,
-    gauges: Collection[TableGauge] = (),
+    gauges: Sequence[TableGauge] = (),
     pushes: Collection[str] = (),
 ) -> Flask:
     """Return the Flask app of a service: its blueprints, health, ``/metrics`` and ``/openapi.json``.

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+import gevent
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -30,6 +31,8 @@ database_errors = Counter("tunedeck_database_errors", "Calls that the database d
 leases_lost = Counter("tunedeck_leases_lost", "Leases that were lost to another process.")
 notifications_failed = Counter("tunedeck_notifications_failed", "Notifications that Redis did not take.")
 
+_READ_WITHIN_S = 2.0
+
 log = logging.getLogger(__name__)
 
 
@@ -45,22 +48,28 @@ class TableGauge:
 class _Tables(Collector):
     """The gauges that are read from the tables, and whether they could be."""
 
-    def __init__(self, gauges: Iterable[TableGauge]) -> None:
+    def __init__(self, gauges: Sequence[TableGauge]) -> None:
         self._gauges = gauges
 
     def collect(self) -> Iterator[Metric]:
-        readable = 1
-        for gauge in self._gauges:
-            try:
-                yield GaugeMetricFamily(gauge.name, gauge.what, value=gauge.read())
-            except ServiceError as error:
-                readable = 0
-                log.warning("%s cannot be read: %s", gauge.name, error.message)
-                break  # the next would wait as long
+        # A database that hangs is known after longer than a scrape may take: the reading is left to itself then.
+        reading = gevent.spawn(self._read)
+        reading.join(_READ_WITHIN_S)
+        values: list[float] | None = reading.value
+        for gauge, value in zip(self._gauges, values or (), strict=False):
+            yield GaugeMetricFamily(gauge.name, gauge.what, value=value)
+        readable = int(values is not None)
         yield GaugeMetricFamily("tunedeck_tables_readable", "1 where the tables answer, else 0.", value=readable)
 
+    def _read(self) -> list[float] | None:
+        try:
+            return [gauge.read() for gauge in self._gauges]
+        except ServiceError as error:
+            log.warning("the tables cannot be read: %s", error.message)
+            return None
 
-def exposition(gauges: Iterable[TableGauge] = ()) -> bytes:
+
+def exposition(gauges: Sequence[TableGauge] = ()) -> bytes:
     """Return all metrics in Prometheus' text format, version 0.0.4."""
     registry = CollectorRegistry()
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
