@@ -4,7 +4,7 @@ FROM python:3.13-slim
 WORKDIR /app
 ARG SERVICE
 COPY requirements/${SERVICE}.txt requirements.txt
-RUN pip install --no-cache-dir --require-hashes -r requirements.txt
+RUN pip install --no-cache-dir --require-hashes --only-binary :all: -r requirements.txt
 
 COPY gunicorn.conf.py ./
 COPY client/tunedeck_client/version.py client/tunedeck_client/

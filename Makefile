@@ -1,11 +1,11 @@
 # `make run` starts the system, `make test` tests it; both need nothing but Python ≥ 3.11 and make.
-.PHONY: help run token demo test test-faults coverage test-foreign tools soak chaos lint bench-logs bench-evaluations bench-models bench-console screenshots lock clean
+.PHONY: help run token backup restore audit licences demo test test-faults coverage test-foreign tools soak chaos lint bench-logs bench-evaluations bench-models bench-console screenshots lock clean
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 TOOLS := aria2 ceph-mon ceph-osd chromium curl default-jdk-headless docker-compose jq libarchive-tools nginx p7zip-full \
-	radosgw unzip wget
+	prometheus radosgw unzip wget
 
 help: ## list the targets
 	@echo "usage: make TARGET"
@@ -33,6 +33,13 @@ run: $(VENV)/run.stamp ## start the whole system on http://localhost:8080, until
 # Only what is given here, not what the environment happens to have.
 token: $(VENV)/run.stamp ## list the tokens; NAME= SCOPES= DAYS= makes one, REVOKE= removes one
 	@$(BIN)/python -m run.token $(foreach name,NAME SCOPES DAYS REVOKE,$(if $(filter command%,$(origin $(name))),'$(name)=$($(name))'))
+
+# Where the databases and the store are not those of `make run`, by the same variables as there.
+backup: $(VENV)/run.stamp ## back up all databases and objects while the system runs (TO=folder)
+	@$(BIN)/python -m run.backup 'TO=$(TO)'
+
+restore: $(VENV)/run.stamp ## put a backup in the place of what there is (FROM=folder)
+	@$(BIN)/python -m run.restore 'FROM=$(FROM)'
 
 demo: $(VENV)/run.stamp ## the seven steps of the workflow against what `make run` has started
 	@$(BIN)/python -m run.demo
@@ -107,6 +114,21 @@ lock: ## pin every requirement with its hashes
 	done
 	uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header --no-annotate \
 		tests/foreign/training_clients.in -o tests/foreign/training_clients.txt
+
+# pip-audit asks the registry; --strict, for a registry that knows no advisories would pass for good news. Offline, get
+# osv.dev's export of PyPI by other means and give it as ADVISORIES=all.zip.
+audit: $(VENV)/run.stamp ## known vulnerabilities of what is pinned (ADVISORIES=file offline)
+ifdef ADVISORIES
+	$(BIN)/python requirements/audit.py '$(ADVISORIES)'
+else
+	test -x .data/audit/bin/pip-audit || { $(PYTHON) -m venv .data/audit && .data/audit/bin/pip install -qq pip-audit; }
+	for name in logs models evaluations run test; do \
+		.data/audit/bin/pip-audit --strict --require-hashes --disable-pip -r requirements/$$name.txt || exit 1; \
+	done
+endif
+
+licences: $(VENV)/run.stamp ## write docs/licences.md anew
+	$(BIN)/python requirements/licences.py > docs/licences.md
 
 clean: ## remove the virtual environment and all state
 	rm -rf $(VENV) .data

@@ -4,7 +4,6 @@ import contextlib
 import fcntl
 import gc
 import os
-import re
 import shutil
 import tempfile
 import time
@@ -13,7 +12,8 @@ from pathlib import Path
 import gevent
 from gunicorn.http.unreader import SocketUnreader
 
-from shared.redaction import describe_failure, log_uncaught_failures
+from shared.redaction import log_uncaught_failures
+from shared.telemetry.json_lines import logging_config
 
 # Bytes of an upload that are read at once: with gunicorn's own 1 MiB, each smaller read copies the rest.
 SocketUnreader.max_body_chunk = 256 * 1024
@@ -35,6 +35,7 @@ limit_request_line = 8190
 control_socket_disable = True
 accesslog = None
 loglevel = "warning"
+logconfig_dict = logging_config(os.environ.get("SERVICE") or "service")
 
 
 _TEMPORARY = "tunedeck-metrics-"
@@ -90,37 +91,26 @@ def _remove_leftovers():  # type: ignore[no-untyped-def]
 
 def child_exit(server, worker):  # type: ignore[no-untyped-def]
     """Drop the gauges of a worker that is gone: its streams are no longer open."""
-    with contextlib.suppress(ImportError):  # only the logs service counts, and only its image has the package
-        from prometheus_client import multiprocess  # noqa: PLC0415  # not before there is a folder
+    from prometheus_client import multiprocess  # noqa: PLC0415  # not before there is a folder
 
-        multiprocess.mark_process_dead(worker.pid)
+    multiprocess.mark_process_dead(worker.pid)
 
 
 def post_worker_init(worker):  # type: ignore[no-untyped-def]
     """Show the app its worker: streams end once it is not `alive`, or they would take the whole graceful timeout."""
     worker.wsgi.config["WORKER"] = worker
     worker.log.error_log.addFilter(_is_no_timeout)
-    worker.log.error_log.addFilter(_redact)
     log_uncaught_failures(gevent.get_hub())
     # What is imported by now stays: a full collection has less to walk, in which nothing else runs.
     gc.collect()
     gc.freeze()
 
 
-def _redact(record):  # type: ignore[no-untyped-def]
-    """Take out what gunicorn quotes of a request that it cannot read, or that failed: queries, tokens and cookies."""
-    if record.exc_info and record.exc_info[1] is not None:
-        # What an app or a client did to gunicorn, which prints the exception's text.
-        record.msg, record.args = f"{record.getMessage()}: {describe_failure(record.exc_info[1])}", None
-        record.exc_info = record.exc_text = None
-    record.msg, record.args = (
-        _SECRETS.sub(lambda match: f"{match[1] or match[2] or match[3]}…", record.getMessage()),
-        None,
-    )
-    return True
-
-
-_SECRETS = re.compile(r"""(\?)[^\s'"]+|(bearer[ \t]+|tunedeck-\d+=)[^\s'";]+|\b(t[djs]_)[\w.-]+""", re.IGNORECASE)
+def post_request(worker, req, environ, resp):  # type: ignore[no-untyped-def]
+    """Have the app tell of a request that has ended, well or not."""
+    ended = environ.get("tunedeck.ended")
+    if ended is not None and resp is not None:
+        ended(resp.sent)
 
 
 def _is_no_timeout(record):  # type: ignore[no-untyped-def]

@@ -115,7 +115,7 @@ def gunicorn(service: str, environ: Mapping[str, str], port: int, needs: tuple[s
     return Part(
         service,
         [*command, f"services.{service}.app:create_app()"],
-        {**environ, "PORT": str(port), "HOST": "127.0.0.1"},
+        {**environ, "SERVICE": service, "PORT": str(port), "HOST": "127.0.0.1"},
         needs,
         ready_url=f"http://127.0.0.1:{port}/readyz",
     )

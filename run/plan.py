@@ -48,7 +48,7 @@ def make(settings: Settings, data_dir: Path, port: Ports) -> tuple[list[Part], A
         plan.append(parts.setup(service, own, servers))
         metrics = {"PROMETHEUS_MULTIPROC_DIR": str(data_dir / "metrics" / service)}
         plan.append(parts.gunicorn(service, own | metrics, ports[service], (f"{service} setup",)))
-        plan += _companions(service, own, settings)
+        plan += _companions(service, own, settings, port)
     upstreams = {f"{name.upper()}_UPSTREAM": f"127.0.0.1:{number}" for name, number in ports.items()}
     upstreams["S3_UPSTREAM"] = server.endpoint
     upstreams["CORS_ORIGINS"] = settings.cors_origins or ""
@@ -103,13 +103,16 @@ def _store(settings: Settings, data_dir: Path, port: Ports) -> tuple[StoreServer
     return StoreServer(settings.s3_endpoint, access, secret, *parts_keys), []
 
 
-def _companions(service: str, environ: dict[str, str], settings: Settings) -> list[Part]:
+def _companions(service: str, environ: dict[str, str], settings: Settings, port: Ports) -> list[Part]:
     """Return the background processes of a service, which share its tables."""
     if service == "models":
-        return [Part("checksums", [sys.executable, "-m", "services.models.checksums"], environ, ("models",), "alive:")]
+        checksums = [sys.executable, "-m", "services.models.checksums"]
+        measured = environ | {"METRICS_PORT": str(port("checksums_metrics"))}
+        return [Part("checksums", checksums, measured, ("models",), "alive:")]
     if service == "evaluations" and settings.evaluation_worker:
         worker = [sys.executable, "-m", "services.evaluations.worker"]
-        return [Part("evaluation worker", worker, environ, ("evaluations",), "alive:")]
+        measured = environ | {"METRICS_PORT": str(port("worker_metrics"))}
+        return [Part("evaluation worker", worker, measured, ("evaluations",), "alive:")]
     return []
 
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 from shared.errors import Unavailable
+from shared.telemetry.metrics import leases_lost
 
 LEASE = timedelta(seconds=10)
 """How long a lease outlives a holder that was killed."""
@@ -40,6 +41,7 @@ def kept_alive(renew: Callable[[], bool], *, every_s: float = HEARTBEAT_S) -> It
         while not done.wait(every_s):
             try:
                 if not renew():
+                    leases_lost.inc()
                     lost.set()
                     return
             except Unavailable as error:

@@ -8,9 +8,11 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import redis
+
+from shared.telemetry.metrics import notifications_failed
 
 RETRY_S = 1.0
 _TIMEOUT_S = 1.0
@@ -22,9 +24,7 @@ log = logging.getLogger(__name__)
 class Notifier:
     """Publishes and subscribes at ``url``; with Redis away it drops notifications and says so once in the log."""
 
-    def __init__(self, url: str, on_failure: Callable[[], None] = lambda: None) -> None:
-        """``on_failure`` is called each time that Redis did not take what was to be published."""
-        self._on_failure = on_failure
+    def __init__(self, url: str) -> None:
         self._publisher = redis.Redis.from_url(
             url, socket_timeout=_TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S, retry=None
         )
@@ -71,7 +71,7 @@ class Notifier:
                 pipeline.execute()
             self._note_presence(True)
         except redis.RedisError as error:
-            self._on_failure()
+            notifications_failed.inc()
             self._note_presence(False, error)
             time.sleep(RETRY_S)
 

@@ -8,6 +8,7 @@ from services.evaluations.api import evaluations, test_sets
 from services.evaluations.datasets.test_sets import BUCKET
 from services.evaluations.models_client import ModelsClient
 from services.evaluations.settings import Settings
+from services.evaluations.table_gauges import GAUGES
 from services.evaluations.tables import MIGRATIONS, database
 from shared.auth.access import Access
 from shared.auth.settings import AuthSettings
@@ -45,6 +46,7 @@ def create_app(
             "redis": notifier.ping,
         },
         access=access,
+        gauges=GAUGES,
     )
     provide(app, {Bucket: bucket, Notifier: notifier, ModelsClient: models})
     return app

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import gevent
-from flask import Flask, Response
-from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from flask import Flask
 
-from services.logs import telemetry
 from services.logs.api import jobs, kubeflow, lines, metrics, mlflow, otlp, session, tickets
 from services.logs.lines.idempotency_keys import KeySweep
 from services.logs.lines.ingest import Ingest
+from services.logs.retention import Retention
 from services.logs.settings import Settings
 from services.logs.streaming.hub import Hub
 from services.logs.streaming.stream import Streams
@@ -27,32 +26,36 @@ from shared.http.service import create_service
 from shared.notifier import Notifier
 from shared.settings import load
 
+PUSHES = (
+    *("lines.create_lines", "metrics.create_metrics", "otlp.export_logs", "kubeflow.update_status"),
+    *(f"mlflow.{call}" for call in ("log_metric", "log_batch", "log_parameter", "set_tag")),
+)
+"""What a training sends again and again."""
+
 
 def create_app(
     settings: Settings | None = None, *, notifier: Notifier | None = None, access: Access | None = None
 ) -> Flask:
     """Return the app; it connects to nothing yet."""
     settings = settings or load(Settings)
-    notifier = notifier or Notifier(settings.redis_url, telemetry.notifications_failed.inc)
+    notifier = notifier or Notifier(settings.redis_url)
     database.initialize(open_database(settings.database_url))
     app = create_service(
         "Tunedeck logs",
         [jobs.blp, lines.blp, metrics.blp, mlflow.blp, kubeflow.blp, otlp.blp, session.blp, tickets.blp],
         checks={"database": lambda: require_migrated(database, MIGRATIONS), "redis": notifier.ping},
         access=access or Access(load(AuthSettings)),
+        pushes=PUSHES,
     )
-    app.add_url_rule("/metrics", "show_metrics", _show_metrics)
     hub = Hub(notifier, alive=lambda: _is_alive(app))
     streams = Streams(hub, settings.max_streams)
     ingest = Ingest(on_commit=hub.committed)
     gateway = GatewayAddress(settings.gateway_url, settings.public_url)
-    provide(app, {GatewayAddress: gateway, Hub: hub, Ingest: ingest, KeySweep: KeySweep(), Streams: streams})
+    keys = KeySweep()
+    provide(app, {GatewayAddress: gateway, Hub: hub, Ingest: ingest, KeySweep: keys, Streams: streams})
     gevent.spawn(ZombieSweep(ingest, hub.announce).run)
+    gevent.spawn(Retention(settings.log_retention_days, keys, hub.announce).run)
     return app
-
-
-def _show_metrics() -> Response:
-    return Response(telemetry.exposition(), content_type=CONTENT_TYPE_PLAIN_0_0_4)
 
 
 def _is_alive(app: Flask) -> bool:

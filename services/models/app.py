@@ -13,6 +13,7 @@ from services.models.logs_client import LogsClient
 from services.models.presigned_urls import UrlSigner
 from services.models.records.models import get_model
 from services.models.settings import Settings
+from services.models.table_gauges import GAUGES
 from services.models.tables import MIGRATIONS, database
 from shared.auth.access import Access
 from shared.auth.settings import AuthSettings
@@ -46,6 +47,7 @@ def create_app(
         ],
         checks={"database": lambda: require_migrated(database, MIGRATIONS), "store": bucket.check},
         access=access,
+        gauges=GAUGES,
     )
     provide(
         app,

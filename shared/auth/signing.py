@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 from itsdangerous import BadData, URLSafeSerializer
 
+from shared.telemetry.request_id import request_id_headers
+
 Kind = Literal["job", "ticket", "upload", "session", "service"]
 
 MAX_CHARS = 4096
@@ -59,8 +61,8 @@ def in_seconds(seconds: int) -> datetime:
 
 
 def service_headers(signer: SecretSigner | None, name: str) -> dict[str, str]:
-    """Return the headers by which one of our processes asks a service: a token for a minute, if there is a secret."""
+    """Return the headers by which one of our processes asks a service: the request's id, and a token for a minute."""
     if signer is None:
-        return {}
+        return request_id_headers()
     token = signer.sign("service", {"n": name}, in_seconds(SERVICE_TOKEN_S))
-    return {"Authorization": f"Bearer {SERVICE_TOKEN}{token}"}
+    return {"Authorization": f"Bearer {SERVICE_TOKEN}{token}", **request_id_headers()}

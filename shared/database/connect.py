@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,12 +16,14 @@ from shared.database.errors import translated
 from shared.database.postgresql import PostgresqlDatabase
 from shared.database.sqlite import BUSY_TIMEOUT_MS, SqliteDatabase
 from shared.settings import SettingsError
+from shared.telemetry.metrics import database_wait_seconds
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
 POOL_SIZE = 20
 POOL_WAIT_S = 5
+_NO_WAIT_S = 0.01
 
 Database = SqliteDatabase | PostgresqlDatabase | DatabaseProxy
 
@@ -75,8 +78,12 @@ def connection(database: Database) -> Iterator[None]:
     if not database.is_closed():
         yield
         return
+    began = time.monotonic()
     with translated():
         database.connect()
+    waited_s = time.monotonic() - began
+    if waited_s > _NO_WAIT_S:
+        database_wait_seconds.inc(waited_s)
     try:
         yield
     finally:

@@ -11,14 +11,16 @@ from typing import Any
 from peewee import OperationalError
 from playhouse.pool import PooledSqliteDatabase
 
-from shared.database.errors import translated
-from shared.errors import Unavailable
+from shared.database.errors import translated, unavailable
+from shared.telemetry.metrics import database_wait_seconds
 
 LOCK_WAIT_S = 5.0
 """How long a writer waits for SQLite's one write lock before it answers 503."""
 
 BUSY_TIMEOUT_MS = 50
 """SQLite's own wait holds up the whole process (it blocks the gevent hub), so it is short and we wait beside it."""
+
+_LOOK_AGAIN_S = 0.01
 
 _ROWS_A_FETCH = 20
 """A loop of Python over each row of a long read would take as long as SQLite does to find it."""
@@ -59,8 +61,9 @@ class SqliteDatabase(PooledSqliteDatabase):
                 return run()
             except OperationalError as error:
                 if not _is_locked(error) or not waits or time.monotonic() > deadline:
-                    raise Unavailable(f"The database does not answer: {error}.") from error
-                time.sleep(0.01)
+                    raise unavailable(error) from error
+                time.sleep(_LOOK_AGAIN_S)
+                database_wait_seconds.inc(_LOOK_AGAIN_S)
 
     def lock_rows(self, query: Any) -> Any:
         """BEGIN IMMEDIATE holds every row already."""

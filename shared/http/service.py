@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import re
 import socket
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
 import flask_smorest
 import gevent
-from flask import Flask, Response, g, request
+from flask import Flask
 from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]
 from werkzeug.exceptions import HTTPException
 
@@ -22,9 +20,10 @@ from shared.http.converters import IdConverter, RestConverter
 from shared.http.errors import answer_http_exception, handle_errors
 from shared.http.fields import MAX_ID
 from shared.http.health import Check, add_health
+from shared.http.metrics import add_metrics
+from shared.http.request_log import install as install_request_log
+from shared.telemetry.metrics import TableGauge
 from shared.version import VERSION
-
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
 class Blueprint(flask_smorest.Blueprint):
@@ -42,11 +41,20 @@ class _App(Flask):
         return func
 
 
-def create_service(title: str, blueprints: Iterable[Blueprint], checks: Mapping[str, Check], access: Access) -> Flask:
-    """Return the Flask app of a service: its blueprints, ``/healthz``, ``/readyz`` and ``/openapi.json``.
+def create_service(
+    title: str,
+    blueprints: Iterable[Blueprint],
+    checks: Mapping[str, Check],
+    access: Access,
+    *,
+    gauges: Sequence[TableGauge] = (),
+    pushes: Collection[str] = (),
+) -> Flask:
+    """Return the Flask app of a service: its blueprints, health, ``/metrics`` and ``/openapi.json``.
 
     ``checks`` names each dependency with the call that ``/readyz`` makes; a call that raises is not ready.
-    ``access`` decides on each request before its body is read.
+    ``access`` decides on each request before its body is read. ``gauges`` are read from the tables at each scrape;
+    requests to the endpoints ``pushes`` are counted and not logged.
     """
     app = _App(title, static_folder=None)
     app.config.update(
@@ -62,15 +70,15 @@ def create_service(title: str, blueprints: Iterable[Blueprint], checks: Mapping[
     app.url_map.converters["id"] = IdConverter
     app.url_map.converters["rest"] = RestConverter
     app.wsgi_app = _HangUp(app.wsgi_app)  # type: ignore[method-assign]  # as Flask's documentation has it
-    app.before_request(_name_request)
+    install_request_log(app, pushes)
     install(app, access)
-    app.after_request(_stamp_request_id)
     handle_errors(app)
     api = _Api(app)
     api.register_converter(IdConverter, lambda _: {"type": "integer", "minimum": 1, "maximum": MAX_ID})
     for blueprint in blueprints:
         api.register_blueprint(blueprint)
     add_health(app, checks)
+    add_metrics(app, gauges)
     return app
 
 
@@ -142,13 +150,3 @@ class _Lingering:
             ends = time.monotonic() + LINGER_S
             while time.monotonic() < ends and self._client.recv(65536):
                 pass
-
-
-def _name_request() -> None:
-    sent = request.headers.get("X-Request-ID", "")
-    g.request_id = sent if _REQUEST_ID.fullmatch(sent) else os.urandom(16).hex()
-
-
-def _stamp_request_id(response: Response) -> Response:
-    response.headers["X-Request-ID"] = g.request_id
-    return response

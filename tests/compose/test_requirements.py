@@ -63,9 +63,8 @@ def test_an_image_asks_for_nothing_that_its_service_does_not_need(service: str) 
     assert named(f"{service}.in") - distributions(service) <= set(NEEDED_UNIMPORTED)
 
 
-def test_numpy_and_prometheus_are_where_they_are_used_alone() -> None:
+def test_numpy_is_where_it_is_used_alone() -> None:
     assert [service for service in SERVICES if "numpy" in locked(f"{service}.txt")] == ["evaluations"]
-    assert [service for service in SERVICES if "prometheus-client" in locked(f"{service}.txt")] == ["logs"]
 
 
 def test_the_images_and_make_run_have_the_same_versions() -> None:

@@ -97,7 +97,13 @@ def test_no_log_has_a_secret(system, demo):
 
     logs = {file.name: file.read_text(errors="replace") for file in (system.data_dir / "logs").iterdir()}
     assert {"gateway.log", "logs.log", "models.log", "evaluations.log", "kernel.log"} <= set(logs)
-    logs |= {"out": system.printed, "metrics": requests.get(f"{system.addresses['logs']}/metrics", timeout=10).text}
+    assert "evaluation-worker.log" in logs
+    logs |= {"out": system.printed}
+    for name in ("logs", "models", "evaluations"):
+        logs[f"{name}'s metrics"] = requests.get(f"{system.addresses[name]}/metrics", timeout=10).text
+    for name in ("checksums", "worker"):
+        port = system.addresses["ports"][f"{name}_metrics"]
+        logs[f"{name}'s metrics"] = requests.get(f"http://127.0.0.1:{port}/metrics", timeout=10).text
     for name, text in logs.items():
         for kind, secret in secrets.items():
             assert secret not in text, f"{name} has the {kind}"

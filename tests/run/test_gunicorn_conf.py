@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -46,21 +47,30 @@ def serve(tmp_path: Path, temporary: Path) -> Iterator[Serve]:
 
     def start(**environ: str) -> subprocess.Popen[bytes]:
         port = int(environ.get("PORT", "0")) or free_port()
-        process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "gunicorn",
-                "-c",
-                str(ROOT / "gunicorn.conf.py"),
-                "--graceful-timeout",
-                "1",
-                "app:app",
-            ],
-            cwd=tmp_path,
-            env=os.environ | {"TMPDIR": str(temporary), "PORT": str(port), "GUNICORN_CMD_ARGS": "", **environ},
-            start_new_session=True,
-        )
+        with (tmp_path / "stderr.log").open("ab") as log:
+            process = subprocess.Popen(
+                [
+                    sys.executable,
+                    "-m",
+                    "gunicorn",
+                    "-c",
+                    str(ROOT / "gunicorn.conf.py"),
+                    "--graceful-timeout",
+                    "1",
+                    "app:app",
+                ],
+                cwd=tmp_path,
+                env=os.environ
+                | {
+                    "TMPDIR": str(temporary),
+                    "PORT": str(port),
+                    "PYTHONPATH": str(ROOT),
+                    "GUNICORN_CMD_ARGS": "",
+                    **environ,
+                },
+                stderr=log,
+                start_new_session=True,
+            )
         started.append(process)
         wait_until(lambda: answers(f"http://127.0.0.1:{port}/"))
         return process
@@ -120,8 +130,8 @@ def test_a_folder_that_the_environment_names_is_kept_and_emptied_of_counts(
 
 
 def test_what_it_quotes_of_a_request_has_no_secret(serve: Serve, tmp_path: Path) -> None:
-    port, log = free_port(), tmp_path / "errors.log"
-    serve(PORT=str(port), GUNICORN_CMD_ARGS=f"--error-logfile {log}")
+    port, log = free_port(), tmp_path / "stderr.log"
+    serve(PORT=str(port))
     requests = (
         "GET /fails?ticket=SECRET HTTP/1.1\r\nHost: localhost\r\n\r\n",
         "GET /?X-Amz-Signature=SECRET&a=SECRET HTTP/1.1 \r\nHost: localhost\r\n\r\n",
@@ -142,3 +152,4 @@ def test_what_it_quotes_of_a_request_has_no_secret(serve: Serve, tmp_path: Path)
     assert "Error handling request" in printed
     assert "Invalid request" in printed
     assert "SECRET" not in printed
+    assert all(json.loads(line)["process"] == "service" for line in printed.splitlines())

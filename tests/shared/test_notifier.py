@@ -7,6 +7,7 @@ from queue import SimpleQueue
 
 import pytest
 import redis
+from prometheus_client import REGISTRY
 
 from run import parts
 from run.settings import free_port
@@ -87,17 +88,21 @@ def test_a_subscription_that_was_cut_says_so(server):
     assert came.get(timeout=20) == ("1", "2")
 
 
+def failures():
+    return REGISTRY.get_sample_value("tunedeck_notifications_failed_total")
+
+
 def test_with_redis_away_nobody_waits_and_the_log_says_so_once(server, caplog):
     caplog.set_level(logging.WARNING)
-    failures = []
-    notifier = Notifier(server.url, lambda: failures.append(1))
+    failed = failures()
+    notifier = Notifier(server.url)
     came = subscribed(notifier)
     server.kill()
     with pytest.raises(redis.RedisError):
         notifier.ping()
     for number in range(3):
         notifier.publish("news", "lost", str(number))
-        wait_until(lambda number=number: len(failures) > number)
+        wait_until(lambda number=number: failures() > failed + number)
     assert caplog.text.count("Redis does not answer") == 1
     server.start()
     notifier.ping()

@@ -1,5 +1,9 @@
 """Which databases a test runs on: both, unless it never reaches SQL."""
 
+import sqlite3
+from contextlib import closing
+
+import psycopg
 import pytest
 
 
@@ -17,3 +21,13 @@ def only_on(kind):
 
 one_database = only_on("sqlite")
 """For a test whose requests are answered before any SQL: on a second database it would show the same."""
+
+
+def run_sql(url, statement):
+    """Run a statement in a database of either kind, and return its first row."""
+    if url.startswith("postgresql"):
+        with psycopg.connect(url) as connection:
+            cursor = connection.execute(statement)
+            return cursor.fetchone() if cursor.description else None
+    with closing(sqlite3.connect(url.removeprefix("sqlite:///"), timeout=10)) as connection, connection:
+        return connection.execute(statement).fetchone()

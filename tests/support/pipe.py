@@ -7,12 +7,16 @@ from contextlib import suppress
 
 
 class Pipe:
-    """A forwarder to ``host``, which can be cut at any byte; ``rate`` limits the bytes a second of each connection."""
+    """A forwarder to ``host`` (or the path of a socket), which can be cut at any byte.
+
+    ``rate`` limits the bytes a second of each connection.
+    """
 
     def __init__(self, host, rate=None):
         name, _, port = host.partition(":")
         self._rate = rate
-        self._target = (name, int(port))
+        self._slow = None
+        self._target = host if host.startswith("/") else (name, int(port))
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         self.open = True
@@ -52,12 +56,16 @@ class Pipe:
         if not after:
             self._flows.clear()
 
+    def slow(self, rate):
+        """Pass on so many bytes a second of each connection, in both directions, and those smoothly."""
+        self._slow = rate
+
     @property
     def hangs(self):
         return not self._flows.is_set()
 
     def mend(self):
-        self._hangs_at = None
+        self._hangs_at = self._slow = None
         self._flows.set()
         self.open, self.passes, self._refuses_then = True, None, False
 
@@ -68,7 +76,7 @@ class Pipe:
                 client.close()
                 continue
             try:
-                server = socket.create_connection(self._target)
+                server = _connect(self._target)
             except OSError:
                 client.close()
                 continue
@@ -89,6 +97,10 @@ class Pipe:
                     if self._hangs_at is not None and self.taken >= self._hangs_at:
                         self._flows.clear()
                 self._flows.wait()
+                while self._slow and len(data) > self._slow // 10:
+                    target.sendall(data[: self._slow // 10])
+                    data = data[self._slow // 10 :]
+                    time.sleep(0.1)
                 target.sendall(data)
                 if counted:
                     self.passed += len(data)
@@ -103,3 +115,15 @@ class Pipe:
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
             end.close()
+
+
+def _connect(target):
+    if isinstance(target, tuple):
+        return socket.create_connection(target)
+    server = socket.socket(socket.AF_UNIX)
+    try:
+        server.connect(target)
+    except OSError:
+        server.close()
+        raise
+    return server

@@ -106,7 +106,7 @@ def start_service(
     start: Start, name: str, environ: Mapping[str, str], app: str | None = None, *, port: int | None = None
 ) -> tuple[str, Running]:
     """Set up and start a service, or ``app``, a module with a ``create_app`` of the tests' own; its URL and process."""
-    _set_up(name, environ)
+    set_up(name, environ)
     port = port or free_port()
     part = parts.gunicorn(name, dict(environ), port, ())
     if app is not None:
@@ -117,7 +117,7 @@ def start_service(
 _BUCKETS = {"models": "models", "evaluations": "datasets"}
 
 
-def _set_up(name: str, environ: Mapping[str, str]) -> None:
+def set_up(name: str, environ: Mapping[str, str]) -> None:
     """Do what the service's setup does, here: a process for each would take a tenth of all tests' time."""
     database = open_database(environ["DATABASE_URL"])
     migrate(database, import_module(f"services.{name}.tables").MIGRATIONS)

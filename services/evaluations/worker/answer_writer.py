@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from services.evaluations import telemetry
 from services.evaluations.datasets.row_shapes import Row
 from services.evaluations.scoring import metrics
 from services.evaluations.scoring.choose_grader import Grader
@@ -119,6 +120,8 @@ class AnswerWriter:
             if counted.rowcount != 1:
                 raise LeaseLost
         self._done, self._errors, self._truncated = done, errors, truncated
+        for answer in answers:
+            telemetry.answers_stored.labels(answer.error or "").inc()
         return exceeds_error_budget(max(errors, truncated), self._begun.total, self._begun.max_error_rate)
 
 

@@ -33,6 +33,9 @@ from shared.s3.bucket import Bucket
 from shared.s3.client import connect
 from shared.s3.errors import ObjectChanged
 from shared.settings import load
+from shared.telemetry.json_lines import log_json_lines
+from shared.telemetry.request_id import begin_request
+from shared.telemetry.server import MetricsSettings, note_turn, serve_metrics
 
 POLL_S = 1.0
 _HEARTBEAT_S = 0.7
@@ -66,6 +69,7 @@ class Worker:
         gevent.spawn(self._report)
         log.info("ready")
         while not self._stopping.is_set():
+            note_turn()
             try:
                 run = claims.claim()
             except Unavailable as error:
@@ -95,6 +99,7 @@ class Worker:
                 log.warning("%s", error)
 
     def _work_on(self, run: Run) -> None:
+        begin_request(f"evaluation-{run.id}-{run.token[:8]}")
         log.info("evaluation %d: claimed", run.id)
         try:
             with kept_alive(partial(claims.renew, run), every_s=_HEARTBEAT_S) as lost:
@@ -135,7 +140,8 @@ class Worker:
 
 
 def main() -> None:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    log_json_lines("evaluation worker")
+    serve_metrics(load(MetricsSettings))
     settings = load(WorkerSettings)
     database.initialize(open_database(settings.database_url))
     log_uncaught_failures(gevent.get_hub())

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from services.evaluations import telemetry
 from services.evaluations.tables import Evaluation, Example, connected
 from services.evaluations.worker.claims import Run, held
 from shared.database.queries import tuples
@@ -44,6 +45,7 @@ def _end(evaluation: Evaluation, status: str, error: str | None = None) -> None:
     evaluation.lease_token = evaluation.leased_until = None
     evaluation.message = evaluation.waiting_since = None
     evaluation.save()
+    telemetry.evaluations_ended.labels(status).inc()
 
 
 def exceeds_error_budget(errors: int, total: int, max_error_rate: float) -> bool:

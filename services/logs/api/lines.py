@@ -8,6 +8,7 @@ from typing import Any
 from flask import Response, request
 from werkzeug.datastructures import Headers
 
+from services.logs import telemetry
 from services.logs.api.representation import wants_stream, wants_text
 from services.logs.api.schemas import (
     LINES_DOCUMENTED,
@@ -118,6 +119,7 @@ def _page_answer(job_id: int, query: dict[str, Any]) -> Response:
     descending = query["order"] == "desc"
     first, last = query["after"] + 1, min(job.last_line, query["before"] - 1)
     page = queries.read_page(job_id, first, last, query["limit"], _filter(query), descending=descending)
+    telemetry.lines_read.inc(len(page.lines))
     answer = {
         "job_id": job_id,
         "logs": [line_record(job_id, *line) for line in page.lines],

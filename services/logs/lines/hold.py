@@ -6,20 +6,20 @@ from datetime import UTC, datetime
 
 from services.logs.tables import Job, database
 from shared.errors import Gone, NotFound
-from shared.timestamps import to_micros
+from shared.timestamps import format_time, from_micros, to_micros
 
 _NOTED_EVERY_MICROS = 1_000_000
 
 
-def log_deleted(job_id: int) -> Gone:
-    """Return the error of whatever asks for a log that was deleted."""
-    return Gone(f"The log of job {job_id} was deleted.")
+def log_deleted(job_id: int, expired_at: datetime) -> Gone:
+    """Return the error of whatever asks for a log that was deleted then."""
+    return Gone(f"The log of job {job_id} was deleted at {format_time(expired_at)}.")
 
 
 def require_log(job: Job) -> None:
     """Raise Gone where the job's log was deleted."""
     if job.log_expired_at is not None:
-        raise log_deleted(job.id)
+        raise log_deleted(job.id, job.log_expired_at)
 
 
 def hold_log(job_id: int) -> int:
@@ -43,7 +43,7 @@ def _hold(job_id: int) -> tuple[int, int | None]:
         raise NotFound(f"There is no job {job_id}.")
     last_line, last_seen_at, log_expired_at = row
     if log_expired_at is not None:
-        raise log_deleted(job_id)
+        raise log_deleted(job_id, from_micros(log_expired_at))
     return last_line, last_seen_at
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+from services.logs import telemetry
 from services.logs.lines.hold import require_log
 from services.logs.lines.levels import LEVELS
 from services.logs.lines.queries import Filter, StoredLine, read_page
@@ -42,6 +43,7 @@ def _pages(job: Job, wanted: Filter) -> Iterator[bytes]:
     while has_more:
         page = read_page(job.id, cursor + 1, job.last_line, _PAGE_LINES, wanted, descending=False)
         cursor, has_more = page.cursor, page.has_more
+        telemetry.lines_read.inc(len(page.lines))
         yield text_lines(page.lines)
 
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from services.logs import telemetry
 from services.logs.lines.hold import hold_heard
 from services.logs.tables import Metric, connected, database
 
@@ -55,6 +56,7 @@ def store_points(job_id: int, source: int, points: Sequence[NewPoint]) -> None:
     with database.atomic():
         hold_heard(job_id)
         write_points(job_id, source, points)
+    telemetry.points_stored.inc(len(points))
 
 
 def write_points(job_id: int, source: int, points: Sequence[NewPoint]) -> None:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from services.logs import telemetry
 from services.logs.jobs import get_job
 from services.logs.lines.hold import require_log
 from services.logs.metrics import points
@@ -83,6 +84,7 @@ def _read_series(job_id: int, source: int, name: str, after_step: int, max_point
     shown = [_point(row) for row in points.read_points(job_id, source, name, steps)]
     if not shown:
         return None
+    telemetry.points_read.inc(len(shown))
     finite = [point.value for point in shown if math.isfinite(point.value)]  # the extremes are among what is shown
     smallest, largest = (min(finite), max(finite)) if finite else (None, None)
     return Series(name, len(found), smallest, largest, shown, shown[0], shown[-1])

@@ -192,6 +192,7 @@ class Channel:
     def deliver(self) -> None:
         """Write the newest lines to every waiting subscriber."""
         cursor, subscription, chunk, next_cursor = -1, None, b"", -1
+        sent = 0
         turn_ends = time.monotonic() + _TURN_S
         for number, subscriber in enumerate(list(self.subscribers)):
             if not number % _TURN_SUBSCRIBERS and time.monotonic() > turn_ends:
@@ -211,9 +212,12 @@ class Channel:
                 if next_cursor < self.last:
                     self.wanted.set()
             if chunk:
+                sent += next_cursor - cursor
                 subscriber.push(chunk, next_cursor)
             else:
                 subscriber.pass_to(next_cursor)  # a filter let nothing through
+        if sent:
+            telemetry.lines_streamed.inc(sent)
 
     @property
     def _first(self) -> int:

@@ -86,6 +86,7 @@ class Streams:
         self._limit = limit
         self._clock = clock
         self._jobs = SingleFlight(jobs.get_job)
+        telemetry.streams_limit.set(limit)
         self.open = 0
 
     def start(
@@ -171,7 +172,7 @@ class Streams:
             chunk, cursor = channel.chunk(subscriber.cursor, subscriber.subscription)
             if channel.generation != generation:
                 continue  # the log became another one while it was read
-            subscriber.cursor = cursor
+            passed, subscriber.cursor = cursor - subscriber.cursor, cursor
             now = self._clock()
             if now >= check_at:
                 if not may_read():
@@ -181,6 +182,7 @@ class Streams:
             heartbeat_at = max(subscriber.sent_at, beat_at) + HEARTBEAT_S
             if chunk:
                 subscriber.sent_at = now
+                telemetry.lines_streamed.inc(passed)
                 yield chunk
             elif channel.is_read(subscriber.cursor) or (until is not None and subscriber.cursor >= until):
                 yield sse.control_event("end", status=channel.status)

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import gevent
 
+from services.models import telemetry
 from shared.errors import Unavailable
 
 MAX_DOWNLOADS = 64
@@ -44,6 +45,7 @@ class DownloadLimit:
         if self._open >= MAX_DOWNLOADS:
             raise Unavailable("Too many downloads are under way.", retry_after=_RETRY_AFTER_S)
         self._open += 1
+        telemetry.downloads_open.inc()
         try:
             with closing(chunks):
                 first = next(chunks, b"")
@@ -51,13 +53,16 @@ class DownloadLimit:
                 yield b""
                 if client is not None:
                     client.settimeout(WRITE_TIMEOUT_S)
+                telemetry.archive_bytes.inc(len(first))
                 yield first
                 del first
                 for chunk in chunks:
                     # A client that reads fast would keep the worker's other requests waiting.
                     gevent.sleep(0)
+                    telemetry.archive_bytes.inc(len(chunk))
                     yield chunk
         finally:
             self._open -= 1
+            telemetry.downloads_open.dec()
             if client is not None:
                 client.settimeout(None)

@@ -15,6 +15,7 @@ import uuid
 from dataclasses import dataclass
 from types import FrameType
 
+from services.models import telemetry
 from services.models.bucket import BUCKET
 from services.models.checksums import queue
 from services.models.checksums.hash_file import RateLimit, hash_file
@@ -29,6 +30,8 @@ from shared.s3.bucket import Bucket
 from shared.s3.client import S3Settings, connect
 from shared.s3.errors import ObjectChanged, ObjectMissing
 from shared.settings import SettingsError, load
+from shared.telemetry.json_lines import log_json_lines
+from shared.telemetry.server import MetricsSettings, note_turn, serve_metrics
 
 _IDLE_S = 1.0
 _SWEEP_EVERY_S = 600.0
@@ -48,17 +51,19 @@ class ChecksumSettings(S3Settings):
 
 
 def main() -> None:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    log_json_lines("checksums")
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGINT, _stop)
     settings = load(ChecksumSettings)
     log_uncaught_failures()
+    serve_metrics(load(MetricsSettings))
     database.initialize(open_database(settings.database_url))
     rate = RateLimit(settings.checksum_mib_per_s)
     bucket = Bucket(connect(settings), BUCKET)
     holder = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
     sweep_at = time.monotonic()
     while True:
+        note_turn()
         if time.monotonic() >= sweep_at:
             sweep_at = time.monotonic() + _SWEEP_EVERY_S
             _sweep(bucket)
@@ -100,11 +105,14 @@ def _read_one(bucket: Bucket, claim: Claim, rate: RateLimit) -> None:
         with kept_alive(lambda: queue.renew(claim)) as lost:
             crc32, sha256 = hash_file(bucket, claim.stored, rate, lost)
     except (ObjectMissing, Conflict) as error:
+        telemetry.checksum_errors.inc()
         queue.record_error(claim, error.message)
         log.warning("Model %d: no checksums for %s: %s", claim.model_id, claim.stored.key, error)
         return
     mismatch = _mismatch(claim, kept_crc32, crc32, sha256)
     queue.record_checksums(claim, crc32, sha256, mismatch)
+    telemetry.checksum_bytes.inc(claim.stored.size)
+    telemetry.checksum_errors.inc(mismatch is not None)
     log.info("Model %d: read %s (%d bytes) %s", claim.model_id, claim.stored.key, claim.stored.size, mismatch or "")
 
 

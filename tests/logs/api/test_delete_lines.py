@@ -1,10 +1,10 @@
 """DELETE /api/v1/jobs/:id/logs"""
 
-import sqlite3
-from contextlib import closing
+from functools import partial
 
-import psycopg
 import pytest
+
+from tests.support.databases import run_sql
 
 LOGS = "/api/v1/jobs/{}/logs"
 
@@ -24,7 +24,8 @@ def test_it_works(logs, job, push):
         logs.post(LOGS.format(job), json={"message": "more"}),
         logs.delete(LOGS.format(job)),
     ):
-        assert (gone.status_code, gone.json()["message"]) == (410, f"The log of job {job} was deleted.")
+        deleted_at = record["log_expired_at"]
+        assert (gone.status_code, gone.json()["message"]) == (410, f"The log of job {job} was deleted at {deleted_at}.")
 
 
 def test_the_jobs_life_goes_on_and_other_logs_stay(logs, new_job, push, put):
@@ -47,20 +48,10 @@ def test_streams_end_on_every_worker(logs, job, push, open_stream):
         assert b"event: end" in stream
 
 
-@pytest.fixture
-def run_sql(logs):
+@pytest.fixture(name="run_sql")
+def run_sql_fixture(logs):
     """Run a statement in the service's own database and return its first row."""
-    url = logs.running.part.environ["DATABASE_URL"]
-
-    def run_sql(statement):
-        if url.startswith("postgresql"):
-            with psycopg.connect(url) as connection:
-                cursor = connection.execute(statement)
-                return cursor.fetchone() if cursor.description else None
-        with closing(sqlite3.connect(url.removeprefix("sqlite:///"), timeout=10)) as connection, connection:
-            return connection.execute(statement).fetchone()
-
-    return run_sql
+    return partial(run_sql, logs.running.part.environ["DATABASE_URL"])
 
 
 def test_no_row_is_left(logs, job, push, run_sql):

@@ -1,0 +1,81 @@
+"""What is told of each request: a metric when its answer begins, and one line of the log when it has ended.
+
+Of pushes and probes that go well there is no line, for they are most of all requests: they are counted.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from collections.abc import Callable, Collection
+from functools import lru_cache
+from typing import Any
+
+import structlog
+from flask import Flask, Response, current_app, g, request
+
+from shared.telemetry.metrics import request_seconds
+from shared.telemetry.request_id import HEADER, begin_request
+
+PROBES = frozenset({"get_health", "get_readiness", "show_metrics"})
+ENDED = "tunedeck.ended"
+"""The key in a request's environment of what gunicorn.conf.py calls once the answer is out."""
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"})
+
+log = structlog.get_logger("request")
+
+
+def install(app: Flask, pushes: Collection[str]) -> None:
+    """Have an app tell of its requests; ``pushes`` are the endpoints whose requests are counted and not logged."""
+    quiet = PROBES.union(pushes)
+
+    def begin() -> None:
+        g.request_id = begin_request(request.headers.get(HEADER, ""))
+        g.began = time.perf_counter()
+
+    def note_answer(response: Response) -> Response:
+        status, endpoint, method = response.status_code, request.endpoint, request.method
+        response.headers[HEADER] = g.request_id
+        route = _route(endpoint) if endpoint is not None else "none"
+        _seconds(method if method in _METHODS else "other", route, status).observe(time.perf_counter() - g.began)
+        if status >= 400 or endpoint not in quiet:
+            request.environ[ENDED] = _line(method, route, response)
+        return response
+
+    app.before_request(begin)
+    app.after_request(note_answer)
+
+
+@lru_cache(4096)
+def _seconds(method: str, route: str, status: int) -> Any:
+    """Return the histogram of such requests: to find it takes longer than to observe."""
+    return request_seconds.labels(method, route, str(status))
+
+
+@lru_cache(512)
+def _route(endpoint: str) -> str:
+    """Return the path of an endpoint with the names of its parameters: ``/api/v1/jobs/:job_id``."""
+    rule = next(current_app.url_map.iter_rules(endpoint)).rule
+    return re.sub(r"<(?:\w+:)?(\w+)>", r":\1", rule)
+
+
+def _line(method: str, route: str, response: Response) -> Callable[[int], None]:
+    began, request_id, caller = g.began, g.request_id, getattr(g, "caller", None)
+    ids = {name: value for name, value in (request.view_args or {}).items() if isinstance(value, int)}
+    is_stream = response.mimetype == "text/event-stream"
+
+    def write(sent: int) -> None:
+        fields: dict[str, Any] = {"method": method, "route": route, "status": response.status_code, **ids}
+        fields["ms"] = round((time.perf_counter() - began) * 1000, 1)
+        if not is_stream:  # whose lines are written past gunicorn
+            fields["bytes"] = sent
+        if caller is not None and caller.name:
+            fields["token"] = caller.name
+        if sys.exc_info()[0] is not None:
+            fields["cut"] = True
+        tell = log.info if response.status_code < 500 else log.error
+        tell("request", request_id=request_id, **fields)
+
+    return write
