@@ -32,7 +32,7 @@ def rank_models(name: str, rule: str | None) -> dict[str, Any]:
     test_set = find_set(name)
     evaluations = _list_comparable(f"{BUCKET}/{name}", test_set.sha256, rule)
     ranked = sorted(
-        evaluations, key=lambda each: (each.results["fine_tuned"][_name_of(each)] or 0.0, each.id), reverse=True
+        evaluations, key=lambda each: (each.results["fine_tuned"].get(_name_of(each)) or 0.0, each.id), reverse=True
     )[:MAX_MODELS]
     is_graded = bool(ranked) and _name_of(ranked[0]) == "score"
     paired = ranked[: max(MAX_ANSWERS // max(test_set.rows, 1), 2)]
@@ -68,13 +68,18 @@ def _list_comparable(path: str, sha256: str, rule: str | None) -> list[Evaluatio
 
 def _scoring_of(evaluation: Evaluation) -> tuple[Any, ...]:
     """Return what two evaluations have alike whose figures compare; a judge's are figures against one base."""
-    rule = evaluation.results["scoring"]["rule"]
+    rule = _rule_of(evaluation)
     parameters = json.dumps(evaluation.scoring_parameters, sort_keys=True)
     return rule, parameters, evaluation.extract_label, evaluation.base_model_name if rule == "judge" else None
 
 
+def _rule_of(evaluation: Evaluation) -> str:
+    """Return the rule that scored an evaluation; the first release knew one."""
+    return str((evaluation.results.get("scoring") or {}).get("rule", "labels"))
+
+
 def _describe_scoring(evaluation: Evaluation) -> dict[str, Any]:
-    rule = evaluation.results["scoring"]["rule"]
+    rule = _rule_of(evaluation)
     extracted = {"extract_label": evaluation.extract_label} if rule == "labels" else {}
     return {"rule": rule, **extracted, **(evaluation.scoring_parameters or {})}
 
@@ -85,10 +90,10 @@ def _name_of(evaluation: Evaluation) -> str:
 
 
 def _describe(evaluation: Evaluation) -> dict[str, Any]:
-    name, figures, n = _name_of(evaluation), evaluation.results["fine_tuned"], evaluation.results["n"]
-    score = figures[name]
+    name, figures, n = _name_of(evaluation), evaluation.results["fine_tuned"], evaluation.results.get("n", 0)
+    score = figures.get(name)
     interval = figures.get(f"{name}_interval")
-    if interval is None and name == "accuracy" and n:
+    if interval is None and name == "accuracy" and n and score is not None:
         interval = [round(bound, 4) for bound in wilson(round(score * n), n)]
     return {
         "model_id": evaluation.model_id,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from services.evaluations import telemetry
@@ -51,6 +52,8 @@ _COMPLETE = 'ON CONFLICT (evaluation_id, "row") DO UPDATE SET ' + ", ".join(
     + [f"{name} = excluded.{name}" for name in ("done", "winner")]
 )
 """A row is inserted with its first answer and completed by its second."""
+
+_row_of = itemgetter(1)
 
 _NO_ANSWER = (None,) * len(_OF_ANSWERS)
 _Half = tuple[float | None, str | None, bool | None]
@@ -109,6 +112,8 @@ class AnswerWriter:
             errors += answer.error is not None and (other is None or other[1] is None)
             truncated += bool(answer.truncated and (other is None or not other[2]))
             rows.append(_values(self._run, answer, other, is_done=is_done))
+        # In one order, for a worker that lost the lease may send the same rows before it knows, and drop them then.
+        rows.sort(key=_row_of)
         mark = database.param
         counts = f"done = {mark}, errors = {mark}, truncated = {mark}"
         count = f"UPDATE evaluation SET {counts} WHERE id = {mark} AND lease_token = {mark}"

@@ -67,6 +67,8 @@ class Evaluator:
                 rows = AnswerWriter(run, begun, judged=grader.judges)
                 copy_answers(run.answers_of, run.roles, rows, grader, lost)
                 over_budget = False
+                if judge is not None:
+                    judge.warm_up(pool)
             if judge is not None and not over_budget:
                 judge.judge_all(pool)
             counts = count_rows(run.id, run.roles, grader)

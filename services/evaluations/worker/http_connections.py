@@ -39,6 +39,8 @@ class HttpConnections:
     def __init__(self, host: str, port: int, *, tls: bool, size: int, connect_timeout_s: float) -> None:
         self._address = host, port
         self._tls = ssl.create_default_context() if tls else None
+        if self._tls is not None:
+            self._tls.set_alpn_protocols(["http/1.1"])
         self._size = size
         self._connect_timeout_s = connect_timeout_s
         self._idle: deque[_Connection] = deque()
@@ -77,10 +79,14 @@ class HttpConnections:
     def _connect(self) -> _Connection:
         try:
             made = socket.create_connection(self._address, self._connect_timeout_s)
-            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if self._tls is not None:
-                made = self._tls.wrap_socket(made, server_hostname=self._address[0])
-            made.settimeout(None)
+            try:
+                made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                if self._tls is not None:
+                    made = self._tls.wrap_socket(made, server_hostname=self._address[0])
+                made.settimeout(None)
+            except BaseException:
+                made.close()
+                raise
         except OSError as error:
             raise NoConnection from error
         return _Connection(made, made.makefile("rb"))

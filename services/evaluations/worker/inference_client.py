@@ -40,6 +40,7 @@ class InferenceClient:
         self._dialects: dict[str, Dialect] = {}
         self._answers_as: dict[str, str] = {}
         self._fingerprints: dict[str, str] = {}
+        self._warm_up_ms: dict[str, float] = {}
 
     def warm_up(self, model: str, messages: Messages, parameters: dict[str, Any]) -> None:
         """Warm up: have the server load the model before answers are timed, and find out how it wants to be asked.
@@ -68,6 +69,7 @@ class InferenceClient:
                     gevent.sleep(pause)
                     pause = min(pause * 2, _LONGEST_PAUSE_S)
                 continue
+            self._warm_up_ms[model] = answered.ms
             if answered.model is not None:
                 self._answers_as[model] = answered.model
             if answered.fingerprint is not None:
@@ -100,6 +102,10 @@ class InferenceClient:
     def identity(self, model: str) -> dict[str, str | None]:
         """Return by what the server called the model, and its own configuration, in the warm-up."""
         return {"model": self._answers_as.get(model), "system_fingerprint": self._fingerprints.get(model)}
+
+    def warm_up_ms(self, model: str) -> float | None:
+        """Return how long the model's last warm-up took, in which the server may have had to load it."""
+        return self._warm_up_ms.get(model)
 
     def adaptations(self, model: str) -> list[str]:
         """Return what of a model's requests is otherwise than asked for."""

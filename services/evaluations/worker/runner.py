@@ -92,8 +92,9 @@ class Runner:
         names = self._run.names
         adapted = {role: said for role in roles if (said := self._inference.adaptations(names[role]))}
         answers_as = {role: self._inference.identity(names[role]) for role in roles}
-        asked = {"adapted": adapted, "answers_as": answers_as, "first_request": self._prompt.first_request(row)}
-        run_state.note_asked(self._run, asked)
+        took = {role: round(ms, 1) for role in roles if (ms := self._inference.warm_up_ms(names[role])) is not None}
+        asked = {"adapted": adapted, "answers_as": answers_as, "warm_up_ms": took}
+        run_state.note_asked(self._run, asked | {"first_request": self._prompt.first_request(row)})
 
     def _greet(self, roles: tuple[str, ...], messages: Messages) -> None:
         names = self._run.names

@@ -179,6 +179,8 @@ def test_stored_answers_are_judged_later(
         None,
     ]
     assert {key: count for key, count in inference.asked.items() if key[0] != "judge"} == asked
+    unknown = evaluations.post(f"{EVALUATIONS}/{evaluation}/score", json={"scoring": {**JUDGE, "model": "nobody"}})
+    assert "does not know the model 'nobody'" in ended(unknown.json()["evaluation_id"])["error"]
 
 
 @only_on("postgresql")

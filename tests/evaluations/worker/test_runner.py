@@ -76,6 +76,7 @@ def test_it_works(start_worker, inference, new_set, evaluate, ready_model, ended
     inferred = provenance["inference"]
     assert (inferred["temperature"], inferred["seed"], inferred["max_tokens"]) == (0, 0, 1024)
     assert inferred["url"] == inference.url
+    assert set(provenance["warm_up_ms"]) == {"base_model", "fine_tuned"}
     assert (inferred["order"], inferred["in_flight"], inferred["timeout_s"]) == ("interleave", 4, 30)
     assert (provenance["mixed"], record["stale"]) == (False, False)
     assert provenance["worker_version"]
