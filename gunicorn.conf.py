@@ -37,6 +37,8 @@ logconfig_dict = logging_config(os.environ.get("SERVICE") or "service")
 
 
 _TEMPORARY = "tunedeck-metrics-"
+# In memory where there is such a folder: the counts are mapped files, and a write to one on a full disk is a SIGBUS.
+_FOLDER = os.environ.get("TMPDIR") or ("/dev/shm" if os.access("/dev/shm", os.W_OK) else tempfile.gettempdir())
 
 
 def on_starting(server):  # type: ignore[no-untyped-def]
@@ -51,7 +53,7 @@ def on_starting(server):  # type: ignore[no-untyped-def]
             counts.unlink()
         return
     _remove_leftovers()
-    server.metrics_dir = tempfile.mkdtemp(prefix=_TEMPORARY)
+    server.metrics_dir = tempfile.mkdtemp(prefix=_TEMPORARY, dir=_FOLDER)
     # Locked by the master and, as they inherit it, by its workers: until the last of them is gone it is no leftover.
     server.metrics_lock = os.open(server.metrics_dir, os.O_RDONLY)
     fcntl.flock(server.metrics_lock, fcntl.LOCK_SH)
@@ -75,7 +77,7 @@ def _remove_temporary(server):  # type: ignore[no-untyped-def]
 
 def _remove_leftovers():  # type: ignore[no-untyped-def]
     """Remove what masters left that were killed together with their workers."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{_TEMPORARY}*"):
+    for folder in Path(_FOLDER).glob(f"{_TEMPORARY}*"):
         with contextlib.suppress(OSError):  # somebody else's, or gone already
             lock = os.open(folder, os.O_RDONLY | os.O_NOFOLLOW)
             try:
