@@ -11,7 +11,7 @@ from pathlib import Path
 
 from gunicorn.http.unreader import SocketUnreader
 
-from shared.telemetry.json_lines import logging_config
+from shared.telemetry.json_lines import log_json_lines
 
 # Bytes of an upload that are read at once: with gunicorn's own 1 MiB, each smaller read copies the rest.
 SocketUnreader.max_body_chunk = 256 * 1024
@@ -33,7 +33,6 @@ limit_request_line = 8190
 control_socket_disable = True
 accesslog = None
 loglevel = "warning"
-logconfig_dict = logging_config(os.environ.get("SERVICE") or "service")
 
 
 _TEMPORARY = "tunedeck-metrics-"
@@ -42,10 +41,13 @@ _FOLDER = os.environ.get("TMPDIR") or ("/dev/shm" if os.access("/dev/shm", os.W_
 
 
 def on_starting(server):  # type: ignore[no-untyped-def]
-    """Make the folder in which the workers count; prometheus_client looks for it when a worker imports it.
+    """Log JSON lines, and make the folder in which the workers count.
 
-    A folder that the environment names is kept, and emptied of what an earlier run counted.
+    prometheus_client looks for that when a worker imports it. A folder that the environment names is kept, and emptied
+    of what an earlier run counted.
     """
+    # Not by `logconfig_dict`: with that gunicorn makes the fields of an access log for each request, a tenth of a push.
+    log_json_lines(os.environ.get("SERVICE") or "service")
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         folder = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
         folder.mkdir(parents=True, exist_ok=True)
@@ -58,6 +60,11 @@ def on_starting(server):  # type: ignore[no-untyped-def]
     server.metrics_lock = os.open(server.metrics_dir, os.O_RDONLY)
     fcntl.flock(server.metrics_lock, fcntl.LOCK_SH)
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = server.metrics_dir
+
+
+def on_reload(server):  # type: ignore[no-untyped-def]
+    """Log as before: gunicorn has set its own handlers anew."""
+    log_json_lines(os.environ.get("SERVICE") or "service")
 
 
 def on_exit(server):  # type: ignore[no-untyped-def]

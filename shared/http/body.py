@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, NoReturn
 
+import gevent
 import marshmallow as ma
 from flask import request
 from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]
 from webargs.flaskparser import FlaskParser
 
-from shared.errors import BadRequest, TooLarge, Unprocessable, UnsupportedMediaType
+from shared.errors import BadRequest, RequestTimeout, TooLarge, Unprocessable, UnsupportedMediaType
 from shared.http.fields import unprocessable
+
+TIMEOUT_S = 120.0
+"""For all of a body, which is 8 MiB at most: who takes longer holds a greenlet for nothing."""
 
 
 class StrictParser(FlaskParser):
@@ -58,9 +62,10 @@ def read_body(limit: int) -> bytes:
     pieces: list[bytes] = []
     left = limit + 1
     try:
-        while left > 0 and (piece := request.stream.read(left)):
-            pieces.append(piece)
-            left -= len(piece)
+        with gevent.Timeout(TIMEOUT_S, _Late):
+            while left > 0 and (piece := request.stream.read(left)):
+                pieces.append(piece)
+                left -= len(piece)
     except (OSError, ParseException) as error:  # gunicorn's, for a body that breaks off or is badly chunked
         raise BadRequest(f"The body could not be read: {error}.") from error
     if left <= 0:
@@ -70,6 +75,13 @@ def read_body(limit: int) -> bytes:
     if request.content_length not in (None, len(body)):
         raise BadRequest(f"The body broke off after {len(body)} of {request.content_length} bytes.")
     return body
+
+
+class _Late(RequestTimeout):
+    """Made only where it is raised: most bodies are there at once."""
+
+    def __init__(self) -> None:
+        super().__init__(f"The body did not come within {TIMEOUT_S:g} s.")
 
 
 def _too_large(limit: int) -> TooLarge:
