@@ -13,7 +13,7 @@ import gevent
 from gunicorn.http.unreader import SocketUnreader
 
 from shared.redaction import log_uncaught_failures
-from shared.telemetry.json_lines import logging_config
+from shared.telemetry.json_lines import log_json_lines
 
 # Bytes of an upload that are read at once: with gunicorn's own 1 MiB, each smaller read copies the rest.
 SocketUnreader.max_body_chunk = 256 * 1024
@@ -35,17 +35,21 @@ limit_request_line = 8190
 control_socket_disable = True
 accesslog = None
 loglevel = "warning"
-logconfig_dict = logging_config(os.environ.get("SERVICE") or "service")
 
 
 _TEMPORARY = "tunedeck-metrics-"
+# In memory where there is such a folder: the counts are mapped files, and a write to one on a full disk is a SIGBUS.
+_FOLDER = os.environ.get("TMPDIR") or ("/dev/shm" if os.access("/dev/shm", os.W_OK) else tempfile.gettempdir())
 
 
 def on_starting(server):  # type: ignore[no-untyped-def]
-    """Make the folder in which the workers count; prometheus_client looks for it when a worker imports it.
+    """Log JSON lines, and make the folder in which the workers count.
 
-    A folder that the environment names is kept, and emptied of what an earlier run counted.
+    prometheus_client looks for that when a worker imports it. A folder that the environment names is kept, and emptied
+    of what an earlier run counted.
     """
+    # Not by `logconfig_dict`: with that gunicorn makes the fields of an access log for each request, a tenth of a push.
+    log_json_lines(os.environ.get("SERVICE") or "service")
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         folder = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
         folder.mkdir(parents=True, exist_ok=True)
@@ -53,11 +57,16 @@ def on_starting(server):  # type: ignore[no-untyped-def]
             counts.unlink()
         return
     _remove_leftovers()
-    server.metrics_dir = tempfile.mkdtemp(prefix=_TEMPORARY)
+    server.metrics_dir = tempfile.mkdtemp(prefix=_TEMPORARY, dir=_FOLDER)
     # Locked by the master and, as they inherit it, by its workers: until the last of them is gone it is no leftover.
     server.metrics_lock = os.open(server.metrics_dir, os.O_RDONLY)
     fcntl.flock(server.metrics_lock, fcntl.LOCK_SH)
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = server.metrics_dir
+
+
+def on_reload(server):  # type: ignore[no-untyped-def]
+    """Log as before: gunicorn has set its own handlers anew."""
+    log_json_lines(os.environ.get("SERVICE") or "service")
 
 
 def on_exit(server):  # type: ignore[no-untyped-def]
@@ -77,7 +86,7 @@ def _remove_temporary(server):  # type: ignore[no-untyped-def]
 
 def _remove_leftovers():  # type: ignore[no-untyped-def]
     """Remove what masters left that were killed together with their workers."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{_TEMPORARY}*"):
+    for folder in Path(_FOLDER).glob(f"{_TEMPORARY}*"):
         with contextlib.suppress(OSError):  # somebody else's, or gone already
             lock = os.open(folder, os.O_RDONLY | os.O_NOFOLLOW)
             try:

@@ -46,8 +46,7 @@ def make(settings: Settings, data_dir: Path, port: Ports) -> tuple[list[Part], A
         database = getattr(settings, f"{service}_database_url") or f"sqlite:///{data_dir / service}.db"
         own = environ | auth | {"DATABASE_URL": database}
         plan.append(parts.setup(service, own, servers))
-        metrics = {"PROMETHEUS_MULTIPROC_DIR": str(data_dir / "metrics" / service)}
-        plan.append(parts.gunicorn(service, own | metrics, ports[service], (f"{service} setup",)))
+        plan.append(parts.gunicorn(service, own, ports[service], (f"{service} setup",)))
         plan += _companions(service, own, settings, port)
     upstreams = {f"{name.upper()}_UPSTREAM": f"127.0.0.1:{number}" for name, number in ports.items()}
     upstreams["S3_UPSTREAM"] = server.endpoint

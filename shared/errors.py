@@ -44,6 +44,13 @@ class NotFound(ServiceError):
     status = 404
 
 
+class RequestTimeout(ServiceError):
+    """The request took too long to come."""
+
+    status = 408
+    headers: ClassVar[Mapping[str, str]] = {"Connection": "close"}
+
+
 class Conflict(ServiceError):
     status = 409
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import random
+import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import gevent
 
@@ -26,17 +27,20 @@ log = logging.getLogger(__name__)
 
 
 class ZombieSweep:
-    """Sweeps every EVERY_S; its clock starts anew with the process, and after each failure to reach the tables.
+    """Sweeps every EVERY_S; a kernel is silent for as long as this process sees no news of it, by its own clock.
 
-    So that after an outage of ours nobody counts as silent who could not be heard.
+    The news has the time of whichever machine took it, and clocks differ. The watch begins anew with the process, and
+    after each failure to reach the tables: after an outage of ours nobody counts as silent who could not be heard.
     """
 
     def __init__(
-        self, ingest: Ingest, announce: Callable[[int], None], *, listening_since: datetime | None = None
+        self, ingest: Ingest, announce: Callable[[int], None], *, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._ingest = ingest
         self._announce = announce
-        self._listening_since = listening_since or datetime.now(UTC)
+        self._clock = clock
+        self._heard: dict[int, tuple[datetime, float]] = {}
+        """By job when its kernel was last heard of, and since when we know."""
 
     def run(self) -> None:
         """Sweep for ever."""
@@ -49,21 +53,26 @@ class ZombieSweep:
         try:
             self.sweep()
         except ServiceError as error:
-            self._listening_since = datetime.now(UTC)
+            self._heard.clear()
             log.warning("silent kernels are left to the next sweep: %s", error.message)
         except Exception as error:
             log.error("the sweep of silent kernels failed: %s", describe_failure(error))
 
     def sweep(self) -> None:
         """End each job whose kernel has been silent for too long, with a last line that says so."""
-        for job in jobs.watched_jobs():
-            silent = datetime.now(UTC) - max(job.last_seen_at, self._listening_since)
-            if silent < MISSED_HEARTBEATS * timedelta(seconds=job.heartbeat_s or 0):
+        watched, now = jobs.watched_jobs(), self._clock()
+        self._heard = {job.id: self._news(job, now) for job in watched}
+        for job in watched:
+            if now - self._heard[job.id][1] < MISSED_HEARTBEATS * (job.heartbeat_s or 0):
                 continue
             reason = f"The kernel was last heard of at {format_time(job.last_seen_at)}."
             if jobs.end_silent(job, reason):
                 self._say(job, reason)
                 self._announce(job.id)
+
+    def _news(self, job: Job, now: float) -> tuple[datetime, float]:
+        known = self._heard.get(job.id)
+        return known if known is not None and known[0] == job.last_seen_at else (job.last_seen_at, now)
 
     def _say(self, job: Job, reason: str) -> None:
         line = (LEVEL_NUMBERS["error"], SOURCE, f"{reason} The job has failed.", to_micros(datetime.now(UTC)))

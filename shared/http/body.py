@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any, ClassVar, NoReturn
 
+import gevent
 import marshmallow as ma
 from flask import request
 from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]
 from webargs.flaskparser import FlaskParser
 
-from shared.errors import BadRequest, TooLarge, Unprocessable, UnsupportedMediaType
+from shared.errors import BadRequest, RequestTimeout, TooLarge, Unprocessable, UnsupportedMediaType
 from shared.http.fields import unprocessable
 
 BODY_READ = "tunedeck.body_read"
 """In the WSGI environment of a request whose body was read to its end."""
 
 _PIECE_BYTES = 2**20
+
+TIMEOUT_S = 120.0
+"""For all of a body, which is 8 MiB at most: who takes longer holds a greenlet for nothing."""
 
 
 class StrictParser(FlaskParser):
@@ -75,9 +80,9 @@ def read_lines(limit: int) -> Iterator[bytes]:
 def _read_pieces(limit: int) -> Iterator[bytes]:
     if (request.content_length or 0) > limit:
         raise _too_large(limit)
-    left = limit + 1
+    left, ends = limit + 1, time.monotonic() + TIMEOUT_S
     try:
-        while left > 0 and (piece := request.stream.read(min(left, _PIECE_BYTES))):
+        while left > 0 and (piece := _read_piece(min(left, _PIECE_BYTES), ends)):
             left -= len(piece)
             if left > 0:
                 yield piece
@@ -90,6 +95,18 @@ def _read_pieces(limit: int) -> Iterator[bytes]:
     # gunicorn gives what came of a body whose sender hung up, as if it were all.
     if request.content_length not in (None, came):
         raise BadRequest(f"The body broke off after {came} of {request.content_length} bytes.")
+
+
+def _read_piece(size: int, ends: float) -> bytes:
+    with gevent.Timeout(ends - time.monotonic(), _Late):  # not around the caller, who does other things between two
+        return request.stream.read(size)
+
+
+class _Late(RequestTimeout):
+    """Made only where it is raised: most bodies are there at once."""
+
+    def __init__(self) -> None:
+        super().__init__(f"The body did not come within {TIMEOUT_S:g} s.")
 
 
 def _too_large(limit: int) -> TooLarge:

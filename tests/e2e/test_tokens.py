@@ -77,6 +77,36 @@ def test_whoever_has_no_token_gets_nothing(system, demo):
         assert requests.get(f"{system.addresses[name]}/api/v1/models", timeout=10).status_code in (401, 404)
 
 
+TRAINING = """
+import os
+os.makedirs("out")
+open("out/adapter_model.safetensors", "w").write("weights")
+print("loss 0.5", os.environ["TUNEDECK_JOB"])
+"""
+
+
+@pytest.mark.parametrize("whose", ["user", "job"])
+def test_a_run_of_the_command_line_works_by_a_token(system, tmp_path, whose):
+    """A user's, or that of the job alone."""
+    job, name = system.request("POST", "/jobs", json={"dataset_id": 404}).json()["ID"], f"machine of a {whose}"
+    token = system.token if whose == "user" else system.request("POST", f"/jobs/{job}/token").json()["token"]
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("TUNEDECK")}
+    environ |= {"PYTHONPATH": str(ROOT / "client"), "TUNEDECK_URL": system.url, "TUNEDECK_TOKEN": token}
+    environ |= {"XDG_STATE_HOME": str(tmp_path / "state"), "XDG_CONFIG_HOME": str(tmp_path / "config")}
+    options = ["--job", str(job), "--kernel", name, "--upload", "out", "--base-model", "b"]
+    command = [sys.executable, "-m", "tunedeck_client.command", "run", *options, "--", sys.executable, "-c", TRAINING]
+
+    done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=100, check=False)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    record = system.get(f"/jobs/{job}").json()
+    assert (record["status"], record["kernel"]) == ("completed", name)
+    assert [model["status"] for model in system.get(f"/models?job_id={job}").json()["data"]] == ["ready"]
+    logs = system.get(f"/jobs/{job}/logs?limit=100").text
+    assert f"loss 0.5 {job}" in logs
+    assert token not in logs + done.stdout + done.stderr
+
+
 def test_no_log_has_a_secret(system, demo):
     """Also of clients that hang up in the middle, and of what failed."""
     secrets = {"token": system.token, "kernel": (system.data_dir / "kernel-token").read_text()}

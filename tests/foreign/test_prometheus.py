@@ -54,8 +54,8 @@ BREAKS: dict[str, dict[str, str]] = {
     "ChecksumErrors": {'tunedeck_checksum_errors_total{job="checksums"}': "0x85 1x5"},
     "EvaluationsWait": {'tunedeck_evaluation_queue_age_seconds{job="evaluations"}': "0+60x90"},
     "EvaluationAnswersFail": {
-        'tunedeck_evaluation_answers_total{job="worker",error="timeout"}': "0+2x90",
-        'tunedeck_evaluation_answers_total{job="worker",error=""}': "0+10x90",
+        'tunedeck_evaluation_answer_errors_total{job="worker"}': "0+2x90",
+        'tunedeck_evaluation_answers_total{job="worker"}': "0+10x90",
     },
     "ResultsNotTold": {'tunedeck_eval_results_due{job="evaluations"}': "1x90"},
     "LeasesLost": {'tunedeck_leases_lost_total{job="checksums"}': "0+1x90"},
@@ -70,7 +70,7 @@ def healthy(series: str) -> str:
         return "1x90"
     if "turn_timestamp" in series:
         return "0+60x90"
-    return "0+10x90" if 'status="200"' in series or 'error=""' in series or "limit" in series else "0x90"
+    return "0+10x90" if 'status="200"' in series or "answers_total" in series or "limit" in series else "0x90"
 
 
 def check_alerts(tmp_path: Path, series: dict[str, str], fires: list[str]) -> None:

@@ -207,3 +207,27 @@ def test_what_is_refused_before_its_body_is_read_is_told_every_time(gateway):
 
     assert {answer.status_code for answer in answers} == {415}
     assert all(answer.json()["code"] == 415 for answer in answers)
+
+
+def test_replicas_are_found_by_dns(start, logs, store_server, tmp_path):
+    """`localhost` has two addresses, of which one answers: what is sent to the other goes to the first."""
+    port = free_port()
+    here = f"localhost {logs.url.rpartition(':')[2]}"
+    environ = dict.fromkeys(("LOGS_UPSTREAM", "MODELS_UPSTREAM", "EVALUATIONS_UPSTREAM"), here)
+    environ |= {"S3_UPSTREAM": store_server.endpoint, "UPSTREAMS": "dynamic"}
+    start(parts.caddy(os.environ.get("CADDY_BIN"), tmp_path, ["127.0.0.1"], port, environ, ()))
+    gateway = type(logs)(f"http://127.0.0.1:{port}")
+    for _ in range(10):
+        assert gateway.post("/api/v1/jobs", json={"dataset_id": 1}).status_code == 201
+        assert gateway.get("/api/v1/jobs").status_code == 200
+
+
+def test_of_two_replicas_the_one_that_is_there_answers(start, logs, store_server, tmp_path):
+    port = free_port()
+    both = f"127.0.0.1:{free_port()} {logs.url.removeprefix('http://')}"
+    environ = dict.fromkeys(("LOGS_UPSTREAM", "MODELS_UPSTREAM", "EVALUATIONS_UPSTREAM"), both)
+    environ |= {"S3_UPSTREAM": store_server.endpoint}
+    start(parts.caddy(os.environ.get("CADDY_BIN"), tmp_path, ["127.0.0.1"], port, environ, ()))
+    gateway = type(logs)(f"http://127.0.0.1:{port}")
+    for _ in range(10):
+        assert gateway.post("/api/v1/jobs", json={"dataset_id": 1}).status_code == 201

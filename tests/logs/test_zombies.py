@@ -27,8 +27,8 @@ def tables(new_database, database_kind):
     opened.close_all()
 
 
-def running(silent_s, heartbeat_s=10, status="running"):
-    """A job whose kernel was last heard of so long ago."""
+def running(heartbeat_s=10, clock_s=0, status="running"):
+    """A job whose kernel was heard of just now, by a clock that is so many seconds ahead."""
     now = datetime.now(UTC)
     return Job.create(
         dataset_id=1,
@@ -38,68 +38,88 @@ def running(silent_s, heartbeat_s=10, status="running"):
         heartbeat_s=heartbeat_s,
         created_at=now,
         started_at=now,
-        last_seen_at=now - timedelta(seconds=silent_s),
+        last_seen_at=now + timedelta(seconds=clock_s),
     )
 
 
-def sweep_of(announced, listening_s=3_600):
-    since = datetime.now(UTC) - timedelta(seconds=listening_s)
-    return ZombieSweep(Ingest(on_commit=lambda *_: None), announced.append, listening_since=since)
+def hear(job):
+    later = jobs.get_job(job.id).last_seen_at + timedelta(seconds=1)
+    Job.update(last_seen_at=later).where(Job.id == job.id).execute()
+
+
+class Watch:
+    """A sweep whose clock goes on by hand."""
+
+    def __init__(self):
+        self.now, self.announced = 1000.0, []
+        self.sweep = ZombieSweep(Ingest(on_commit=lambda *_: None), self.announced.append, clock=lambda: self.now)
+
+    def after(self, seconds):
+        """Sweep after so many seconds, and return the jobs that were ended so far."""
+        self.now += seconds
+        self.sweep.look()
+        return self.announced
 
 
 def test_it_ends_who_was_silent_for_three_heartbeats(tables):
-    announced = []
-    silent, alive, unwatched = running(31), running(29), running(10_000, heartbeat_s=None)
-    last_heard = silent.last_seen_at
-    sweep_of(announced).sweep()
-    assert announced == [silent.id]
+    silent, slow, unwatched = running(), running(heartbeat_s=11), running(heartbeat_s=None)
+    last_heard, watch = silent.last_seen_at, Watch()
+    assert watch.after(0) == watch.after(29) == []
+    assert watch.after(2) == [silent.id]
     ended = jobs.get_job(silent.id)
     assert (ended.status, ended.completed_at is None) == ("failed", False)
     (line,), _ = read_lines(silent.id, 0, 10, 10)
     assert line[1:3] == (3, "tunedeck")
     assert f"last heard of at {last_heard:%Y-%m-%dT%H:%M:%S}Z" in line[3]
     assert ended.error in line[3]
-    assert {jobs.get_job(job.id).status for job in (alive, unwatched)} == {"running"}
+    assert {jobs.get_job(job.id).status for job in (slow, unwatched)} == {"running"}
+
+
+@pytest.mark.parametrize("clock_s", [-3600, 3600])
+def test_clocks_an_hour_apart_end_nobody_who_lives(tables, clock_s):
+    job, watch = running(clock_s=clock_s), Watch()
+    for _ in range(10):
+        assert watch.after(20) == []
+        hear(job)
+    assert watch.after(20) == []
+    assert watch.after(31) == [job.id]
 
 
 def test_of_many_processes_one_ends_it(tables):
-    silent, announced = running(60), []
-    sweeps = [sweep_of(announced) for _ in range(8)]
-    gevent.joinall([gevent.spawn(sweep.sweep) for sweep in sweeps], timeout=30)
-    assert announced == [silent.id]
+    silent, watches = running(), [Watch() for _ in range(8)]
+    for watch in watches:
+        watch.after(0)
+    gevent.joinall([gevent.spawn(watch.after, 31) for watch in watches], timeout=30)
+    assert [job for watch in watches for job in watch.announced] == [silent.id]
     assert len(read_lines(silent.id, 0, 10, 10)[0]) == 1
 
 
 def test_after_an_outage_of_ours_nobody_counts_as_silent(tables, monkeypatch):
-    running(60)
-    announced = []
-    started = sweep_of(announced, listening_s=5)
-    started.sweep()
-    assert announced == []
-    long_up = sweep_of(announced)
+    running()
+    watch = Watch()
+    watch.after(0)
 
     def away():
         raise Unavailable("The database does not answer.")
 
     with monkeypatch.context() as patch:
         patch.setattr(jobs, "watched_jobs", away)
-        long_up.look()
-    long_up.sweep()
-    assert announced == []
+        watch.after(25)
+    assert watch.after(25) == []
 
 
 def test_a_line_in_time_saves_it(tables):
-    job, announced = running(60), []
+    job, watch = running(), Watch()
+    watch.after(0)
     found = jobs.watched_jobs()
-    Job.update(last_seen_at=datetime.now(UTC)).where(Job.id == job.id).execute()
+    hear(job)
     assert jobs.end_silent(found[0], "too late") is False
-    sweep_of(announced).sweep()
-    assert announced == []
+    assert watch.after(31) == []
 
 
-@pytest.mark.parametrize("silent_s", [3, -3_600], ids=["of late", "by a clock ahead of ours"])
-def test_metrics_are_a_sign_of_life(tables, silent_s):
-    job = running(silent_s)
+@pytest.mark.parametrize("clock_s", [-3, 3_600], ids=["of late", "by a clock ahead of ours"])
+def test_metrics_are_a_sign_of_life(tables, clock_s):
+    job = running(clock_s=clock_s)
     now = datetime.now(UTC)
     store_points(job.id, REPORTED, [("loss", 1, 0.5, 0, None)])
     heard = jobs.get_job(job.id).last_seen_at

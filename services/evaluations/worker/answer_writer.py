@@ -125,8 +125,8 @@ class AnswerWriter:
             if counted.rowcount != 1:
                 raise LeaseLost
         self._done, self._errors, self._truncated = done, errors, truncated
-        for answer in answers:
-            telemetry.answers_stored.labels(answer.error or "").inc()
+        telemetry.answers_stored.inc(len(answers))
+        telemetry.answer_errors.inc(sum(answer.error is not None for answer in answers))
         return exceeds_error_budget(max(errors, truncated), self._begun.total, self._begun.max_error_rate)
 
 

@@ -241,3 +241,17 @@ def test_ten_thousand_idle_streams(start, settings):
     assert first_ended > 299
     assert last_ended < 300 + accepted + 60
     service.kill()
+
+
+@pytest.mark.parametrize("framing", ["Content-Length: 100\r\n\r\n{", "Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n"])
+@pytest.mark.parametrize("path", ["/api/v1/jobs", "/api/v1/jobs/{job}/logs"])
+@only_on("postgresql")
+def test_a_body_that_does_not_come_is_given_up(hasty, path, framing):
+    """It is told so, and the connection is closed."""
+    head = f"POST {path.format(job=create_job(hasty.url))} HTTP/1.1\r\nHost: localhost\r\n"
+    with contextlib.closing(open_raw(hasty.url, "/healthz")) as raw:
+        assert read_until(raw, b'"version"')
+        raw.sendall(f"{head}Content-Type: application/json\r\n{framing}".encode())
+        answer = read_until(raw, b"no such mark")
+    assert b"HTTP/1.1 408 " in answer
+    assert b'"message":"The body did not come within 1 s."' in answer.replace(b": ", b":")
