@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
 
 
 class ServiceError(Exception):
@@ -49,7 +48,7 @@ class RequestTimeout(ServiceError):
     """The request took too long to come."""
 
     status = 408
-    headers: ClassVar[Mapping[str, str]] = {"Connection": "close"}
+    headers = {"Connection": "close"}
 
 
 class Conflict(ServiceError):
