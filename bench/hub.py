@@ -63,9 +63,11 @@ class Client:
     def run(self, endpoint: str, *command: object) -> str:
         quiet = {"HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_XET": "1"}
         own = {"HF_ENDPOINT": endpoint, "HF_HOME": str(self._folder / "home")}
-        return subprocess.run(
-            list(map(str, command)), env=os.environ | quiet | own, capture_output=True, text=True, check=True
-        ).stdout
+        environ = os.environ | quiet | own
+        done = subprocess.run(list(map(str, command)), env=environ, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise SystemExit(done.stderr)
+        return done.stdout
 
     def load(self, endpoint: str, repo_id: str, *, times: int = 1) -> float:
         """Load a repository so many times into a cache that was empty; returns the seconds of the last one."""

@@ -6,7 +6,7 @@ import time
 
 import gevent
 
-from services.models.files.file_records import find_file, require_trusted
+from services.models.files.file_records import find_standing, require_trusted
 from services.models.hub.errors import EntryNotFound, RevisionNotFound
 from services.models.hub.snapshot import RepoFile, Snapshot
 from services.models.tables import Model
@@ -50,9 +50,9 @@ def _wait_until_trusted(model_id: int, path: str) -> str:
     gives_up_at = time.monotonic() + PATIENCE_S
     while True:
         try:
-            row = find_file(model_id, path)[1]
-            require_trusted(row)
-            return str(row.etag)
+            file = find_standing(model_id, path)
+            require_trusted(file)
+            return file.etag
         except Unavailable:
             if time.monotonic() > gives_up_at:
                 raise
