@@ -94,10 +94,10 @@ bench-logs: $(VENV)/test.stamp ## benchmarks of the logs service
 bench-evaluations: $(VENV)/test.stamp ## benchmarks of the evaluation worker
 	$(BIN)/python -m bench.evaluation
 
-# Ratios to S3 itself, to minio-py, to a socket copy in Python and to MLflow (installed by the run, into .data/bench);
-# needs wrk and curl, and a quiet machine.
+# Ratios to S3 itself, to minio-py, to a socket copy in Python, to MLflow and to static files; clients are installed by
+# the run, into .data. Needs wrk and curl, and a quiet machine.
 bench-models: $(VENV)/test.stamp ## benchmarks of the models service
-	for name in downloads download_costs mlflow_proxy uploads push_pull listing; do $(BIN)/python -m bench.$$name || exit 1; done
+	for name in downloads download_costs mlflow_proxy uploads push_pull listing hub; do $(BIN)/python -m bench.$$name || exit 1; done
 
 # Frames, long tasks, heap and time to be ready, each beside its limit; needs Chromium and a quiet machine.
 bench-console: $(VENV)/test.stamp ## benchmarks of the console

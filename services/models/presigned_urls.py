@@ -15,6 +15,9 @@ from shared.s3.client import Signer
 
 LIFETIME = timedelta(hours=24)
 
+PINNED = "x-tunedeck-etag"
+"""The parameter of a link to one object and no later one; the store does not know it, and signs it like any other."""
+
 AddTicket = Callable[[str, datetime], str]
 """Return a path of the API, with its query, as a link to it needs it until then."""
 
@@ -43,11 +46,12 @@ class PresignedUrls:
         self._now = datetime.now(UTC).replace(microsecond=0)
         self.expire_at = self._now + LIFETIME
 
-    def object_url(self, key: str) -> str:
-        """Return the presigned URL of an object."""
+    def object_url(self, key: str, etag: str | None = None) -> str:
+        """Return the presigned URL of an object, or of the one with that etag alone: the gateway asks for it."""
         # A browser names the file after the path. With the name in here there would be a semicolon, which clients
         # that encode a URL anew (llama.cpp) leave bare, and many a server then reads as the end of the parameter.
-        return self._sign(self._signer.read, "GET", key, "response-content-disposition=attachment")
+        pinned = "" if etag is None else f"&{PINNED}={quote(etag, safe='')}"
+        return self._sign(self._signer.read, "GET", key, f"response-content-disposition=attachment{pinned}")
 
     def part_url(self, key: str, upload_id: str, number: int) -> str:
         """Return the presigned URL to which a part of the store's upload ``upload_id`` is PUT."""

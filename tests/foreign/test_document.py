@@ -34,7 +34,7 @@ SHELL_PRELUDE = f"""
 set -eo pipefail
 curl() {{
     local token=() fail=(--fail-with-body)
-    if [ -n "$TUNEDECK_TOKEN" ] && [[ "$*" == */api/* && "$*" != *Authorization* ]]; then
+    if [ -n "$TUNEDECK_TOKEN" ] && [[ "$*" == *@(/api/|/resolve/)* && "$*" != *Authorization* ]]; then
         token=(-H "Authorization: Bearer $TUNEDECK_TOKEN")
     fi
     if [[ " $*" == *" -f"* ]]; then fail=(); fi  # curl does not take both

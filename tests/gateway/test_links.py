@@ -270,3 +270,17 @@ def test_a_chunked_body_that_is_too_large_is_413_every_time(port):
         headers = {"Content-Type": "application/json"}
         answer = requests.post(f"http://127.0.0.1:{port}{MODELS}", data=chunks(), headers=headers, timeout=30)
         assert answer.status_code == 413
+
+
+def test_a_link_of_a_repository_is_to_one_object_and_no_later_one(port, service_of_links):
+    model = make_model(service_of_links)
+    repo = service_of_links.get(f"{MODELS}/{model}").json()["model"]["repo_id"]
+    said = requests.head(f"http://127.0.0.1:{port}/{repo}/resolve/main/a", timeout=10)
+    link = said.headers["Location"]
+    assert requests.get(link, timeout=10).content == b"first"
+    url = f"{MODELS}/{model}"
+    service_of_links.put(url, json={"status": "uploading"})
+    service_of_links.put(f"{url}/files/lora_adapters/a", data=b"other")
+    for headers in ({}, {"Range": "bytes=2-"}):
+        assert requests.get(link, headers=headers, timeout=10).status_code == 412
+    assert requests.get(link.replace("x-tunedeck-etag=", "x-tunedeck-etag=0"), timeout=10).status_code == 403

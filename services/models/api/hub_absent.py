@@ -28,8 +28,8 @@ def refuse_type(kind: str, rest: str) -> NoReturn:
     raise NotOffered(_OTHER_TYPES)
 
 
-@blp.route("/<any(datasets, spaces):kind>/<rest:rest>", methods=_ALL)
-def refuse_files_of_type(kind: str, rest: str) -> NoReturn:
+@blp.route("/<any(datasets, spaces):kind>/<namespace>/<name>/resolve/<rest:rest>", methods=_ALL)
+def refuse_files_of_type(kind: str, namespace: str, name: str, rest: str) -> NoReturn:
     """Refuse files of repositories of another type."""
     raise NotOffered(_OTHER_TYPES)
 

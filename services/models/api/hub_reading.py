@@ -115,18 +115,19 @@ def get_paths_info(namespace: str, name: str, revision: str) -> Response:
 def resolve_file(namespace: str, name: str, revision: str, path: str) -> Response:
     """Say what a file is (HEAD), or redirect to a fresh link to it (GET)."""
     model, snapshot = requested_snapshot(namespace, name, revision)
-    return _answer_file(model, snapshot, resolve(model, snapshot, path))
+    return _answer_file(model, snapshot, *resolve(model, snapshot, path))
 
 
-def _answer_file(model: Model, snapshot: Snapshot, file: RepoFile) -> Response:
+def _answer_file(model: Model, snapshot: Snapshot, file: RepoFile, etag: str | None) -> Response:
     tag = f'"{file.sha256}"'
     headers = {**NO_STORE, "X-Repo-Commit": snapshot.sha, "ETag": tag, "X-Linked-ETag": tag}
     headers |= {"X-Linked-Size": str(file.size), "Accept-Ranges": "none" if file.text is not None else "bytes"}
     if file.text is not None:
         return Response(file.text, headers=headers, mimetype="text/plain")
-    url = request_urls().object_url(f"{model.storage_path}/{file.path}")
+    # The Hub's clients take the link from the answer to HEAD, too, and ask us once instead of twice.
+    headers["Location"] = request_urls().object_url(f"{model.storage_path}/{file.path}", etag)
     if request.method != "HEAD":
-        return Response(status=302, headers={**headers, "Location": url})
+        return Response(status=302, headers=headers)
     # A redirect would be followed with HEAD, for which the link is not signed; and an empty answer would have an empty
     # file for its content.
     headers["Content-Length"] = str(file.size)

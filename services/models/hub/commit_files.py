@@ -16,7 +16,7 @@ from services.models.tables import Model, StagedObject
 from shared.errors import Unprocessable
 from shared.s3.bucket import Bucket
 
-_AT_ONCE = 4
+_AT_ONCE = 3
 
 
 class ManifestRow(NamedTuple):

@@ -11,12 +11,20 @@ from services.models.tables import Model, connected
 from shared.errors import Conflict
 from shared.s3.bucket import Bucket
 
+# No others: peewee takes longer to write a query for all columns than the database to answer it, and a client asks once
+# for each file.
+_COLUMNS = (Model.id, Model.own_repo_id, Model.job_id, Model.storage_path, Model.status, Model.revision)
+_TIMES = (Model.created_at, Model.updated_at)
+
 
 @connected
 def find_model(repo_id: str) -> Model | None:
-    """Return the model of a repository id: its own, `tunedeck/model-<ID>`, or a job's newest ready one; else None."""
+    """Return the model of a repository id: its own, `tunedeck/model-<ID>`, or a job's newest ready one; else None.
+
+    It has the columns that readers of a repository need.
+    """
     numbered = parse_numbered(repo_id)
-    query = Model.select()
+    query = Model.select(*_COLUMNS, *_TIMES)
     if numbered is None:
         # What no model can be called may be no text for a database, either.
         known = None if repo_id_problem(repo_id) else Model.own_repo_id == repo_id
@@ -25,9 +33,8 @@ def find_model(repo_id: str) -> Model | None:
         known = (Model.id == numbered.number) & Model.own_repo_id.is_null()
     else:
         known = (Model.job_id == numbered.number) & (Model.status == "ready")
-    found: Model | None = None
-    if known is not None:
-        found = query.where(known).order_by(Model.created_at.desc(), Model.id.desc()).first()
+        query = query.order_by(Model.created_at.desc(), Model.id.desc())
+    found: Model | None = None if known is None else query.where(known).first()
     return found
 
 

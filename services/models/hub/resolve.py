@@ -6,7 +6,7 @@ import time
 
 import gevent
 
-from services.models.files.file_records import find_file, require_trusted
+from services.models.files.file_records import find_standing, require_trusted
 from services.models.hub.errors import EntryNotFound, RevisionNotFound
 from services.models.hub.snapshot import RepoFile, Snapshot
 from services.models.tables import Model
@@ -35,24 +35,24 @@ def require_revision(snapshot: Snapshot, revision: str) -> None:
         raise RevisionNotFound(f"There is no revision {revision}; there are {MAIN} and {snapshot.sha}.")
 
 
-def resolve(model: Model, snapshot: Snapshot, name: str) -> RepoFile:
-    """Return a file by its name in the repository.
+def resolve(model: Model, snapshot: Snapshot, name: str) -> tuple[RepoFile, str | None]:
+    """Return a file by its name in the repository, and the etag of its object, if it has one.
 
     Raises EntryNotFound, Conflict (it is known to be wrong) and Unavailable (it is still being verified).
     """
     file = snapshot.files.get(name)
     if file is None:
         raise EntryNotFound(f"There is no file {name} in {model.repo_id}.", snapshot.sha)
-    if file.text is None:
-        _wait_until_trusted(model.id, file.path)
-    return file
+    return file, None if file.text is not None else _wait_until_trusted(model.id, file.path)
 
 
-def _wait_until_trusted(model_id: int, path: str) -> None:
+def _wait_until_trusted(model_id: int, path: str) -> str:
     gives_up_at = time.monotonic() + PATIENCE_S
     while True:
         try:
-            return require_trusted(find_file(model_id, path)[1])
+            file = find_standing(model_id, path)
+            require_trusted(file)
+            return file.etag
         except Unavailable:
             if time.monotonic() > gives_up_at:
                 raise

@@ -35,7 +35,7 @@ def test_it_works(models, three):
     record = answer["data"][-1]
     assert set(record) == {
         *("ID", "name", "description", "base_model", "type", "job_id", "served_name", "storage_path"),
-        *("lora_adapters_path", "gguf_path", "training_metrics", "status", "total_size"),
+        *("lora_adapters_path", "gguf_path", "training_metrics", "status", "total_size", "repo_id"),
         *("created_at", "updated_at"),
     }
 

@@ -2,6 +2,10 @@
 
 import pytest
 
+from tests.support.databases import one_database
+
+pytestmark = one_database
+
 
 @pytest.mark.parametrize(
     ("method", "path"),

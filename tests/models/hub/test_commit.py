@@ -8,6 +8,8 @@ from io import BytesIO
 import pytest
 
 from tests.models.hub.pushes import NDJSON, Pusher, by_sha256, deleted, header, inline, sha256
+from tests.support.databases import on
+from tests.support.waiting import wait_until
 
 MODELS = "/api/v1/models"
 FILES = {
@@ -139,6 +141,7 @@ def test_a_deleted_file_leaves_no_object(models, pusher, pushed, bucket):
     assert "tiny-f16.gguf" not in pusher.names(repo_id)
 
 
+@on("postgresql")
 @pytest.mark.parametrize(
     ("line", "status", "field"),
     [
@@ -159,6 +162,7 @@ def test_it_rejects_a_bad_body(pusher, pushed, line, status, field):
     assert list(answer.json().get("errors", [None])) == [field]
 
 
+@on("postgresql")
 @pytest.mark.parametrize(
     ("item", "field"),
     [
@@ -248,3 +252,41 @@ def test_nothing_is_changed_where_the_store_is_away(own, store_server):
     assert (answer.status_code, "Retry-After" in answer.headers) == (503, True)
     assert (pusher.sha(repo_id), pusher.read(repo_id, "a")) == (former, b"a")
     assert pusher.commit(repo_id, inline("b", b"b")).ok
+
+
+def test_until_it_is_done_readers_have_the_former_revision(own, store_server):
+    pusher, model = Pusher(own, store_server), own.model()
+    repo_id = model["repo_id"]
+    assert pusher.commit(repo_id, inline("a", b"former"), inline("b", b"b")).ok
+    former = pusher.sha(repo_id)
+    own.pipe.hang(after=1)
+    try:
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            pushing = pool.submit(pusher.commit, repo_id, inline("a", b"next"), inline("c", b"c"))
+            wait_until(lambda: own.pipe.hangs)
+            assert pusher.sha(repo_id) == former
+            assert pusher.read(repo_id, "b") == b"b"
+            # Nobody else changes the files meanwhile, nor takes the model out of the commit's hands.
+            assert pusher.commit(repo_id, inline("d", b"d")).status_code == 409
+            assert own.call("PUT", f"/{model['ID']}/files/lora_adapters/d", data=b"d").status_code == 409
+            own.pipe.mend()
+            assert pushing.result().status_code == 200
+    finally:
+        own.pipe.mend()
+    assert (pusher.read(repo_id, "a"), pusher.names(repo_id)) == (b"next", ["README.md", "a", "b", "c"])
+
+
+def test_a_model_that_is_thawed_meanwhile_is_not_made_ready(own, store_server):
+    pusher, model = Pusher(own, store_server), own.model()
+    assert pusher.commit(model["repo_id"], inline("a", b"a")).ok
+    own.pipe.hang(after=1)
+    try:
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            pushing = pool.submit(pusher.commit, model["repo_id"], inline("b", b"b"))
+            wait_until(lambda: own.pipe.hangs)
+            assert own.call("PUT", f"/{model['ID']}", json={"status": "uploading"}).status_code == 200
+            own.pipe.mend()
+            assert pushing.result().status_code == 409
+    finally:
+        own.pipe.mend()
+    assert own.call("GET", f"/{model['ID']}").json()["model"]["status"] == "uploading"

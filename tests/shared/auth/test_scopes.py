@@ -24,7 +24,7 @@ WRITING_READS = {("GET", f"{MODEL}/uploads/{{upload_id}}")}
 HUB = "/api/models/{namespace}/{name}"
 ABSENT = {
     f"{HUB}/{{kind}}/{{revision}}",
-    *("/api/{kind}", "/api/{kind}/{rest}", "/{kind}/{rest}"),
+    *("/api/{kind}", "/api/{kind}/{rest}", "/{kind}/{namespace}/{name}/resolve/{rest}"),
 }
 """Of the Hub's API, and refused: to whoever has any token."""
 READING_WRITES = {
@@ -193,7 +193,7 @@ def attempt(guarded, where, method, template, who, known):
         "path": "f",
         "name": "t",
     }
-    names["kind"] = "xet-read-token" if "{namespace}" in template else "datasets"
+    names["kind"] = "xet-read-token" if template.startswith(HUB) else "datasets"
     if "{namespace}" in template:
         names |= {"namespace": "tunedeck", "name": f"model-{model}", "revision": "main"}
     if template == "/{kind}/{rest}":
