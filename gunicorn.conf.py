@@ -9,8 +9,10 @@ import tempfile
 import time
 from pathlib import Path
 
+import gevent
 from gunicorn.http.unreader import SocketUnreader
 
+from shared.redaction import log_uncaught_failures
 from shared.telemetry.json_lines import log_json_lines
 
 # Bytes of an upload that are read at once: with gunicorn's own 1 MiB, each smaller read copies the rest.
@@ -22,7 +24,7 @@ _SPARE_CONNECTIONS = 200
 host = os.environ.get("HOST") or "127.0.0.1"
 bind = f"{host}:{os.environ['PORT']}"
 workers = int(os.environ.get("WEB_CONCURRENCY") or 2)
-worker_class = "gevent"
+worker_class = "shared.http.worker.Worker"
 worker_connections = int(os.environ.get("MAX_STREAMS") or 4000) + _SPARE_CONNECTIONS
 backlog = 4096
 timeout = 60
@@ -107,6 +109,7 @@ def post_worker_init(worker):  # type: ignore[no-untyped-def]
     """Show the app its worker: streams end once it is not `alive`, or they would take the whole graceful timeout."""
     worker.wsgi.config["WORKER"] = worker
     worker.log.error_log.addFilter(_is_no_timeout)
+    log_uncaught_failures(gevent.get_hub())
     # What is imported by now stays: a full collection has less to walk, in which nothing else runs.
     gc.collect()
     gc.freeze()

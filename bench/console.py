@@ -5,6 +5,7 @@ A headless Chromium against a system of its own. Each figure stands beside the l
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 import threading
@@ -19,6 +20,8 @@ from tests.support.system import System, start_system
 LINES = 1_000_000
 POINTS = 100_000
 MODELS = 10_000
+ROWS = 60_000
+"""Of an evaluation: as many as one report can hold."""
 STREAM_S = 15
 
 _LONG_TASKS = """
@@ -136,6 +139,45 @@ def list_many_models(browser: Browser, system: System) -> None:
     page.close()
 
 
+def show_a_large_evaluation(browser: Browser, system: System) -> None:
+    evaluation = evaluation_of_many_rows(system)
+    page = new_page(browser, system)
+    path = f"/ui/evaluations/{evaluation}"
+    show(f"an evaluation of {ROWS:,} rows: until its rows are shown", ready_ms(page, path, ".pair"), 1_000, "ms")
+    show("  its last row", ready_ms(page, f"{path}?row={ROWS}", f"#row-{ROWS}"), 1_000, "ms")
+    show("  those that only one got right", ready_ms(page, f"{path}?winner=fine_tuned", ".pair"), 1_000, "ms")
+    show("  heap", heap_mb(page), 100, "MB")
+    show("  longest task", page.evaluate("longest"), 100, "ms")
+    page.close()
+
+
+def evaluation_of_many_rows(system: System) -> int:
+    """Return an evaluation that an outside worker reported; ours may take it first, then it takes another."""
+    model = system.request("POST", "/models", json={"name": "judged", "base_model": "base"}).json()["ID"]
+    system.request("PUT", f"/models/{model}/files/adapter_config.json", data=b"{}").raise_for_status()
+    system.request("PUT", f"/models/{model}", json={"status": "ready"}).raise_for_status()
+    test_set = json.dumps([{"input": str(number), "expected": "ab"[number % 2]} for number in range(ROWS)])
+    system.request("PUT", "/datasets/large.json", data=test_set.encode()).raise_for_status()
+    examples = [
+        {
+            "input": str(number),
+            "expected": "ab"[number % 2],
+            "base_model_output": "a",
+            "fine_tuned_output": "ab"[(number % 7 == 0) ^ (number % 2)],
+        }
+        for number in range(ROWS)
+    ]
+    results = {role: {"accuracy": 0.5} for role in ("base_model", "fine_tuned")}
+    report = {"status": "completed", "results": results, "examples": examples}
+    while True:
+        begun = system.request("POST", f"/models/{model}/evaluate", json={"test_set_path": "datasets/large.json"})
+        evaluation: int = begun.json()["evaluation_id"]
+        reported = system.request("PUT", f"/evaluations/{evaluation}", json=report)
+        if reported.ok:
+            return evaluation
+        assert reported.status_code == 409, reported.text[:500]
+
+
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         system = start_system(Path(folder) / "data")
@@ -148,6 +190,7 @@ def main() -> None:
             draw_a_long_curve(browser, system, jobs)
             scroll_a_long_log(browser, system, jobs)
             list_many_models(browser, system)
+            show_a_large_evaluation(browser, system)
             browser.close()
         finally:
             system.stop()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
 
 
 class ServiceError(Exception):
@@ -13,7 +12,7 @@ class ServiceError(Exception):
     """
 
     status = 500
-    headers: ClassVar[Mapping[str, str]] = {}
+    headers: Mapping[str, str] = {}
 
     def __init__(
         self, message: str, *, errors: dict[str, list[str]] | None = None, retry_after: int | None = None
@@ -32,7 +31,7 @@ class Unauthorized(ServiceError):
     """Who asks is not known."""
 
     status = 401
-    headers: ClassVar[Mapping[str, str]] = {"WWW-Authenticate": "Bearer"}
+    headers = {"WWW-Authenticate": "Bearer"}
 
 
 class Forbidden(ServiceError):

@@ -195,16 +195,25 @@ class Tunedeck:
         return str(self._service.call("DELETE", f"/datasets/{quote(name, safe='')}")["message"])
 
     def evaluate(
-        self, model_id: int, test_set: str | os.PathLike[str], *, base: str | None = None, **options: Any
+        self,
+        model_id: int,
+        test_set: str | os.PathLike[str],
+        *,
+        base: str | None = None,
+        alone: bool = False,
+        **options: Any,
     ) -> Record:
         """Begin an evaluation and return it. `test_set` is a file or the name of a set that is there.
 
         A file is uploaded unless it is there already; where its name is that of another set, it gets the
-        first digits of its SHA-256 as well. `options` are the fields of docs/api.md, `scoring` among them.
+        first digits of its SHA-256 as well. `alone` asks the model without a base. `options` are the fields
+        of docs/api.md, `scoring` among them.
         """
         body = {"test_set_path": f"datasets/{self._dataset_name(os.fspath(test_set))}", **options}
         if base is not None:
             body["base_model_name"] = base
+        if alone:
+            body["base"] = None
         began = self._create(f"/models/{model_id}/evaluate", body)
         return self.evaluation(began["evaluation_id"])
 

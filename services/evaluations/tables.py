@@ -38,6 +38,9 @@ class Evaluation(_Table):
     model_id = BigIntegerField()
     test_set_path = TextField()
     base_model_name = CharField()
+    """Empty where there is no base: SQLite cannot let a column be null that once was not."""
+    base_model_id = BigIntegerField(null=True)
+    """The base, where it is a model of ours."""
     fine_tuned_name = CharField()
     fine_tuned_served_name = CharField()
     status = CharField()
@@ -58,6 +61,8 @@ class Evaluation(_Table):
     """Parameters of the generation, for both models or each."""
     allow_same_model = BooleanField(default=False)
     """Both names may be answered by one model."""
+    reuse_base = BooleanField(default=False)
+    """The base's answers are taken over from an earlier evaluation that asked the same."""
     retried = IntegerField(default=0)
     """The rows that were in error and asked again."""
     created_at = TimeField()
@@ -118,6 +123,13 @@ class Example(_Table):
     fine_tuned_input_tokens = IntegerField(null=True)
     fine_tuned_output_tokens = IntegerField(null=True)
     fine_tuned_score = FloatField(null=True)
+    judge_base_first = CharField(null=True)
+    """A judge's verdict, the winner or ``tie``, where the base's answer was shown first; then the other order's."""
+    judge_tuned_first = CharField(null=True)
+    judge_error = CharField(null=True)
+    judge_input_tokens = IntegerField(null=True)
+    """Of both orders."""
+    judge_output_tokens = IntegerField(null=True)
     done = BooleanField()
     """Both models have an answer or an error; a row that waits for one is not shown yet."""
     winner = CharField(null=True)

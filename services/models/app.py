@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from flask import Flask
 
-from services.models.api import downloads, files, models, uploads
+from services.models.api import downloads, files, hub_absent, hub_reading, hub_uploading, models, uploads
 from services.models.archive.download_limit import DownloadLimit
 from services.models.archive.plan import PlanCache
 from services.models.bucket import BUCKET
+from services.models.hub.snapshot import Snapshots
 from services.models.logs_client import LogsClient
 from services.models.presigned_urls import UrlSigner
 from services.models.records.models import get_model
@@ -18,6 +19,7 @@ from shared.auth.access import Access
 from shared.auth.settings import AuthSettings
 from shared.database.connect import open_database
 from shared.database.migrations import require_migrated
+from shared.gateway_address import GatewayAddress
 from shared.http.collaborators import provide
 from shared.http.service import create_service
 from shared.s3.bucket import Bucket
@@ -39,7 +41,10 @@ def create_app(
     database.initialize(open_database(settings.database_url))
     app = create_service(
         "Tunedeck models",
-        [models.blp, files.blp, uploads.blp, downloads.blp],
+        [
+            *(models.blp, files.blp, uploads.blp, downloads.blp),
+            *(hub_reading.blp, hub_uploading.blp, hub_absent.blp),
+        ],
         checks={"database": lambda: require_migrated(database, MIGRATIONS), "store": bucket.check},
         access=access,
         gauges=GAUGES,
@@ -50,6 +55,9 @@ def create_app(
             Bucket: bucket,
             DownloadLimit: DownloadLimit(),
             PlanCache: PlanCache(),
+            Snapshots: Snapshots(),
+            Settings: settings,
+            GatewayAddress: GatewayAddress(settings.gateway_url, settings.public_url),
             LogsClient: logs or LogsClient(settings.logs_url, lambda: access.service_headers("models")),
             UrlSigner: UrlSigner(settings),
         },

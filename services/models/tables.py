@@ -7,6 +7,7 @@ from pathlib import Path
 import peewee
 from peewee import BigAutoField, BigIntegerField, BooleanField, CharField, CompositeKey, DatabaseProxy, TextField
 
+from services.models.repo_ids import default_repo_id
 from shared.database.connect import connected_to
 from shared.database.fields import JSONField, TimeField
 
@@ -44,6 +45,18 @@ class Model(_Table):
     updated_at = TimeField()
     request_key = CharField(null=True)
     request_digest = CharField(null=True)
+    own_repo_id = CharField(null=True)
+
+    @property
+    def repo_id(self) -> str:
+        """The name by which the Hub API knows it, for life."""
+        return self.own_repo_id or default_repo_id(self.id)
+
+    @property
+    def folders(self) -> tuple[str, str]:
+        """The folders of adapters and of GGUF files, below the storage path; ``""`` is that itself."""
+        start = len(self.storage_path) + 1
+        return self.lora_adapters_path[start:], self.gguf_path[start:]
 
 
 class File(_Table):
@@ -99,6 +112,22 @@ class Upload(_Table):
     @property
     def status(self) -> str:
         return "open" if self.etag is None else "completed"
+
+
+class StagedObject(_Table):
+    """Content that a push brings by its SHA-256, in parts, before a commit says where it belongs."""
+
+    id = BigAutoField()
+    model_id = BigIntegerField()
+    sha256 = CharField()
+    size = BigIntegerField()
+    part_size = BigIntegerField()
+    key = TextField()
+    store_id = TextField()
+    """What the store calls its upload."""
+    etag = CharField(null=True)
+    """The object's, once all parts came."""
+    expires_at = TimeField()
 
 
 class DeletedModel(_Table):

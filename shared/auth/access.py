@@ -123,10 +123,17 @@ class Access:
 
     def add_ticket(self, address: str, expires_at: datetime) -> str:
         """Return a path with the present caller's ticket, or as it is where none is needed."""
+        return self._add_ticket(address, expires_at, "ticket")
+
+    def add_upload_ticket(self, address: str, expires_at: datetime) -> str:
+        """Return a path with a ticket by which whoever has it ends the present caller's upload with a POST."""
+        return self._add_ticket(address, expires_at, "upload")
+
+    def _add_ticket(self, address: str, expires_at: datetime, kind: tickets.TicketKind) -> str:
         caller = current_caller()
         if not self.enabled or caller.fingerprint is None:
             return address
-        return tickets.add_ticket(self.signer, caller, address, expires_at)
+        return tickets.add_ticket(self.signer, caller, address, expires_at, kind)
 
     def service_headers(self, name: str) -> dict[str, str]:
         """Return the headers by which a service of this name asks another."""
@@ -140,8 +147,9 @@ class Access:
         if ticket is not None:
             # Werkzeug's path is decoded, as the ticket's is.
             path, query = request.path, request.query_string.decode("latin-1")
-            maker = tickets.read_ticket(self.signer, self._find_entry, ticket, path, query)
-            return maker if request.method in _SAFE else None
+            kind: tickets.TicketKind = "ticket" if request.method in _SAFE else "upload"
+            maker = tickets.read_ticket(self.signer, self._find_entry, ticket, path, query, kind)
+            return maker if request.method in (*_SAFE, "POST") else None
         return session.read_session(self.signer, self._find_entry)
 
     def _read_bearer(self, token: str) -> Caller | None:

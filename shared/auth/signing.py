@@ -11,7 +11,7 @@ from itsdangerous import BadData, URLSafeSerializer
 
 from shared.telemetry.request_id import request_id_headers
 
-Kind = Literal["job", "ticket", "session", "service"]
+Kind = Literal["job", "ticket", "upload", "session", "service"]
 
 MAX_CHARS = 4096
 

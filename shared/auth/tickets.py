@@ -1,9 +1,10 @@
-"""Tickets: an address of our own that opens without a token, for a time, by GET and HEAD."""
+"""Tickets: an address of our own that opens without a token, for a time, by GET and HEAD, or by one POST."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import Literal
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 from shared.auth.caller import Caller
@@ -13,11 +14,18 @@ MAX_SECONDS = 86_400
 
 PARAMETER = "ticket"
 
+TicketKind = Literal["ticket", "upload"]
+"""What it is good for: to read (GET and HEAD), or for one POST that ends an upload."""
+
+_SCOPES: dict[TicketKind, str] = {"ticket": "read", "upload": "write"}
+
 _BOUND = ("include", "exclude")
 """Parameters that a ticket is made for; the others, a range of lines say, are free."""
 
 
-def add_ticket(signer: SecretSigner, caller: Caller, address: str, expires_at: datetime) -> str:
+def add_ticket(
+    signer: SecretSigner, caller: Caller, address: str, expires_at: datetime, kind: TicketKind = "ticket"
+) -> str:
     """Return a path with its query, and with the caller's ticket for it."""
     parts = urlsplit(address)
     payload = {
@@ -28,24 +36,30 @@ def add_ticket(signer: SecretSigner, caller: Caller, address: str, expires_at: d
         "q": _bound(parts.query),
     }
     separator = "&" if parts.query else "?"
-    return f"{address}{separator}{urlencode({PARAMETER: signer.sign('ticket', payload, expires_at)})}"
+    return f"{address}{separator}{urlencode({PARAMETER: signer.sign(kind, payload, expires_at)})}"
 
 
 def read_ticket(
-    signer: SecretSigner, find: Callable[[str, str], Caller | None], ticket: str, path: str, query: str
+    signer: SecretSigner,
+    find: Callable[[str, str], Caller | None],
+    ticket: str,
+    path: str,
+    query: str,
+    kind: TicketKind = "ticket",
 ) -> Caller | None:
-    """Return who made a ticket, to read what it is for, or None where it is for another address or no longer good.
+    """Return who made a ticket, to do what it is for, or None where it is for another address or no longer good.
 
     ``find`` gives the caller of an entry's name and fingerprint.
     """
-    signed = signer.read("ticket", ticket)
+    signed = signer.read(kind, ticket)
     if signed is None:
         return None
     payload, expires_at = signed
     maker = find(payload["n"], payload["f"])
     if maker is None or payload["p"] != path or payload["q"] != _bound(query):
         return None
-    scopes = frozenset({"read"}) if payload["j"] is None and maker.has("read") else frozenset()
+    scope = _SCOPES[kind]
+    scopes = frozenset({scope}) if payload["j"] is None and maker.has(scope) else frozenset()
     return Caller(maker.name, scopes, maker.fingerprint, payload["j"], expires_at)
 
 

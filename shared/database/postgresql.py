@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
@@ -117,6 +119,12 @@ class PostgresqlDatabase(PooledPostgresqlDatabase):
             with cursor.copy(f"COPY {target} FROM STDIN") as copy:
                 for row in rows:
                     copy.write_row(row)
+
+    @contextmanager
+    def pipelined(self) -> Iterator[None]:
+        """Send a block's statements together; what they did is known at its end, and what one cannot do is raised."""
+        with translated(), self.connection().pipeline():
+            yield
 
     def rows_within(self, query: Any, order: tuple[Any, ...], text: Any, budget: int) -> tuple[list[Any], bool]:
         """Return an ordered query's rows up to the one whose ``text`` fills the budget of bytes, and if one did."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from peewee import IntegrityError
 
-from shared.errors import Unprocessable
+from shared.errors import Conflict, Unprocessable
 from shared.request_key import RequestKey
 
 
@@ -19,7 +19,10 @@ def find_created(table: Any, sent: RequestKey | None) -> Any:
 
 
 def create_once(table: Any, sent: RequestKey | None, **values: Any) -> tuple[Any, bool]:
-    """Create a row in a transaction, and say whether it was there: of requests with one key the first creates it."""
+    """Create a row in a transaction, and say whether it was there: of requests with one key the first creates it.
+
+    Raises Conflict where a row has another of its unique values.
+    """
     found = find_created(table, sent)
     if found is not None:
         return found, True
@@ -27,8 +30,10 @@ def create_once(table: Any, sent: RequestKey | None, **values: Any) -> tuple[Any
     try:
         with table._meta.database.atomic():
             return table.create(request_key=key, request_digest=digest, **values), False
-    except IntegrityError:
+    except IntegrityError as error:
         found = find_created(table, sent)  # another one was faster
-        if found is None:
+        if found is None and "unique" not in str(error).lower():
             raise
+        if found is None:
+            raise Conflict("Another one has the same name by now.") from error
         return found, True

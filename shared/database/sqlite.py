@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from itertools import chain
 from typing import Any
 
@@ -89,6 +89,10 @@ class SqliteDatabase(PooledSqliteDatabase):
                 values = list(chain.from_iterable(rows[start : start + _ROWS_A_STATEMENT]))
                 cursor.execute(f"{insert}{', '.join([marks] * _ROWS_A_STATEMENT)} {conflict}", values)
             cursor.executemany(f"{insert}{marks} {conflict}", rows[whole:])
+
+    def pipelined(self) -> AbstractContextManager[None]:
+        """There is no server to send statements to."""
+        return nullcontext()
 
     def rows_within(self, query: Any, order: tuple[Any, ...], text: Any, budget: int) -> tuple[list[Any], bool]:
         """Return an ordered query's rows up to the one whose ``text`` fills the budget of bytes, and if one did."""

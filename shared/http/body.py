@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
 from typing import Any, ClassVar, NoReturn
 
 import gevent
@@ -12,6 +14,11 @@ from webargs.flaskparser import FlaskParser
 
 from shared.errors import BadRequest, RequestTimeout, TooLarge, Unprocessable, UnsupportedMediaType
 from shared.http.fields import unprocessable
+
+BODY_READ = "tunedeck.body_read"
+"""In the WSGI environment of a request whose body was read to its end."""
+
+_PIECE_BYTES = 2**20
 
 TIMEOUT_S = 120.0
 """For all of a body, which is 8 MiB at most: who takes longer holds a greenlet for nothing."""
@@ -57,24 +64,42 @@ def require_json() -> None:
 
 def read_body(limit: int) -> bytes:
     """Return the request's body; TooLarge at once by its declared length, else at the first byte above ``limit``."""
+    return b"".join(_read_pieces(limit))
+
+
+def read_lines(limit: int) -> Iterator[bytes]:
+    """Yield the lines of the request's body as they come, without their ends; errors as ``read_body`` has them."""
+    rest = b""
+    for piece in _read_pieces(limit):
+        *lines, rest = (rest + piece).split(b"\n")
+        yield from lines
+    if rest:
+        yield rest
+
+
+def _read_pieces(limit: int) -> Iterator[bytes]:
     if (request.content_length or 0) > limit:
         raise _too_large(limit)
-    pieces: list[bytes] = []
-    left = limit + 1
+    left, ends = limit + 1, time.monotonic() + TIMEOUT_S
     try:
-        with gevent.Timeout(TIMEOUT_S, _Late):
-            while left > 0 and (piece := request.stream.read(left)):
-                pieces.append(piece)
-                left -= len(piece)
+        while left > 0 and (piece := _read_piece(min(left, _PIECE_BYTES), ends)):
+            left -= len(piece)
+            if left > 0:
+                yield piece
     except (OSError, ParseException) as error:  # gunicorn's, for a body that breaks off or is badly chunked
         raise BadRequest(f"The body could not be read: {error}.") from error
     if left <= 0:
         raise _too_large(limit)
-    body = b"".join(pieces)
+    request.environ[BODY_READ] = True
+    came = limit + 1 - left
     # gunicorn gives what came of a body whose sender hung up, as if it were all.
-    if request.content_length not in (None, len(body)):
-        raise BadRequest(f"The body broke off after {len(body)} of {request.content_length} bytes.")
-    return body
+    if request.content_length not in (None, came):
+        raise BadRequest(f"The body broke off after {came} of {request.content_length} bytes.")
+
+
+def _read_piece(size: int, ends: float) -> bytes:
+    with gevent.Timeout(ends - time.monotonic(), _Late):  # not around the caller, who does other things between two
+        return request.stream.read(size)
 
 
 class _Late(RequestTimeout):

@@ -11,6 +11,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.http import HTTP_STATUS_CODES
 
 from shared.errors import Forbidden, Misdirected, ServiceError, TooLarge, Unauthorized
+from shared.redaction import describe_failure
 
 _BEFORE_THE_BODY = (Unauthorized.status, Forbidden.status, Misdirected.status)
 _SMALL_BODY = 65_536
@@ -26,17 +27,20 @@ def error_response(
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """Return ``{"code", "status", "message", "errors"}`` with that status."""
-    name = HTTP_STATUS_CODES.get(status, "Error")
-    body: dict[str, Any] = {"code": status, "status": name, "message": message or name}
-    if errors:
-        body["errors"] = errors
-    response = jsonify(body)
+    response = jsonify(error_body(status, message, errors))
     response.status_code = status
     response.headers.update(headers or {})
     if status == TooLarge.status or (status in _BEFORE_THE_BODY and _has_large_body()):
         # The rest of the body was not read; without this the server would read all of it before the next request.
         response.headers["Connection"] = "close"
     return response
+
+
+def error_body(status: int, message: str, errors: Mapping[str, list[str]] | None = None) -> dict[str, Any]:
+    """Return the one shape of an error, as JSON."""
+    name = HTTP_STATUS_CODES.get(status, "Error")
+    body: dict[str, Any] = {"code": status, "status": name, "message": message or name}
+    return body | ({"errors": errors} if errors else {})
 
 
 def _has_large_body() -> bool:
@@ -64,5 +68,5 @@ def _answer_service_error(error: ServiceError) -> Response:
 
 
 def _answer_unexpected_error(error: Exception) -> Response:
-    log.exception("request %s failed", g.request_id)
+    log.error("request %s failed: %s", g.request_id, describe_failure(error))
     return error_response(500, "The service failed; its log has the reason under the request's id.")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from flask import Flask
 from flask.typing import ResponseReturnValue
 
+from shared.redaction import redact
 from shared.version import VERSION
 
 Check = Callable[[], object]
@@ -31,5 +32,5 @@ def _state(check: Check) -> str:
     try:
         check()
     except Exception as error:  # whatever it is, the answer must name it
-        return f"{type(error).__name__}: {error}"
+        return f"{type(error).__name__}: {redact(str(error))}"
     return "ok"

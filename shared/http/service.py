@@ -15,7 +15,7 @@ from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]
 from werkzeug.exceptions import HTTPException
 
 from shared.auth.access import Access, install
-from shared.http.body import StrictParser
+from shared.http.body import BODY_READ, StrictParser
 from shared.http.converters import IdConverter, RestConverter
 from shared.http.errors import answer_http_exception, handle_errors
 from shared.http.fields import MAX_ID
@@ -126,7 +126,7 @@ def _read_rest(environ: Any) -> None:
     rid of it, and may close the connection amid the answer: one in some hundreds was cut off.
     """
     declared = environ.get("CONTENT_LENGTH") or ""
-    if declared.isdigit() and 0 < int(declared) <= SMALL_BODY_BYTES:
+    if BODY_READ not in environ and declared.isdigit() and 0 < int(declared) <= SMALL_BODY_BYTES:
         with gevent.Timeout(REST_S, False), suppress(OSError, ParseException):
             environ["wsgi.input"].read(int(declared))
 

@@ -11,14 +11,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 from xml.etree import ElementTree
 
 import urllib3
 from isal import isal_zlib
 from minio import Minio
 from minio.credentials.credentials import Credentials
-from minio.datatypes import CompleteMultipartUploadResult, ListMultipartUploadsResult, ListPartsResult
+from minio.datatypes import (
+    CompleteMultipartUploadResult,
+    ListMultipartUploadsResult,
+    ListPartsResult,
+    parse_copy_object,
+)
 from minio.signer import presign_v4
 
 _NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
@@ -134,6 +139,19 @@ class S3Client(Minio):
     def _put(self, bucket: str, key: str, body: PartBody, headers: Any, query: Any = None) -> str:
         return self._put_object(bucket, key, cast(bytes, body), headers, query).etag or ""
 
+    def copy(self, bucket: str, key: str, source: str, etag: str) -> str:
+        """Copy the object ``source`` of the bucket, which must have that etag, and return the copy's."""
+        headers = _copy_headers(bucket, source, etag)
+        return parse_copy_object(self._execute("PUT", bucket, key, headers=headers))[0]
+
+    def copy_part(
+        self, bucket: str, key: str, upload_id: str, number: int, source: str, etag: str, span: tuple[int, int]
+    ) -> str:
+        """Copy the bytes from ``span[0]`` up to, not including, ``span[1]`` as a part, and return its etag."""
+        headers = _copy_headers(bucket, source, etag)
+        headers["x-amz-copy-source-range"] = f"bytes={span[0]}-{span[1] - 1}"
+        return self._upload_part_copy(bucket, key, upload_id, number, headers)[0]
+
     def list_parts(self, bucket: str, key: str, upload_id: str, marker: str | None) -> ListPartsResult:
         """Return a page of an upload's parts, those after ``marker``."""
         return self._list_parts(bucket, key, upload_id, part_number_marker=marker)
@@ -168,6 +186,10 @@ class S3Client(Minio):
     def abort_upload(self, bucket: str, key: str, upload_id: str) -> None:
         """Drop a multipart upload and its parts."""
         self._abort_multipart_upload(bucket, key, upload_id)
+
+
+def _copy_headers(bucket: str, source: str, etag: str) -> Any:
+    return {"x-amz-copy-source": quote(f"/{bucket}/{source}"), "x-amz-copy-source-if-match": f'"{etag}"'}
 
 
 @dataclass(frozen=True)

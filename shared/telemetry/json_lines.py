@@ -10,6 +10,7 @@ from typing import Any
 
 import structlog
 
+from shared.redaction import describe_failure
 from shared.telemetry.request_id import current_request_id
 
 _SECRETS = re.compile(r"""(\?)[^\s'"]+|(bearer[ \t]+|tunedeck-\d+=)[^\s'";]+|\b(t[djs]_)[\w.-]+""", re.IGNORECASE)
@@ -35,7 +36,7 @@ def logging_config(process: str, level: str = "INFO") -> dict[str, Any]:
         "foreign_pre_chain": [*steps, structlog.stdlib.add_logger_name],
         "processors": [
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            structlog.processors.format_exc_info,
+            _describe_exception,
             redact,
             structlog.processors.JSONRenderer(ensure_ascii=False),
         ],
@@ -65,6 +66,15 @@ def redact(logger: Any, method: str, fields: _Fields) -> _Fields:
     for name in ("event", "exception"):
         if name in fields:
             fields[name] = _SECRETS.sub(lambda match: f"{match[1] or match[2] or match[3]}…", str(fields[name]))
+    return fields
+
+
+def _describe_exception(logger: Any, method: str, fields: _Fields) -> _Fields:
+    """Show an exception's type and frames; its text may hold anything."""
+    info = fields.pop("exc_info", None)
+    error = info[1] if isinstance(info, tuple) else info if isinstance(info, BaseException) else None
+    if error is not None:
+        fields["exception"] = describe_failure(error)
     return fields
 
 

@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 from tests.support.reported_jobs import Jobs
 from tests.support.system import System
+from tests.support.waiting import wait_until
 
 WAIT_MS = 20_000
 WIDE = {"width": 1440, "height": 900}
@@ -67,3 +68,21 @@ def open_page(browser: Browser, system: System) -> Iterator[OpenPage]:
 @pytest.fixture(scope="session")
 def jobs(system: System) -> Jobs:
     return Jobs(system)
+
+
+@pytest.fixture(scope="module")
+def trained(system: System, jobs: Jobs) -> tuple[int, int]:
+    """What the example kernel makes of a job: (job, model)."""
+    job = jobs.make(running=False, dataset_id=1, name="sentiment", configuration={"epochs": 2})
+    wait_until(lambda: system.get(f"/jobs/{job}").json()["status"] == "completed")
+    found = wait_until(lambda: system.get(f"/models?job_id={job}").json()["data"])
+    return job, found[0]["ID"]
+
+
+@pytest.fixture(scope="module")
+def evaluation(system: System, trained: tuple[int, int]) -> int:
+    """An evaluation that is over, of that model."""
+    body = {"test_set_path": "datasets/test_split.json"}
+    number = system.request("POST", f"/models/{trained[1]}/evaluate", json=body).json()["evaluation_id"]
+    wait_until(lambda: system.get(f"/evaluations/{number}").json()["status"] == "completed")
+    return number

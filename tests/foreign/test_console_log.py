@@ -463,3 +463,17 @@ def test_a_job_is_cancelled(jobs, open_page, system):
 
     expect(page.locator(".facts")).to_contain_text("cancelled")
     assert system.get(f"/jobs/{job}").json()["status"] == "cancelled"
+
+
+def test_raw_opens_the_filtered_log_as_plain_text(jobs, open_page):
+    job = jobs.make(name="raw")
+    jobs.push(job, ["<b>fine</b>", {"message": "<img src=x onerror=alert(1)>", "level": "error"}])
+    page = open_page(f"/ui/jobs/{job}?level=error")
+    row(page, 2).wait_for()
+    with page.context.expect_page() as opened:
+        page.get_by_role("link", name="Raw").click()
+    text = opened.value
+    text.wait_for_load_state()
+    assert text.evaluate("document.contentType") == "text/plain"
+    assert text.locator("body").inner_text().strip().endswith("[ERROR] kernel: <img src=x onerror=alert(1)>")
+    assert "fine" not in text.locator("body").inner_text()

@@ -2,32 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import signal
 
 import pytest
 from playwright.sync_api import expect
-
-from tests.support.waiting import wait_until
-
-
-@pytest.fixture(scope="module")
-def trained(system, jobs):
-    """What the example kernel makes of a job: (job, model)."""
-    job = jobs.make(running=False, dataset_id=1, name="sentiment", configuration={"epochs": 2})
-    wait_until(lambda: system.get(f"/jobs/{job}").json()["status"] == "completed")
-    found = wait_until(lambda: system.get(f"/models?job_id={job}").json()["data"])
-    return job, found[0]["ID"]
-
-
-@pytest.fixture(scope="module")
-def evaluation(system, trained):
-    body = {"test_set_path": "datasets/test_split.json"}
-    number = system.request("POST", f"/models/{trained[1]}/evaluate", json=body).json()["evaluation_id"]
-    wait_until(lambda: system.get(f"/evaluations/{number}").json()["status"] == "completed")
-    return number
 
 
 def test_it_works_from_a_new_job_to_the_verdict_without_any_docs(open_page):
@@ -217,127 +195,6 @@ def test_a_model_is_deleted_only_by_its_name(system, open_page):
 
     expect(page).to_have_url(re.compile("/ui/models$"))
     assert system.get(f"/models/{model}").status_code == 404
-
-
-def test_an_evaluation(evaluation, open_page):
-    page = open_page(f"/ui/evaluations/{evaluation}")
-
-    expect(page.locator(".verdict")).to_contain_text("better by")
-    expect(page.get_by_role("img", name=re.compile("95 % interval of the difference"))).to_be_visible()
-    table = page.get_by_role("table", name="Which model was right")
-    assert sum(int(cell) for cell in table.locator("td").all_inner_texts() if cell) == 102
-    expect(page.locator(".pair")).to_have_count(25)
-    page.get_by_label("Show").select_option("fine_tuned")
-    assert "winner=fine_tuned" in page.url
-    expect(page.locator(".pair").first).to_contain_text("Only the fine-tuned was right")
-    expect(page.locator(".pair del").first).to_be_visible()
-    expect(page.locator(".pair ins").first).to_be_visible()
-    page.reload()
-    expect(page.get_by_label("Show")).to_have_value("fine_tuned")
-
-
-def test_a_row_of_an_evaluation_has_an_address(evaluation, open_page):
-    page = open_page(f"/ui/evaluations/{evaluation}?row=60")
-
-    expect(page.locator("#row-60")).to_be_in_viewport()
-    expect(page.locator("#row-60")).to_have_class(re.compile("chosen"))
-    page.get_by_role("link", name="Row 61").click()
-    expect(page).to_have_url(re.compile(r"\?row=61$"))
-    expect(page.locator("#row-61")).to_have_class(re.compile("chosen"))
-
-
-REPORT = {
-    "status": "completed",
-    "results": {
-        "base_model": {"accuracy": 0.5, "f1_score": None},
-        "fine_tuned": {"accuracy": 0.5},
-        "labels": [
-            {"label": "yes", "n": 1, "base_model": {"f1_score": 1.0}, "fine_tuned": {"f1_score": 0.5}},
-            {"label": "no", "n": 1, "base_model": {"f1_score": 0.0}, "fine_tuned": {"f1_score": 0.5}},
-        ],
-        "confusion": {
-            "labels": ["yes", "no"],
-            "base_model": [[1, 0, 0], [1, 0, 0]],
-            "fine_tuned": [[1, 0, 0], [0, 0, 1]],
-        },
-        "warnings": ["All rows have one answer."],
-        "errors": {"base_model": {"timeout": {"count": 3, "message": "no answer"}}, "fine_tuned": {}},
-    },
-    "examples": [
-        {"input": "a", "expected": "yes", "base_model_output": "yes", "fine_tuned_output": None, "error": "timeout"}
-    ],
-}
-
-
-def begin_evaluation(system, model):
-    body = {"test_set_path": "datasets/test_split.json", "base_model_name": "nobody-serves-this"}
-    return system.request("POST", f"/models/{model}/evaluate", json=body).json()["evaluation_id"]
-
-
-def signal_worker(system, number):
-    for pid in system.processes("services.evaluations.worker"):
-        os.kill(pid, number)
-
-
-def test_figures_of_an_outside_worker_show_where_they_are_there(system, trained, evaluation, open_page):
-    signal_worker(system, signal.SIGSTOP)
-    try:
-        reported = begin_evaluation(system, trained[1])
-        system.request("PUT", f"/evaluations/{reported}", json=REPORT).raise_for_status()
-    finally:
-        signal_worker(system, signal.SIGCONT)
-    page = open_page(f"/ui/evaluations/{reported}")
-
-    expect(page.locator(".verdict")).to_be_visible()
-    expect(page.get_by_role("region", name="By label")).to_contain_text("yes")
-    expect(page.get_by_role("region", name="Fine-tuned")).to_contain_text("invalid")
-    expect(page.locator(".notice")).to_contain_text("All rows have one answer.")
-    expect(page.locator(".facts").last).to_contain_text("base model: timeout (no answer) 3")
-    expect(page.locator(".pair")).to_contain_text("no answer")
-
-
-def test_a_failed_evaluation_says_why_and_is_retried(system, trained, open_page):
-    failing = begin_evaluation(system, trained[1])
-    wait_until(lambda: system.get(f"/evaluations/{failing}").json()["status"] == "failed")
-    page = open_page(f"/ui/evaluations/{failing}")
-
-    expect(page.locator(".problem")).to_contain_text(system.get(f"/evaluations/{failing}").json()["error"][:40])
-    with page.expect_response(re.compile("/retry$")) as answer:
-        page.get_by_role("button", name="Retry failed rows").click()
-    assert answer.value.ok
-
-
-def test_a_test_set_is_uploaded_checked_and_evaluated_with(trained, open_page, tmp_path):
-    file = tmp_path / "my rows.jsonl"
-    file.write_text("".join(json.dumps({"input": f"row {n}", "expected": "positive"}) + "\n" for n in range(20)))
-    broken = tmp_path / "broken.json"
-    broken.write_text('[{"input": "no answer"}]')
-    page = open_page("/ui/datasets")
-
-    page.locator("input[type=file]").set_input_files(str(broken))
-    expect(page.get_by_role("alert")).to_contain_text("expected")
-    page.locator("input[type=file]").set_input_files(str(file))
-    expect(page.locator("tbody")).to_contain_text("my rows.jsonl")
-    row = page.get_by_role("row", name=re.compile("my rows"))
-    expect(row).to_contain_text("20")
-    row.get_by_role("button", name="Evaluate with it").click()
-    page.get_by_role("dialog").get_by_role("button", name="Evaluate").click()
-    expect(page).to_have_url(re.compile("/ui/evaluations/[0-9]+$"))
-
-
-def test_a_test_set_is_dropped(open_page):
-    page = open_page("/ui/datasets")
-    expect(page.locator(".drop")).to_be_visible()
-    page.evaluate(
-        """() => {
-            const data = new DataTransfer();
-            data.items.add(new File(['[{"input": "a", "expected": "b"}]'], 'dropped.json'));
-            const dropped = new DragEvent('drop', { dataTransfer: data, bubbles: true, cancelable: true });
-            document.querySelector('.drop').dispatchEvent(dropped);
-        }"""
-    )
-
-    expect(page.locator("tbody")).to_contain_text("dropped.json")
 
 
 def test_where_no_token_is_asked_for_login_says_so(open_page):

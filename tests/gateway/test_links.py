@@ -232,6 +232,9 @@ def test_what_the_store_says_of_origins_stays_with_it(port, link):
         ("PUT", "/api/v1/models/1/files/a", 500 * 2**20 + 1, "uploads"),
         ("PUT", "/api/v1/datasets/a", 500 * 2**20 + 1, "at most"),
         ("POST", "/api/v1/jobs", 8 * 2**20 + 1, "at most"),
+        ("POST", "/api/models/a/b/preupload/main", 8 * 2**20 + 1, "at most"),
+        ("POST", "/a/b.git/info/lfs/objects/batch", 8 * 2**20 + 1, "at most"),
+        ("POST", "/api/models/a/b/commit/main", 64 * 2**20 + 1, "fewer files"),
         ("POST", "/api/v1/jobs", 10**30, ""),
     ],
 )

@@ -8,6 +8,7 @@ import pytest
 from services.logs import jobs
 from services.logs.lines.ingest import Ingest
 from services.logs.lines.queries import read_lines
+from services.logs.metrics.points import REPORTED, store_points
 from services.logs.setup import MIGRATIONS
 from services.logs.tables import Job, database
 from services.logs.zombies import ZombieSweep
@@ -114,3 +115,12 @@ def test_a_line_in_time_saves_it(tables):
     hear(job)
     assert jobs.end_silent(found[0], "too late") is False
     assert watch.after(31) == []
+
+
+@pytest.mark.parametrize("clock_s", [-3, 3_600], ids=["of late", "by a clock ahead of ours"])
+def test_metrics_are_a_sign_of_life(tables, clock_s):
+    job = running(clock_s=clock_s)
+    now = datetime.now(UTC)
+    store_points(job.id, REPORTED, [("loss", 1, 0.5, 0, None)])
+    heard = jobs.get_job(job.id).last_seen_at
+    assert abs(heard - now) < timedelta(seconds=60)

@@ -1,5 +1,6 @@
 """Models to test with, and a service of the tests' own whose store can be cut off."""
 
+import io
 import os
 import subprocess
 import sys
@@ -14,8 +15,12 @@ import requests
 from run.settings import free_port
 from services.models.tables import database
 from shared.database.connect import connection, open_database
+from shared.s3.bucket import Bucket
+from shared.s3.client import S3Settings, connect
+from shared.settings import load
 from tests.support.pipe import Pipe
 from tests.support.services import start_service
+from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 MODELS = "/api/v1/models"
@@ -110,6 +115,20 @@ class Own:
 
     def call(self, method, path="", **kwargs):
         return requests.request(method, f"{self.url}{MODELS}{path}", timeout=60, **kwargs)
+
+    def hub(self, method, path, **kwargs):
+        """Call the Hub API, which lies at the root."""
+        return requests.request(method, self.url + path, timeout=60, allow_redirects=False, **kwargs)
+
+    def bucket_put(self, model, paths):
+        """Put a file of one byte at each path past the service, which knows no checksum of it."""
+        bucket = Bucket(connect(load(S3Settings, self.environ)), "models")
+        for path in paths:
+            bucket.put(f"{model['storage_path']}/{path}", io.BytesIO(b"x"))
+
+    def wait_for_sha(self, model):
+        """Wait until the checksum process has read every file, and return the repository's answer."""
+        return wait_until(lambda: answer if (answer := self.hub("GET", f"/api/models/{model['repo_id']}")).ok else None)
 
     def upload(self, model, path, content, store_url, **fields):
         """Upload a file in parts whose links are signed for the store's own address."""

@@ -31,6 +31,7 @@ class Inference:
     the requests but for those that warm up; after ``dies_after`` of them there is no more answer. What is in
     ``held``, models and (model, input), waits for ``go_on``. ``refuses(path, body)`` returns the status and message of
     a refusal, None where the server can be asked so.
+    ``answered_by[model](handler, body)`` answers in the place of all that.
     """
 
     def __init__(self):
@@ -42,6 +43,7 @@ class Inference:
         self.dies_after = None
         self.takes_s = 0
         self.refuses = lambda path, body: None
+        self.answered_by = {}
         self.go_on = threading.Event()
         self.asked = Counter()
         self.bodies = []
@@ -93,6 +95,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.send(refused[0], {"error": {"message": refused[1]}})
             return
         fault = inference.next_fault(body)
+        if model in inference.answered_by:
+            inference.answered_by[model](self, body)
+            return
         if {model, (model, text)} & inference.held:
             inference.go_on.wait(60)
         time.sleep(inference.takes_s)  # a model that thinks

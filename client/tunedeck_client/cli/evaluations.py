@@ -36,6 +36,7 @@ def evaluate(
     base: str | None = typer.Option(
         None, help="The base's name at the inference server; else the model's base."
     ),
+    no_base: bool = typer.Option(False, "--no-base", help="The model alone: its figures, and no comparison."),
     served_name: str | None = typer.Option(None, help="The model's name there; else its served name."),
     scoring: str | None = typer.Option(None, help="The rule of grading: labels, text, exact, contains …"),
     allow_same_model: bool = typer.Option(
@@ -52,6 +53,10 @@ def evaluate(
     given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     if allow_same_model:
         given["allow_same_model"] = True
+    if no_base:
+        if base is not None or require is not None:
+            raise typer.BadParameter("goes with neither --base nor --require", param_hint="--no-base")
+        given["alone"] = True
     with Tunedeck() as tunedeck:
         found = tunedeck.evaluate(model, test_set, base=base, **given)
         if not wait and require is None:
@@ -70,17 +75,17 @@ def evaluate(
 
 def _print_results(evaluation: dict[str, Any]) -> None:
     results = evaluation["results"]
-    base, tuned = results["base_model"], results["fine_tuned"]
+    base, tuned = results["base_model"] or {}, results["fine_tuned"]
     improvement = results.get("improvement") or {}
     print_table(
-        ("", evaluation["base_model_name"], evaluation["fine_tuned_name"], "CHANGE"),
+        ("", evaluation["base_model_name"] or "(no base)", evaluation["fine_tuned_name"], "CHANGE"),
         (
             [name, base.get(name), tuned.get(name), improvement.get(f"{name}_delta")]
             for name in _METRICS
             if base.get(name) is not None or tuned.get(name) is not None
         ),
     )
-    summary = (results.get("significance") or {}).get("summary")
+    summary = results.get("summary") or (results.get("significance") or {}).get("summary")
     if summary:
         sys.stdout.write(f"{printable(summary)}\n")
 

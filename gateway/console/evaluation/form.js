@@ -9,6 +9,13 @@ const SCORINGS = /** @type {[string, string][]} */ ([
     ['', 'By labels, where there are at most 50 of them; else by text'],
     ['labels', 'By labels: an answer is one of the labels, or invalid'],
     ['text', 'By text: an answer is the expected text, or wrong'],
+    ['exact', 'Exactly: character by character'],
+    ['contains', 'Contains: the expected text is in the answer'],
+    ['number', 'By number: the answer gives the expected number'],
+    ['json', 'By JSON: the answer is the expected JSON'],
+    ['token_f1', 'Graded: F1 of the words, as in SQuAD'],
+    ['rouge_l', 'Graded: ROUGE-L'],
+    ['chrf', 'Graded: chrF'],
 ]);
 
 /**
@@ -33,6 +40,7 @@ export async function askForEvaluation(page, { model, testSet }) {
     const served = h('input', { maxlength: 255, spellcheck: 'false', required: true });
     const scoring = choice(SCORINGS, '');
     const extract = h('input', { type: 'checkbox' });
+    const alone = h('input', { type: 'checkbox', onchange: () => { base.disabled = alone.checked; } });
     function suggest() {
         const chosen = models.find((/** @type {any} */ one) => String(one.ID) === modelField.value);
         base.value = chosen?.base_model ?? '';
@@ -46,13 +54,14 @@ export async function askForEvaluation(page, { model, testSet }) {
             model ? null : field('Model', modelField),
             testSet ? null : field('Test set', setField),
             field('Base model', base, 'By the name that the inference server knows.'),
+            h('label', { class: 'check' }, alone, 'No base: this model alone'),
             field('Fine-tuned model', served, 'By the name that the inference server knows.'),
             field('Scoring', scoring),
             h('label', { class: 'check' }, extract, 'A longer answer that names one label counts as that label'),
         ],
         onSubmit: async () => {
             const body = {
-                test_set_path: setField.value, base_model_name: base.value.trim(), fine_tuned_served_name: served.value.trim(),
+                test_set_path: setField.value, ...(alone.checked ? { base: null } : { base_model_name: base.value.trim() }), fine_tuned_served_name: served.value.trim(),
                 ...(scoring.value ? { scoring: scoring.value } : {}), ...(extract.checked ? { extract_label: true } : {}),
             };
             const created = await send('POST', `/models/${modelField.value}/evaluate`, body, signal);

@@ -12,9 +12,10 @@ import { count, percent, points, pValue } from '../lib/format.js';
 export function verdictOf(evaluation) {
     const { results } = evaluation;
     const significance = results?.significance;
+    if (results?.base_model === null) return alone(results);
     if (!significance) return { sentence: 'Completed. Nothing says whether the difference may be chance.', detail: null };
     const rows = `${count(significance.n)} rows`;
-    const difference = results.improvement?.accuracy_difference;
+    const difference = typeof results.fine_tuned?.score === 'number' ? results.fine_tuned.score - results.base_model?.score : results.improvement?.accuracy_difference;
     const words = {
         better: `The fine-tuned model is better${typeof difference === 'number' ? ` by ${points(difference).replace('+', '')} points` : ''}.`,
         worse: `The fine-tuned model is worse${typeof difference === 'number' ? ` by ${points(Math.abs(difference)).replace('+', '')} points` : ''}.`,
@@ -25,13 +26,28 @@ export function verdictOf(evaluation) {
 }
 
 /**
+ * The figure of a model that was asked without a base.
+ * @param {any} results
+ * @returns {{sentence: string, detail: string | null}}
+ */
+function alone({ fine_tuned: tuned, n }) {
+    const name = typeof tuned?.score === 'number' ? 'score' : 'accuracy';
+    if (typeof tuned?.[name] !== 'number') return { sentence: 'Completed. No row has an answer.', detail: null };
+    const interval = tuned[`${name}_interval`];
+    return {
+        sentence: `${name === 'score' ? 'Scored' : 'Right in'} ${percent(tuned[name])}${typeof n === 'number' ? ` of ${count(n)} rows` : ''}.`,
+        detail: Array.isArray(interval) ? `95 % interval: ${percent(interval[0])} to ${percent(interval[1])}. There is no base to compare it with.` : null,
+    };
+}
+
+/**
  * @param {any} results
  * @param {any} significance
  */
 function detailOf(results, significance) {
-    const [base, tuned] = [results.base_model, results.fine_tuned].map((role) => role?.accuracy ?? role?.score);
+    const graded = typeof results.fine_tuned?.score === 'number';
+    const [base, tuned] = [results.base_model, results.fine_tuned].map((role) => (graded ? role?.score : role?.accuracy));
     if (typeof base !== 'number' || typeof tuned !== 'number') return significance.summary ?? null;
-    const graded = typeof results.fine_tuned?.accuracy !== 'number';
     const chance = significance.verdict === 'not_distinguishable'
         ? `The difference may well be chance (${pValue(significance.p_value)}).`
         : `That is hardly chance (${pValue(significance.p_value)}).`;
@@ -73,7 +89,8 @@ export function intervalLine(interval, difference, verdict) {
 export function twoByTwo(results) {
     const significance = results?.significance;
     const base = results?.base_model?.accuracy;
-    if (!significance || typeof significance.base_model_only !== 'number' || typeof base !== 'number') return null;
+    // Of graded scores it counts the better one, not who was right.
+    if (!significance || typeof significance.base_model_only !== 'number' || typeof base !== 'number' || significance.test === 'paired_bootstrap') return null;
     const { n, base_model_only: baseOnly, fine_tuned_only: tunedOnly } = significance;
     const both = Math.round(base * n) - baseOnly;
     const cell = (/** @type {number} */ value, hit = false) => h('td', { class: hit ? 'hit' : null }, count(value));

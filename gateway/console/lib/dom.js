@@ -14,7 +14,7 @@ const SVG_ELEMENTS = new Set('svg path line rect circle text title g'.split(' ')
 const ATTRIBUTES = new Set((
     'accept autocapitalize autocomplete class colspan cx cy d datetime dir disabled download fill for height hidden href id ' +
     'inputmode lang list max maxlength min name open pattern placeholder r readonly rel required role rows rowspan scope ' +
-    'selected spellcheck step stroke tabindex text-anchor title type value viewBox width x x1 x2 y y1 y2 checked multiple ' +
+    'selected spellcheck step stroke tabindex target text-anchor title type value viewBox width x x1 x2 y y1 y2 checked multiple ' +
     'preserveAspectRatio wrap').split(' '));
 
 /**

@@ -5,13 +5,13 @@ import { ApiError, address, get, isAbort } from '../lib/api.js';
 import { h, replace } from '../lib/dom.js';
 import { announce, choice, copyButton, copyText, others, problem } from '../lib/elements.js';
 import { ago, count, plural } from '../lib/format.js';
-import { AllLines, FoundLines, PAGE, firstLine, lineOf } from './lines.js';
 import { plain } from './ansi.js';
+import { AllLines, FoundLines, PAGE, firstLine, lineOf } from './lines.js';
+import { lastWords, lineAtTime, nextLine, textOf, textOfLines } from './queries.js';
 import { Tail } from './tail.js';
 import { LogView } from './view.js';
 
 const LEVELS = /** @type {[string, string][]} */ ([['', 'All levels'], ['info', 'Info and above'], ['warn', 'Warnings and errors'], ['error', 'Errors']]);
-const MOST_COPIED = 50_000;
 const MISSED = 5_000;
 const ANNOUNCE_MS = 10_000;
 const LAST_WORDS_MS = 600_000;
@@ -71,7 +71,8 @@ export class JobLog {
         });
         this._followButton = h('button', { type: 'button', class: 'small', title: 'f', onclick: () => this._view.follow(!this._view.following) }, 'Follow');
         this._wrapButton = h('button', { type: 'button', class: 'small', title: 'w', 'aria-pressed': 'false', onclick: () => this._wrap() }, 'Wrap');
-        this._raw = h('a', { class: 'nowrap', download: '' }, 'Download');
+        this._download = h('a', { class: 'nowrap', download: '' }, 'Download');
+        this._raw = h('a', { class: 'nowrap', target: '_blank', rel: 'noopener', title: 'The log as plain text' }, 'Raw');
         this._pinned = h('div');
         this._status = h('div', { class: 'log-status' });
         this._problems = h('div');
@@ -83,7 +84,7 @@ export class JobLog {
                 h('button', { type: 'button', class: 'small', 'aria-label': 'Next match', title: 'n', onclick: () => this._searchStep(1) }, '↓'),
                 h('label', { class: 'check' }, this._only, 'Only matches'),
                 this._level, this._sourceField,
-                h('span', { class: 'gap' }), this._followButton, this._wrapButton, this._raw),
+                h('span', { class: 'gap' }), this._followButton, this._wrapButton, this._raw, this._download),
             h('div', null, this._pinned, this._problems),
             this._frame,
             this._status);
@@ -137,7 +138,8 @@ export class JobLog {
         this._loading.clear();
         this._lookingBack = false;
         this._view.searched = this._search.value.trim().toLowerCase();
-        this._raw.setAttribute('href', address(`${this._path}/download`, filter));
+        this._download.setAttribute('href', address(`${this._path}/download`, filter));
+        this._raw.setAttribute('href', address(`${this._path}/download`, { ...filter, inline: 'true' }));
         replace(this._problems);
         try {
             const newest = await get(this._path, { query: { order: 'desc', limit: this._isFiltered ? 1 : PAGE }, signal });
@@ -328,19 +330,11 @@ export class JobLog {
         this.element.scrollIntoView({ block: 'nearest' });
     }
 
-    /**
-     * The line that was written nearest after a moment: lines are in the order of their times, or nearly so.
-     * @param {number} time
-     */
+    /** @param {number} time */
     async goToTime(time) {
-        let [low, high] = [1, this._all.length];
-        while (low < high) {
-            const middle = (low + high) >> 1;
-            const at = this._all.at(middle - 1)?.time ?? (await get(this._path, { query: { after: middle - 1, limit: 1 }, signal: this._page.signal })).logs[0]?.timestamp;
-            if (at && Date.parse(at) < time) low = middle + 1;
-            else high = middle;
-        }
-        if (this._all.length) this.goTo(low);
+        const timeAt = (/** @type {number} */ id) => this._all.at(id - 1)?.time;
+        const id = await lineAtTime(this._path, this._all.length, time, timeAt, this._page.signal);
+        if (id) this.goTo(id);
     }
 
     _chose() {
@@ -403,7 +397,10 @@ export class JobLog {
         const place = this._chosen ? (forward ? this._chosen.last : this._chosen.first)
             : this._view.following ? length + 1 : rows.idAt(this._view.firstRow) - (forward ? 1 : 0);
         const kept = this._found ? { ...this._filter } : {};
-        const seek = (/** @type {number} */ from) => this._seek({ ...kept, ...filter }, forward, from, what, signal);
+        const seek = (/** @type {number} */ from) => nextLine(this._path, { ...kept, ...filter }, {
+            forward, from, last: length, signal,
+            onLook: (at) => this._say(`Looking for the ${forward ? 'next' : 'previous'} ${what}: at line ${count(at)} …`),
+        });
         try {
             const next = await seek(place);
             const around = next === null ? await seek(forward ? 0 : length + 1) : null;
@@ -415,27 +412,6 @@ export class JobLog {
             if (!isAbort(error)) replace(this._problems, problem(error));
         }
         return undefined;
-    }
-
-    /**
-     * The nearest line of a filter after or before a place, or null; the API looks at 50,000 lines at a time.
-     * @param {Record<string, string>} filter
-     * @param {boolean} forward
-     * @param {number} from
-     * @param {string} what
-     * @param {AbortSignal} signal
-     * @returns {Promise<number | null>}
-     */
-    async _seek(filter, forward, from, what, signal) {
-        while (forward ? from < this._all.length : from > 1) {
-            const query = { ...filter, limit: 1, ...(forward ? { after: from } : { order: 'desc', before: from }) };
-            const page = await get(this._path, { query, signal });
-            if (page.logs.length) return page.logs[0].ID;
-            if (!page.has_more) return null;
-            from = forward ? page.next_after : page.next_before;
-            this._say(`Looking for the ${forward ? 'next' : 'previous'} ${what}: at line ${count(from)} …`);
-        }
-        return null;
     }
 
     _filterChanged() {
@@ -468,21 +444,12 @@ export class JobLog {
     }
 
     /**
-     * The text of lines, from the model or, where they are not here, from the API.
      * @param {{first: number, last: number}} lines
      * @returns {Promise<string>}
      */
-    async _text({ first, last }) {
-        const end = Math.min(last, this._all.length, first + MOST_COPIED - 1);
-        /** @type {string[]} */
-        const texts = [];
-        for (let after = first - 1; after < end; ) {
-            const page = await get(this._path, { query: { after, limit: Math.min(PAGE, end - after), ...(this._found ? this._filter : {}) }, signal: this._page.signal });
-            for (const record of page.logs) if (record.ID <= end) texts.push(textOf(lineOf(record)));
-            if (!page.has_more || page.next_after <= after) break;
-            after = page.next_after;
-        }
-        return texts.join('\n');
+    _text(lines) {
+        const last = Math.min(lines.last, this._all.length);
+        return textOfLines(this._path, { first: lines.first, last }, this._found ? this._filter : {}, this._page.signal);
     }
 
     /**
@@ -593,22 +560,4 @@ function liveness([state, reason]) {
         case 'gone': return h('span', { class: 'live warn' }, `◌ Not live. ${reason}`);
         default: return h('span', { class: 'live quiet' }, '◌ Connecting …');
     }
-}
-
-/**
- * A line as the log's text file has it.
- * @param {Line} line
- */
-function textOf(line) {
-    const message = plain(line.message).replace(/\r\n|\r|\n/g, '\n    ');
-    return `${line.time} [${line.level.toUpperCase()}] ${line.source}: ${message}`;
-}
-
-/**
- * What an error says: of a traceback the last line, else the first.
- * @param {string} message
- */
-function lastWords(message) {
-    const lines = message.split(/\r\n|\r|\n/).filter((line) => line.trim() !== '');
-    return (/^Traceback/.test(lines[0] ?? '') ? lines.at(-1) : lines[0]) ?? '';
 }

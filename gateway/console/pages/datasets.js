@@ -1,6 +1,6 @@
 /** The test sets: what evaluations ask; uploaded by dropping a file. */
 
-import { get, isAbort, upload } from '../lib/api.js';
+import { isAbort, upload } from '../lib/api.js';
 import { h, replace } from '../lib/dom.js';
 import { announce, command, empty, heading, others, problem, time } from '../lib/elements.js';
 import { bytes, count, plural } from '../lib/format.js';
@@ -16,24 +16,23 @@ export function show(page, root) {
     const problems = h('div');
     const list = h('div', { class: 'block' });
     const progress = h('div', { role: 'status' });
-    const input = h('input', { type: 'file', class: 'offscreen', accept: '.json,.jsonl,.ndjson', tabindex: '-1', 'aria-label': 'A test set’s file', onchange: () => { void send(input.files); input.value = ''; } });
+    const input = h('input', { type: 'file', class: 'offscreen', accept: '.json,.jsonl,.ndjson,.csv,.tsv', tabindex: '-1', 'aria-label': 'A test set’s file', onchange: () => { void send(input.files); input.value = ''; } });
     const drop = h('div', {
         class: 'drop',
         ondragover: (/** @type {DragEvent} */ event) => { event.preventDefault(); drop.classList.add('over'); },
         ondragleave: () => drop.classList.remove('over'),
         ondrop: (/** @type {DragEvent} */ event) => { event.preventDefault(); drop.classList.remove('over'); void send(event.dataTransfer?.files ?? null); },
     }, h('button', { type: 'button', class: 'primary', onclick: () => input.click() }, 'Upload a test set'), input,
-        h('span', { class: 'quiet' }, 'or drop a file here: a JSON array, or JSON Lines, of ', h('code', null, '{"input": …, "expected": …}')), progress);
+        h('span', { class: 'quiet' }, 'or drop a file here: CSV, TSV, a JSON array, or JSON Lines, of ', h('code', null, '{"input": …, "expected": …}')), progress);
     // A file that misses its place would replace the page.
     for (const name of ['dragover', 'drop']) document.addEventListener(name, (event) => event.preventDefault(), { signal: page.signal });
     replace(root, heading('Test sets'), drop, problems, list);
-    let filters = false;
     const shown = showList(page, list, {
         path: '/datasets',
         name: 'test sets',
         key: (set) => set.name,
         columns: [
-            { title: 'Test set', class: 'name', cell: (set) => (filters ? h('a', { href: `/ui/evaluations?set=${encodeURIComponent(set.path)}` }, others(set.name)) : others(set.name)) },
+            { title: 'Test set', class: 'name', cell: (set) => h('a', { href: `/ui/evaluations?set=${encodeURIComponent(set.path)}` }, others(set.name)) },
             { title: 'Rows', class: 'number', cell: (set) => count(set.rows) },
             { title: 'Labels', class: 'number', cell: (set) => (Array.isArray(set.labels) ? count(set.labels.length) : '–') },
             { title: 'Size', class: 'number', cell: (set) => bytes(set.size) },
@@ -43,12 +42,6 @@ export function show(page, root) {
         empty: () => empty('No test sets yet.', h('p', null, 'A test set is a file of inputs with the answers that are expected. From a shell:'),
             command(`printf '[{"input": "I love this product!", "expected": "positive"}]' | curl -T - ${location.origin}/api/v1/datasets/my_test.json`)),
     });
-    // A link to a set's evaluations is there once the service filters by set.
-    void get('/evaluations', { query: { test_set_path: 'datasets/none', limit: 1 }, signal: page.signal }).then(() => {
-        filters = true;
-        void shown.reload();
-    }, () => {});
-
     /** @param {FileList | null} files */
     async function send(files) {
         for (const file of files ?? []) {

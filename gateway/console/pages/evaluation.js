@@ -1,6 +1,6 @@
 /** One evaluation: the verdict first, then what it rests on, down to each row. */
 
-import { ApiError, get, isAbort, send } from '../lib/api.js';
+import { get, isAbort, send } from '../lib/api.js';
 import { h, replace } from '../lib/dom.js';
 import { ask, choice, facts, heading, marked, others, problem, section, state, table, time } from '../lib/elements.js';
 import { count, duration, elapsed, figure, percent, plural, points, pValue, spoken } from '../lib/format.js';
@@ -13,6 +13,8 @@ const SHOWN_CHARACTERS = 2_000;
 const RATIOS = ['accuracy', 'score', 'precision', 'recall', 'f1_score'];
 const TIMES = ['avg_response_time_ms', 'p50_response_time_ms', 'p95_response_time_ms'];
 const COUNTS = ['invalid', 'extracted', 'truncated'];
+const ONLY = /** @type {Record<string, string>} */ ({ fine_tuned: 'Only the fine-tuned was right', base_model: 'Only the base was right', tie: 'Both alike' });
+const BETTER = /** @type {Record<string, string>} */ ({ fine_tuned: 'The fine-tuned is better', base_model: 'The base is better', tie: 'Both alike' });
 const WINNERS = /** @type {[string, string][]} */ ([['', 'all rows'], ['fine_tuned', 'only the fine-tuned was right'], ['base_model', 'only the base was right'], ['tie', 'both alike']]);
 
 /**
@@ -51,7 +53,7 @@ export async function show(page, root) {
     }
 
     function draw() {
-        const errorRows = Object.keys(evaluation.results?.errors ?? {}).length > 0;
+        const errorRows = errorsOf(evaluation.results?.errors).length > 0;
         const again = evaluation.status === 'failed' || (evaluation.status === 'completed' && errorRows);
         if (shownStatus !== evaluation.status) {
             shownStatus = evaluation.status;
@@ -61,7 +63,7 @@ export async function show(page, root) {
             replace(details, facts([
                 ['Status', state(evaluation.status)],
                 ['Model', h('a', { href: `/ui/models/${evaluation.model_id}` }, others(evaluation.fine_tuned_name))],
-                ['Against', others(evaluation.base_model_name)],
+                ['Against', evaluation.base_model_name === null ? 'no base' : base(evaluation)],
                 ['Test set', others(evaluation.test_set_path.replace(/^datasets\//, ''))],
                 ['Created', time(evaluation.created_at)],
                 ['Took', evaluation.completed_at ? duration(elapsed(evaluation.started_at, evaluation.completed_at, Date.now())) : null],
@@ -99,6 +101,11 @@ export async function show(page, root) {
 }
 
 /** @param {any} evaluation */
+function base({ base_model_id: id, base_model_name: name }) {
+    return id ? h('a', { href: `/ui/models/${id}` }, others(name)) : others(name);
+}
+
+/** @param {any} evaluation */
 function unfinished(evaluation) {
     const { status, progress } = evaluation;
     if (status === 'failed') return h('div', { class: 'problem' }, h('span', { 'aria-hidden': 'true' }, '✕ '), others(evaluation.error ?? 'It failed and did not say why.'));
@@ -133,13 +140,13 @@ function results(evaluation, before) {
         h('div', { class: 'block' }, h('p', { class: 'verdict' }, sentence), detail ? h('p', { class: 'verdict-detail' }, detail) : null),
         evaluation.stale ? h('p', { class: 'notice' }, '⚠ The model’s files have changed since: this is about what they were.') : null,
         warnings(results.warnings),
-        intervalLine(significance?.accuracy_difference_interval ?? significance?.score_difference_interval, results.improvement?.accuracy_difference ?? results.improvement?.score_difference, significance?.verdict ?? ''),
+        intervalLine(significance?.score_difference_interval ?? significance?.accuracy_difference_interval, significance?.score_difference_interval ? results.fine_tuned.score - results.base_model.score : results.improvement?.accuracy_difference, significance?.verdict ?? ''),
         h('div', { class: 'columns' },
-            section('Side by side', sideBySide(results)),
+            results.base_model ? section('Side by side', sideBySide(results)) : section('Metrics', metrics(results)),
             h('div', { class: 'block' }, square ? section('Who was right', square) : null, before)),
         Array.isArray(results.labels) ? section('By label', labels(results.labels)) : null,
         results.confusion ? section('Confusion', h('div', { class: 'columns' },
-            confusion('Base model', results.confusion.labels, results.confusion.base_model),
+            results.confusion.base_model ? confusion('Base model', results.confusion.labels, results.confusion.base_model) : null,
             confusion('Fine-tuned', results.confusion.labels, results.confusion.fine_tuned))) : null,
         section('How it was judged', judged(evaluation)),
     ];
@@ -160,6 +167,16 @@ function sideBySide(results) {
         ...RATIOS.filter(has).map(ratio), ...COUNTS.filter(has).map((name) => plain(name)), ...TIMES.filter(has).map((name) => plain(name, ' ms'))]);
 }
 
+/** @param {any} results */
+function metrics({ fine_tuned: tuned }) {
+    const has = (/** @type {string} */ name) => typeof tuned?.[name] === 'number';
+    const interval = (/** @type {string} */ name) => (Array.isArray(tuned[`${name}_interval`]) ? tuned[`${name}_interval`].map(percent).join(' to ') : '');
+    const numeric = (/** @type {string} */ title) => ({ title, class: 'number' });
+    return table('The model’s metrics', ['Metric', numeric('Fine-tuned'), numeric('95 % interval')], [
+        ...RATIOS.filter(has).map((name) => [spoken(name), percent(tuned[name]), interval(name)]), ...COUNTS.filter(has).map((name) => [spoken(name), figure(tuned[name]), '']),
+        ...TIMES.filter(has).map((name) => [`${spoken(name.replace('_response_time_ms', ''))} time`, `${figure(tuned[name])} ms`, ''])]);
+}
+
 /**
  * @param {unknown} value
  * @param {string} unit
@@ -171,6 +188,10 @@ function shownPlain(value, unit) {
 /** @param {any[]} rows */
 function labels(rows) {
     const numeric = (/** @type {string} */ title) => ({ title, class: 'number' });
+    if (!rows[0]?.base_model) {
+        return table('By label', ['Label', ...['Rows', 'F1', 'Recall', 'Precision'].map(numeric)],
+            rows.map((row) => [others(row.label), count(row.n), percent(row.fine_tuned?.f1_score), percent(row.fine_tuned?.recall), percent(row.fine_tuned?.precision)]));
+    }
     return table('By label', ['Label', numeric('Rows'), numeric('Base F1'), numeric('Fine-tuned F1'), numeric('Points'), numeric('Base recall'), numeric('Fine-tuned recall'), numeric('Base precision'), numeric('Fine-tuned precision')],
         rows.map((row) => [others(row.label), count(row.n), percent(row.base_model?.f1_score), percent(row.fine_tuned?.f1_score), points((row.fine_tuned?.f1_score ?? NaN) - (row.base_model?.f1_score ?? NaN)),
             percent(row.base_model?.recall), percent(row.fine_tuned?.recall), percent(row.base_model?.precision), percent(row.fine_tuned?.precision)]));
@@ -185,6 +206,8 @@ function judged(evaluation) {
         facts([
             ['Rows that count', results.n ?? significance?.n ? count(results.n ?? significance?.n) : null],
             ['Errors', errors.length ? errors.map(([reason, number], i) => [i ? ', ' : '', others(reason), ` ${count(number)}`]) : results.errors ? 'none' : null],
+            ['Tokens', tokens(results)],
+            ['Judge', results.judge ? [others(results.scoring?.model), `: ${count(results.judge.agreed)} of ${plural(results.judge.n, 'row')} alike in both orders`] : null],
             ['Asked again', results.retried ? count(results.retried) : null],
             ['Test', significance ? [others(spoken(significance.test ?? 'exact McNemar')), `, ${pValue(significance.p_value)}`] : null],
             ['Worker', provenance?.worker_version ? others(String(provenance.worker_version)) : null],
@@ -193,6 +216,13 @@ function judged(evaluation) {
         results.scoring?.description ? h('p', null, others(results.scoring.description)) : null,
         provenance ? h('details', null, h('summary', null, 'Provenance'),
             table('Provenance', ['What', 'Value'], flattened(provenance).map(([name, value]) => [others(name), others(value)]))) : null);
+}
+
+/** @param {any} results */
+function tokens({ base_model: base, fine_tuned: tuned, judge }) {
+    const shown = [['base', base], ['fine-tuned', tuned], ['judge', judge]].filter(([, role]) => typeof role?.tokens?.input === 'number')
+        .map(([name, role]) => `${name} ${count(role.tokens.input)} in, ${count(role.tokens.output)} out`);
+    return shown.join('; ');
 }
 
 /**
@@ -233,14 +263,11 @@ function flattened(values, prefix = '') {
 async function showBefore(page, root, evaluation) {
     try {
         const { signal } = page;
-        const query = { status: 'completed', limit: 100 };
-        // Services that do not filter by test set yet refuse to be asked to.
-        const list = await get('/evaluations', { query: { ...query, test_set_path: evaluation.test_set_path }, signal })
-            .catch((error) => (error instanceof ApiError && error.status === 422 ? get('/evaluations', { query, signal }) : Promise.reject(error)));
+        const list = await get('/evaluations', { query: { status: 'completed', limit: 100, test_set_path: evaluation.test_set_path }, signal });
         const found = list.data.find((/** @type {any} */ one) => one.ID < evaluation.id && one.test_set_path === evaluation.test_set_path);
         if (!found) return;
         const previous = await get(`/evaluations/${found.ID}`, { signal });
-        const name = typeof evaluation.results.fine_tuned?.accuracy === 'number' ? 'accuracy' : 'score';
+        const name = typeof evaluation.results.fine_tuned?.score === 'number' ? 'score' : 'accuracy';
         const [now, then] = [evaluation.results.fine_tuned?.[name], previous.results?.fine_tuned?.[name]];
         if (typeof now !== 'number' || typeof then !== 'number') return;
         replace(root, section('Since the evaluation before', h('p', null,
@@ -260,7 +287,7 @@ async function showExamples(page, root, evaluation) {
     const filtered = Boolean(winner || error);
     const row = /^[1-9]\d{0,8}$/.test(page.query.row ?? '') ? Number(page.query.row) : 0;
     const number = row && !filtered ? Math.ceil(row / ROWS) : Math.max(1, Number(page.query.page) || 1);
-    const select = choice([...WINNERS, ['error', 'ended in an error']], error === 'true' ? 'error' : winner, {
+    const select = choice([...(evaluation.base_model_name === null ? WINNERS.slice(0, 1) : WINNERS), ['error', 'ended in an error']], error === 'true' ? 'error' : winner, {
         onchange: (/** @type {any} */ event) => go({ ...(event.target.value === 'error' ? { error: 'true' } : { winner: event.target.value }) }),
     });
     const go = (/** @type {Record<string, string>} */ query) => {
@@ -278,7 +305,7 @@ async function showExamples(page, root, evaluation) {
         if (answer.total === 0 && !filtered) return replace(root);
         replace(root, bar,
             answer.data.length === 0 ? h('p', { class: 'quiet' }, 'None of that kind.') : null,
-            h('div', { class: 'pairs' }, answer.data.map((/** @type {any} */ example, /** @type {number} */ i) => pair(example, filtered ? null : (number - 1) * ROWS + i + 1, row, location.pathname))),
+            h('div', { class: 'pairs' }, answer.data.map((/** @type {any} */ example, /** @type {number} */ i) => pair(example, filtered ? null : (number - 1) * ROWS + i + 1, row, location.pathname, evaluation.base_model_name === null))),
             h('nav', { class: 'pager', 'aria-label': 'Pages of rows' }, h('span', null, plural(answer.total, 'row')), last > 1 ? [h('span', null, `page ${count(number)} of ${count(last)}`), step(number - 1, 'Previous'), step(number + 1, 'Next')] : null));
         if (row) document.getElementById(`row-${row}`)?.scrollIntoView({ block: 'center' });
     } catch (failure) {
@@ -292,10 +319,11 @@ async function showExamples(page, root, evaluation) {
  * @param {number | null} number of the row, where all rows are shown
  * @param {number} chosen
  * @param {string} path of the page
+ * @param {boolean} alone there is no base
  */
-function pair(example, number, chosen, path) {
-    const pieces = difference(example.base_model_output ?? '', example.fine_tuned_output ?? '');
-    const right = (/** @type {boolean | null} */ correct) => correct === null ? null : correct ? h('span', { class: 'good' }, ' ✓ right') : h('span', { class: 'bad' }, ' ✕ wrong');
+function pair(example, number, chosen, path, alone) {
+    const pieces = alone ? null : difference(example.base_model_output ?? '', example.fine_tuned_output ?? '');
+    const right = (/** @type {boolean | null} */ correct) => typeof correct !== 'boolean' ? null : correct ? h('span', { class: 'good' }, ' ✓ right') : h('span', { class: 'bad' }, ' ✕ wrong');
     const text = (/** @type {string | null} */ output, /** @type {import('../evaluation/words.js').Piece[] | undefined} */ parts, /** @type {'ins' | 'del'} */ element) =>
         output === null ? h('p', { class: 'quiet' }, 'no answer')
             : output === '' ? h('p', { class: 'quiet' }, 'an empty answer')
@@ -305,12 +333,13 @@ function pair(example, number, chosen, path) {
     return h('article', { class: `pair${number !== null && number === chosen ? ' chosen' : ''}`, id: number === null ? null : `row-${number}`, 'aria-label': number === null ? 'Row' : `Row ${number}` },
         h('div', { class: 'pair-head' },
             number === null ? null : h('a', { href: `${path}?row=${number}` }, `Row ${count(number)}`),
-            example.winner ? h('span', null, { fine_tuned: 'Only the fine-tuned was right', base_model: 'Only the base was right', tie: 'Both alike' }[/** @type {string} */ (example.winner)]) : null,
+            example.winner ? h('span', null, (typeof example.base_model_score === 'number' ? BETTER : ONLY)[/** @type {string} */ (example.winner)]) : null,
+            example.judge ? h('span', { class: 'quiet' }, `judge: ${spoken(example.judge.base_model_first)}, in the other order ${spoken(example.judge.fine_tuned_first)}`) : null,
             example.error ? h('span', { class: 'bad' }, '✕ ', others(example.error)) : null),
         h('div', { class: 'pair-texts' },
             h('div', null, h('h3', null, 'Input'), passage(example.input)),
             h('div', null, h('h3', null, 'Expected'), passage(example.expected)),
-            h('div', null, h('h3', null, 'Base model', right(example.base_model_correct), scored(example.base_model_score)), text(example.base_model_output, pieces?.before, 'del')),
+            alone ? null : h('div', null, h('h3', null, 'Base model', right(example.base_model_correct), scored(example.base_model_score)), text(example.base_model_output, pieces?.before, 'del')),
             h('div', null, h('h3', null, 'Fine-tuned', right(example.fine_tuned_correct), scored(example.fine_tuned_score)), text(example.fine_tuned_output, pieces?.after, 'ins'))));
 }
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from services.evaluations.api.schemas import DetailSchema, RecordSchema, ReportSchema
+from services.evaluations.api.report_schemas import ReportSchema
+from services.evaluations.api.schemas import DetailSchema, RecordSchema
 from services.evaluations.models_client import ModelsClient
 from services.evaluations.records import cancel_retry
 from services.evaluations.records.evaluations import TERMINAL, first_examples, get_evaluation

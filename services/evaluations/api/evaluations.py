@@ -6,6 +6,7 @@ from typing import Any
 
 from services.evaluations.api import detail
 from services.evaluations.api.detail import Detail
+from services.evaluations.api.report_schemas import ReportSchema
 from services.evaluations.api.schemas import (
     CreatedSchema,
     DetailSchema,
@@ -15,7 +16,6 @@ from services.evaluations.api.schemas import (
     ExamplesQuery,
     NewEvaluationSchema,
     RecordSchema,
-    ReportSchema,
     RetrySchema,
     ScoreSchema,
 )

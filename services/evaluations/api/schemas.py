@@ -1,55 +1,33 @@
-"""The JSON of evaluations, their examples, and test sets."""
+"""The JSON of evaluations and their examples."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import marshmallow as ma
 from marshmallow import validate
 
 from services.evaluations.api.asking_schemas import GenerationSchema, PromptSchema
+from services.evaluations.api.report_schemas import WINNERS
 from services.evaluations.api.scoring_schemas import Scoring, split_scoring
-from services.evaluations.datasets.test_sets import BUCKET
-from services.evaluations.records.evaluations import STATUSES, TERMINAL
-from services.evaluations.scoring.metrics import RATIOS, ROLES
-from shared.http.fields import (
-    BodySchema,
-    QueryBoolean,
-    QueryInteger,
-    QuerySchema,
-    QueryText,
-    Time,
-    UpdateSchema,
-    depth_problem,
-)
+from services.evaluations.api.strict_fields import Ratio, StrictBoolean
+from services.evaluations.records.evaluations import STATUSES
+from services.evaluations.scoring.metrics import ROLES
+from shared.http.fields import BodySchema, Integer, QueryBoolean, QueryInteger, QueryText, Time
 from shared.http.pagination import PageQuery, page_schema
 
-MIB = 2**20
-_WINNERS = ("fine_tuned", "base_model", "tie")
 _NAME = validate.Length(1, 255)
 
 
-class StrictBoolean(ma.fields.Boolean):
-    """``true`` and ``false``; marshmallow's own also takes "yes" and 1."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> bool:
-        if type(value) is not bool:
-            raise self.make_error("invalid", input=value)
-        return value
+def _require_null(base: Any) -> None:
+    raise ma.ValidationError("Must be null, for none; another base is named by base_model_name or base_model_id.")
 
 
-class Ratio(ma.fields.Float):
-    """A number from 0 to 1; marshmallow's own also takes "0.5", true and NaN."""
+class TextOrNull(ma.fields.String):
+    """A text of which none is stored as an empty one."""
 
-    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> float:
-        if not is_ratio(value):
-            raise ma.ValidationError("Must be a number from 0 to 1.")
-        return float(value)
-
-
-def is_ratio(value: Any) -> bool:
-    return type(value) in (int, float) and 0 <= value <= 1
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> str | None:
+        return value or None
 
 
 class ScoreSchema(BodySchema):
@@ -70,13 +48,25 @@ class ScoreSchema(BodySchema):
 
 
 class NewEvaluationSchema(ScoreSchema):
+    base = ma.fields.Raw(load_default=True, allow_none=True, validate=_require_null)
+    """Null evaluates one model alone."""
+    base_model_id = Integer(load_default=None, minimum=1)
     test_set_path = ma.fields.String(required=True, validate=validate.Length(1, 1100))
     base_model_name = ma.fields.String(load_default=None, validate=_NAME)
     fine_tuned_served_name = ma.fields.String(load_default=None, validate=_NAME)
     max_error_rate = Ratio(load_default=0.05)
     allow_same_model = StrictBoolean(load_default=False)
+    reuse_base = StrictBoolean(load_default=False)
     prompt = ma.fields.Nested(PromptSchema, load_default=None, allow_none=True)
     generation = ma.fields.Nested(GenerationSchema, load_default=None, allow_none=True)
+
+    @ma.validates_schema
+    def _require_one_base(self, new: dict[str, Any], **kwargs: Any) -> None:
+        for name in ("base_model_name", "base_model_id", "reuse_base"):
+            if new.get("base", True) is None and new.get(name):
+                raise ma.ValidationError("Must not be given where base is null.", name)
+        if new.get("base", True) is None and (new.get("scoring") or {}).get("rule") == "judge":
+            raise ma.ValidationError("judge compares two models, and base is null.", "scoring")
 
 
 class RetrySchema(BodySchema):
@@ -93,6 +83,28 @@ class CreatedSchema(ma.Schema):
     message = ma.fields.Constant("Evaluation job created")
 
 
+def _value(example: Any, name: str) -> Any:
+    return example.get(name) if isinstance(example, dict) else getattr(example, name)
+
+
+def _tokens_of(example: Any) -> dict[str, dict[str, int | None]] | None:
+    """Return by role what the server counted of a row's answer, None where it counted nothing."""
+    kinds = ("input", "output")
+    tokens = {role: {kind: _value(example, f"{role}_{kind}_tokens") for kind in kinds} for role in ROLES}
+    return tokens if any(count is not None for each in tokens.values() for count in each.values()) else None
+
+
+def _verdicts_of(example: Any) -> dict[str, str] | None:
+    """Return a judge's verdicts by the model whose answer was shown first, None without a judge."""
+    base_first = _value(example, "judge_base_first")
+    if base_first is None:
+        return None
+    return {"base_model_first": base_first, "fine_tuned_first": _value(example, "judge_tuned_first")}
+
+
+_WHERE_KNOWN = frozenset({"base_model_score", "fine_tuned_score", "tokens", "judge"})
+
+
 class ExampleSchema(ma.Schema):
     input = ma.fields.String()
     expected = ma.fields.String()
@@ -100,63 +112,18 @@ class ExampleSchema(ma.Schema):
     base_model_correct = ma.fields.Boolean(allow_none=True)
     fine_tuned_output = ma.fields.String(allow_none=True)
     fine_tuned_correct = ma.fields.Boolean(allow_none=True)
-    winner = ma.fields.String(allow_none=True, validate=validate.OneOf(_WINNERS))
+    winner = ma.fields.String(allow_none=True, validate=validate.OneOf(WINNERS))
     error = ma.fields.String(allow_none=True)
+    base_model_score = ma.fields.Float()
+    fine_tuned_score = ma.fields.Float()
+    tokens = ma.fields.Function(_tokens_of, metadata={"type": "object"})
+    judge = ma.fields.Function(_verdicts_of, metadata={"type": "object"})
     url = ma.fields.String()
     """Of the whole row, where it is cut."""
 
-
-class ReportedExampleSchema(BodySchema):
-    """An example as an outside worker reports it; what it leaves out is derived."""
-
-    input = ma.fields.String(required=True)
-    expected = ma.fields.String(required=True)
-    base_model_output = ma.fields.String(allow_none=True)
-    base_model_correct = StrictBoolean(allow_none=True)
-    fine_tuned_output = ma.fields.String(allow_none=True)
-    fine_tuned_correct = StrictBoolean(allow_none=True)
-    winner = ma.fields.String(allow_none=True, validate=validate.OneOf(_WINNERS))
-    error = ma.fields.String(allow_none=True, validate=_NAME)
-    url = ma.fields.String()
-
-
-class Results(ma.fields.Dict):
-    """Metrics of both roles: the four ratios are numbers from 0 to 1 or null, all else is the worker's own."""
-
-    def _deserialize(
-        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
-    ) -> dict[str, Any]:
-        if not isinstance(value, dict):
-            raise self.make_error("invalid")
-        results: dict[str, Any] = value
-        errors: dict[str, Any] = {}
-        for role in ROLES:
-            figures = results.get(role)
-            if not isinstance(figures, dict):
-                errors[role] = ["Must be an object of metrics."]
-                continue
-            wrong = [name for name in RATIOS if figures.get(name) is not None and not is_ratio(figures[name])]
-            if wrong:
-                errors[role] = {name: ["Must be a number from 0 to 1, or null."] for name in wrong}
-        if not isinstance(results.get("improvement"), dict | None):
-            errors["improvement"] = ["Must be an object."]
-        if errors:
-            raise ma.ValidationError(errors)
-        if (problem := depth_problem(results)) is not None:
-            raise ma.ValidationError(problem)
-        return results
-
-
-class ReportSchema(UpdateSchema):
-    """How an outside worker ends an evaluation."""
-
-    body_limit = 8 * MIB
-
-    status = ma.fields.String(required=True, validate=validate.OneOf(sorted(TERMINAL)))
-    results = Results(allow_none=True)
-    examples = ma.fields.List(ma.fields.Nested(ReportedExampleSchema))
-    error = ma.fields.String(allow_none=True, validate=validate.Length(1, 10_000))
-    completed_at = Time(allow_none=True)
+    @ma.post_dump
+    def _leave_out(self, shown: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+        return {name: value for name, value in shown.items() if value is not None or name not in _WHERE_KNOWN}
 
 
 class ListedSchema(ma.Schema):
@@ -166,7 +133,8 @@ class ListedSchema(ma.Schema):
     model_id = ma.fields.Integer()
     status = ma.fields.String()
     test_set_path = ma.fields.String()
-    base_model_name = ma.fields.String()
+    base_model_name = TextOrNull(allow_none=True)
+    base_model_id = ma.fields.Integer(allow_none=True)
     fine_tuned_name = ma.fields.String()
     error = ma.fields.String(allow_none=True)
     created_at = Time()
@@ -207,46 +175,9 @@ class EvaluationsQuery(PageQuery):
 
 
 class ExamplesQuery(PageQuery):
-    winner = QueryText(validate=validate.OneOf(_WINNERS))
+    winner = QueryText(validate=validate.OneOf(WINNERS))
     error = QueryBoolean()
-
-
-class TestSetSchema(ma.Schema):
-    name = ma.fields.String()
-    path = ma.fields.Function(lambda test_set: f"{BUCKET}/{test_set.name}", metadata={"type": "string"})
-    size = ma.fields.Integer()
-    rows = ma.fields.Integer()
-    sha256 = ma.fields.String()
-
-
-class ListedTestSetSchema(TestSetSchema):
-    created_at = Time()
-
-
-class TestSetDetailSchema(ListedTestSetSchema):
-    labels = ma.fields.List(ma.fields.String(), allow_none=True)
-    classes = ma.fields.Dict(allow_none=True)
-    duplicates = ma.fields.Integer(allow_none=True)
-    fields_ = ma.fields.Raw(attribute="fields", data_key="fields", allow_none=True)
-    reading = ma.fields.Dict(allow_none=True)
-
-
-class ReadingQuery(QuerySchema):
-    """How an upload is read; the format is known by the name's end, else by its first character."""
-
-    format = QueryText(load_default=None, validate=validate.OneOf(("json", "csv", "tsv")))
-    input = QueryText(load_default="input", validate=_NAME)
-    expected = QueryText(load_default="expected", validate=_NAME)
-
-
-class RowSchema(ma.Schema):
-    row = ma.fields.Integer()
-    input = ma.fields.String()
-    expected = ma.fields.String()
-    fields_ = ma.fields.Raw(data_key="fields", attribute="fields")
 
 
 EvaluationPageSchema = page_schema(ListedSchema, "EvaluationPage")
 ExamplePageSchema = page_schema(ExampleSchema, "ExamplePage")
-RowPageSchema = page_schema(RowSchema, "RowPage")
-TestSetPageSchema = page_schema(ListedTestSetSchema, "TestSetPage")

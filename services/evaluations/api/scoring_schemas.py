@@ -8,6 +8,8 @@ from typing import Any
 import marshmallow as ma
 
 from services.evaluations.api.asking_schemas import Number
+from services.evaluations.scoring.patterns import PatternProblem, compile_pattern
+from shared.http.strict_json import text_problem
 
 _TAKES: dict[str, tuple[str, ...]] = {
     "labels": ("extract_label",),
@@ -18,7 +20,13 @@ _TAKES: dict[str, tuple[str, ...]] = {
     "json": ("fields",),
     "token_f1": (),
     "rouge_l": (),
+    "chrf": (),
+    "regex": ("pattern", "group"),
+    "judge": ("model", "rubric"),
 }
+_NEEDS = {"regex": "pattern", "judge": "model"}
+_MAX_RUBRIC = 10_000
+RULES = tuple(_TAKES)
 
 
 class Scoring(ma.fields.Field[dict[str, Any]]):
@@ -35,7 +43,12 @@ class Scoring(ma.fields.Field[dict[str, Any]]):
             raise ma.ValidationError(
                 f"{wanted['rule']} takes {', '.join(takes) or 'nothing'}, not {', '.join(unknown)}."
             )
+        needed = _NEEDS.get(wanted["rule"])
+        if needed is not None and needed not in wanted:
+            raise ma.ValidationError(f'{wanted["rule"]} needs {needed}: {{"rule": "{wanted["rule"]}", "{needed}": …}}.')
         _check(wanted)
+        _check_pattern(wanted)
+        _check_judge(wanted)
         return wanted
 
 
@@ -47,6 +60,27 @@ def _check(wanted: dict[str, Any]) -> None:
         raise ma.ValidationError("fields: Must be a list of names.")
     if type(wanted.get("extract_label", False)) is not bool:
         raise ma.ValidationError("extract_label: Must be true or false.")
+
+
+def _check_pattern(wanted: dict[str, Any]) -> None:
+    if "pattern" not in wanted:
+        return
+    pattern, group = wanted["pattern"], wanted.get("group")
+    if not isinstance(pattern, str) or not pattern or text_problem(pattern) is not None:
+        raise ma.ValidationError("pattern: Must be a text.")
+    if type(group) not in (str, int, type(None)):
+        raise ma.ValidationError("group: Must be a number or a name.")
+    try:
+        compile_pattern(pattern, group)
+    except PatternProblem as error:
+        raise ma.ValidationError(f"pattern: {error} (RE2's syntax).") from error
+
+
+def _check_judge(wanted: dict[str, Any]) -> None:
+    for name, most in (("model", 255), ("rubric", _MAX_RUBRIC)):
+        text = wanted.get(name, "any")
+        if not isinstance(text, str) or not 0 < len(text) <= most or text_problem(text) is not None:
+            raise ma.ValidationError(f"{name}: Must be a text of 1 to {most} characters.")
 
 
 def split_scoring(how: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,9 @@ from typing import Any
 
 from flask import Response, request
 
-from services.evaluations.api.schemas import (
+from services.evaluations.api.test_set_schemas import (
+    RankingQuery,
+    RankingSchema,
     ReadingQuery,
     RowPageSchema,
     TestSetDetailSchema,
@@ -15,6 +17,7 @@ from services.evaluations.api.schemas import (
 )
 from services.evaluations.datasets import set_access, test_sets
 from services.evaluations.datasets.row_shapes import Reading
+from services.evaluations.records.ranking import rank_models
 from services.evaluations.tables import TestSet
 from shared.database.pagination import Page
 from shared.http.bare_body import require_bare_body
@@ -67,6 +70,14 @@ def download_test_set(name: str) -> Response:
     response = Response(body, mimetype=media_type, headers={"Content-Length": str(size)})
     response.headers.set("Content-Disposition", "attachment", filename=name)
     return response
+
+
+@blp.get("/datasets/<name>/ranking")
+@blp.arguments(RankingQuery, location="query")
+@blp.response(200, RankingSchema)
+def get_ranking(query: dict[str, Any], name: str) -> dict[str, Any]:
+    """Rank the models that were evaluated on a test set, and say which differences are real."""
+    return rank_models(name, query["scoring"])
 
 
 @blp.delete("/datasets/<name>")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Generator
 from itertools import islice
 
-from services.evaluations.datasets.test_sets import MEDIA_TYPES, Spooled, find_set, spooled
+from services.evaluations.datasets.spooled_set import Spooled, spooled
+from services.evaluations.datasets.test_sets import MEDIA_TYPES, find_set
 from services.evaluations.tables import Evaluation, TestSet, connected, database
 from shared.database.pagination import Page
 from shared.errors import Conflict, NotFound

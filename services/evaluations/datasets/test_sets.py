@@ -1,32 +1,24 @@
-"""Test sets in the bucket `datasets`: validated while they stream in, listed, and spooled for the worker."""
+"""Test sets in the bucket `datasets`: validated while they stream in, and listed."""
 
 from __future__ import annotations
 
 import hashlib
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import IO
 
 from services.evaluations.datasets.parser import PIECE_BYTES, RowReader
-from services.evaluations.datasets.row_shapes import Reading, Row
-from services.evaluations.datasets.set_statistics import SetStatistics
+from services.evaluations.datasets.row_shapes import Reading
 from services.evaluations.datasets.table_rows import DELIMITERS
 from services.evaluations.tables import TestSet, connected, database
 from shared.database.pagination import Page, paginate
 from shared.database.queries import get_or_404
-from shared.errors import NotFound, Unprocessable
-from shared.pacing import yield_turn
+from shared.errors import Unprocessable
 from shared.s3.bucket import Bucket, Readable
-from shared.s3.errors import ObjectMissing
 from shared.s3.object_paths import path_problem
-from shared.s3.request_body import MAX_FILE_BYTES, RequestBody, too_large
+from shared.s3.request_body import RequestBody
 
 BUCKET = "datasets"
 MEDIA_TYPES = {"csv": "text/csv", "tsv": "text/tab-separated-values"}
-_REMOVED = "The test set is no longer there."
 
 
 class TestSetBody(RequestBody):
@@ -65,7 +57,7 @@ def upload(
     and Unavailable; the store then has what it had before.
     """
     _require_name(name)
-    reading = replace(reading, format=reading.format or _format_of(name))
+    reading = replace(reading, format=reading.format or format_of(name))
     body = TestSetBody(source, declared_size, reading)
     # Nothing is stored before its end came, and that comes only after everything was checked.
     bucket.put(name, body, content_type=MEDIA_TYPES.get(reading.format or "", "application/json"))
@@ -83,7 +75,7 @@ def upload(
     return _record(name, created_at=datetime.now(UTC).replace(microsecond=0), **known)
 
 
-def _format_of(name: str) -> str | None:
+def format_of(name: str) -> str | None:
     ending = name.rpartition(".")[2].lower()
     return ending if ending in DELIMITERS else None
 
@@ -141,67 +133,3 @@ def known_fields(path: str) -> list[str] | None:
 @connected
 def _is_recorded(name: str) -> bool:
     return bool(TestSet.select().where(TestSet.name == name).exists())
-
-
-@dataclass(frozen=True)
-class Spooled:
-    """A validated copy of a test set in a temporary file, so that a run of hours holds no connection to the store."""
-
-    file: IO[bytes]
-    name: str
-    etag: str
-    sha256: str
-    total: int
-    statistics: SetStatistics
-    reading: Reading
-
-    @property
-    def labels(self) -> list[str] | None:
-        return self.statistics.labels
-
-    def rows(self) -> Iterator[Row]:
-        """Read the rows in their order."""
-        self.file.seek(0)
-        reader = RowReader(self.reading)
-        while piece := self.file.read(PIECE_BYTES):
-            yield from reader.feed(piece)
-            yield_turn()
-        yield from reader.finish()
-
-    def is_current(self, bucket: Bucket) -> bool:
-        """Say whether the stored object is unchanged since; NotFound or Unavailable."""
-        try:
-            return bucket.stat(self.name).etag == self.etag
-        except ObjectMissing as error:
-            raise NotFound(_REMOVED) from error
-
-
-@connected
-def _find_reading(name: str) -> Reading:
-    """Return how an uploaded set is read; one that was put into the bucket by other means, by its name."""
-    recorded = TestSet.get_or_none(TestSet.name == name)
-    known = recorded.reading if recorded is not None else None
-    return Reading(**known) if known else Reading(_format_of(name))
-
-
-@contextmanager
-def spooled(bucket: Bucket, path: str) -> Iterator[Spooled]:
-    """Spool a test set for a block, validating it; raises NotFound, Unprocessable, TooLarge or Unavailable."""
-    name = name_of(path)
-    try:
-        found = bucket.stat(name)
-    except ObjectMissing as error:
-        raise NotFound(_REMOVED) from error
-    if found.size > MAX_FILE_BYTES:
-        raise too_large(TestSetBody.called)
-    reading = _find_reading(name)
-    with tempfile.TemporaryFile(prefix="test-set-") as file:
-        sha256, reader = hashlib.sha256(), RowReader(reading)
-        for chunk in bucket.chunks(name, etag=found.etag) if found.size else ():
-            file.write(chunk)
-            sha256.update(chunk)
-            reader.feed(chunk)
-            # A store that is fast always has the next chunk, and nobody else would have a turn.
-            yield_turn()
-        reader.finish()
-        yield Spooled(file, name, found.etag, sha256.hexdigest(), reader.rows, reader.statistics, reading)

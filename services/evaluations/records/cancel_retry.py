@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 from services.evaluations.records import evaluations
 from services.evaluations.tables import Evaluation, Example, connected, database
@@ -61,6 +62,9 @@ def _drop_rows(evaluation: Evaluation) -> None:
         # What an outside worker reported are no rows of the test set.
         Example.delete().where(own).execute()
         return
+    # Where the judge alone failed both answers stay.
+    again: dict[str, Any] = {"error": None, "error_message": None, "judge_error": None, "done": False}
+    evaluation.retried += Example.update(**again).where(own & Example.judge_error.is_null(False)).execute()
     evaluation.retried += Example.delete().where(own & Example.error.is_null(False)).execute()
     evaluation.errors = 0
     cut = Example.base_model_truncated | Example.fine_tuned_truncated

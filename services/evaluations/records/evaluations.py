@@ -7,7 +7,7 @@ from typing import Any
 
 from services.evaluations.datasets.prompt_template import compile_template
 from services.evaluations.datasets.test_sets import known_fields, require_set
-from services.evaluations.models_client import ModelsClient
+from services.evaluations.models_client import Model, ModelsClient
 from services.evaluations.tables import Evaluation, Example, connected, database
 from shared.database.pagination import Page, paginate
 from shared.database.queries import get_or_404
@@ -31,33 +31,45 @@ def create_evaluation(
     model_id: int,
     *,
     test_set_path: str,
+    base: bool | None,
     base_model_name: str | None,
+    base_model_id: int | None,
     fine_tuned_served_name: str | None,
     **how: Any,
 ) -> tuple[Evaluation, bool]:
     """Store a pending evaluation of a ready model, or return the one that the same request stored, and say which.
 
-    ``how`` it is scored goes into the columns of those names.
+    The base is the model of ``base_model_id``, else that of the name, else the model's own; where ``base`` is None
+    there is none. ``how`` it is scored goes into the columns of those names.
     Raises NotFound (no such model), Conflict (not ready), Unprocessable (no such test set), Unavailable.
     """
     earlier = _find_created(sent)
     if earlier is not None:
         return earlier, True
-    model = models.find_model(model_id)
-    if model.status != "ready":
-        raise Conflict(f"Model {model_id} is {model.status}, not ready.")
+    model = _find_ready(models, model_id)
+    if base_model_id == model_id:
+        raise Unprocessable.field("base_model_id", "Must be another model than the one that is evaluated.")
+    own = model.base_model if base_model_id is None else _find_ready(models, base_model_id).served_name
     require_set(bucket, test_set_path)
     _require_askable(bucket, test_set_path, how["prompt"] or {})
     return _insert(
         sent,
         model_id=model_id,
         test_set_path=test_set_path,
-        base_model_name=base_model_name or model.base_model,
+        base_model_name="" if base is None else base_model_name or own,
+        base_model_id=base_model_id,
         fine_tuned_name=model.name,
         fine_tuned_served_name=fine_tuned_served_name or model.served_name,
         manifest_digest=models.find_manifest_digest(model_id),
         **how,
     )
+
+
+def _find_ready(models: ModelsClient, model_id: int) -> Model:
+    model = models.find_model(model_id)
+    if model.status != "ready":
+        raise Conflict(f"Model {model_id} is {model.status}, not ready.")
+    return model
 
 
 def _require_askable(bucket: Bucket, test_set_path: str, prompt: dict[str, Any]) -> None:

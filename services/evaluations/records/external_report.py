@@ -22,6 +22,8 @@ _REPORTED = (
     "fine_tuned_correct",
     "winner",
     "error",
+    "base_model_score",
+    "fine_tuned_score",
 )
 
 
@@ -34,6 +36,7 @@ def record_report(evaluation_id: int, changes: dict[str, Any]) -> Evaluation:
     reported = _derived(changes)
     with database.atomic():
         evaluation = lock_evaluation(evaluation_id)
+        _require_base(evaluation, reported.get("results"))
         if evaluation.status in TERMINAL:
             if not _says_the_same(evaluation, reported):
                 raise Conflict(f"Evaluation {evaluation_id} is {evaluation.status} and cannot be rewritten.")
@@ -42,10 +45,17 @@ def record_report(evaluation_id: int, changes: dict[str, Any]) -> Evaluation:
         return evaluation
 
 
+def _require_base(evaluation: Evaluation, results: dict[str, Any] | None) -> None:
+    """Raise Unprocessable where a base is reported that there is not, or none where there is one."""
+    if results is not None and (results["base_model"] is None) == bool(evaluation.base_model_name):
+        problem = "Must be an object of metrics." if evaluation.base_model_name else "Must be null: there is no base."
+        raise Unprocessable.field("results.base_model", problem)
+
+
 def _derived(changes: dict[str, Any]) -> dict[str, Any]:
     derived = dict(changes)
     results = changes.get("results")
-    if results is not None and results.get("improvement") is None:
+    if results is not None and results["base_model"] is not None and results.get("improvement") is None:
         improvement = metrics.improvement(results["base_model"], results["fine_tuned"])
         derived["results"] = results | {"improvement": improvement}
     if "examples" in changes:
@@ -63,7 +73,8 @@ def _derived_example(example: dict[str, Any]) -> dict[str, Any]:
         if full[f"{role}_correct"] is None:
             full[f"{role}_correct"] = is_correct(full[f"{role}_output"], full["expected"])
     if full["winner"] is None and full["error"] is None:
-        full["winner"] = metrics.winner(full["base_model_correct"], full["fine_tuned_correct"])
+        scores, right = ([full[f"{role}_{name}"] for role in metrics.ROLES] for name in ("score", "correct"))
+        full["winner"] = metrics.winner(*(right if None in scores else scores))
     return full
 
 

@@ -7,12 +7,13 @@ from typing import Any
 
 from services.evaluations.records.evaluations import TERMINAL, lock_evaluation
 from services.evaluations.tables import Evaluation, connected, database
-from shared.errors import Conflict
+from shared.errors import Conflict, Unprocessable
 
 _KEPT = (
     "model_id",
     "test_set_path",
     "base_model_name",
+    "base_model_id",
     "fine_tuned_name",
     "fine_tuned_served_name",
     "prompt",
@@ -32,6 +33,8 @@ def score_again(evaluation_id: int, **how: Any) -> Evaluation:
             raise Conflict(f"Evaluation {evaluation_id} is {source.status}: its answers are not there yet.")
         if source.test_set_sha256 is None or not source.done:
             raise Conflict(f"Evaluation {evaluation_id} has no stored answers.")
+        if how["scoring"] == "judge" and not source.base_model_name:
+            raise Unprocessable.field("scoring", "judge compares two models, and the evaluation has no base.")
         kept = {name: getattr(source, name) for name in _KEPT}
         now = datetime.now(UTC)
         created: Evaluation = Evaluation.create(

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
+from services.evaluations.scoring.f1_interval import Cell
 from services.evaluations.scoring.graders import LabelGrader
 from services.evaluations.scoring.metrics import ROLES, Tally, rounded
-from services.evaluations.scoring.significance import Cell
 
 MAX_LABELS = 50
 
 
-def describe_classes(grader: LabelGrader, tallies: Sequence[Tally], cells: Counter[Cell]) -> dict[str, Any]:
+def describe_classes(grader: LabelGrader, tallies: Mapping[str, Tally], cells: Counter[Cell]) -> dict[str, Any]:
     """Return ``labels`` and ``confusion`` of the results, both None where the labels are more than 50.
 
     A confusion matrix has a row for each label that was expected and a column for each that was answered, the last
@@ -23,11 +23,14 @@ def describe_classes(grader: LabelGrader, tallies: Sequence[Tally], cells: Count
     if len(names) > MAX_LABELS:
         return {"labels": None, "confusion": None}
     labels = [
-        {"label": shown, "n": tallies[0].expected(name)}
-        | {role: rounded(tally.of_label(name)) for role, tally in zip(ROLES, tallies, strict=True)}
+        {"label": shown, "n": tallies["fine_tuned"].expected(name)}
+        | {role: rounded(tallies[role].of_label(name)) if role in tallies else None for role in ROLES}
         for name, shown in names.items()
     ]
-    matrices = {role: _confusion(list(names), cells, 1 + number) for number, role in enumerate(ROLES)}
+    matrices = {
+        role: _confusion(list(names), cells, 1 + number) if role in tallies else None
+        for number, role in enumerate(ROLES)
+    }
     return {"labels": labels, "confusion": {"labels": list(names.values()), **matrices}}
 
 

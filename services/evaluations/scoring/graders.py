@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
-from services.evaluations.scoring import rules
 from services.evaluations.scoring.extraction import LabelFinder
 from services.evaluations.scoring.plain_text import (
     as_written,
@@ -15,13 +14,9 @@ from services.evaluations.scoring.plain_text import (
     strip_formatting,
     strip_reasoning,
 )
-from shared.errors import Unprocessable
 
-MAX_DEFAULT_LABELS = 50
-_MAX_DEFAULT_LABEL_CHARACTERS = 60
-"""A set with more distinct ``expected``, or longer ones, is scored as text unless labels are asked for."""
-
-_RIGHT = ""
+RIGHT = ""
+"""What an answer that is right counts as where there are no labels."""
 
 
 class Grade(NamedTuple):
@@ -61,6 +56,7 @@ class LabelGrader:
     """
 
     name = "labels"
+    is_graded = judges = False
 
     def __init__(self, labels: Iterable[str], *, extract: bool) -> None:
         self.labels = sorted(labels)
@@ -110,6 +106,7 @@ class TextGrader:
     """An answer is the expected text, or it is not; there are no labels to average over."""
 
     name = "text"
+    is_graded = judges = False
     description = (
         "An answer must be the expected text, but for case, white space, a full stop at its end, and the reasoning, "
         "markup and quotes around it; there are no labels, so accuracy is the only ratio."
@@ -121,62 +118,9 @@ class TextGrader:
         self._names = _Names(expected, normalise_text)
 
     def label(self, expected: str) -> str:
-        return _RIGHT
+        return RIGHT
 
     def grade(self, output: str, expected: str, *, truncated: bool = False) -> Grade:
         wanted, answer = self._names.name(expected), strip_reasoning(output)
         is_right = wanted in (self._names.name(answer), self._names.name(strip_formatting(answer)))
-        return Grade(_RIGHT if is_right else None)
-
-
-class RuleGrader:
-    """An answer is right, or right so far, by a rule that looks at it and the expected text alone."""
-
-    labels: list[str] | None = None
-    ambiguous: tuple[str, ...] = ()
-
-    def __init__(self, rule: str, parameters: Mapping[str, Any]) -> None:
-        self.name = rule
-        self.description = rules.DESCRIPTIONS[rule]
-        self.is_graded = rule in rules.GRADED
-        self._score = rules.make_score(rule, parameters)
-
-    def label(self, expected: str) -> str:
-        return _RIGHT
-
-    def grade(self, output: str, expected: str, *, truncated: bool = False) -> Grade:
-        score = self._score(output, expected)
-        return Grade(_RIGHT if score == 1 else None, score=score if self.is_graded else None)
-
-
-Grader = LabelGrader | TextGrader | RuleGrader
-
-
-def choose_grader(
-    scoring: str | None,
-    labels: list[str] | None,
-    *,
-    rows: int,
-    extract_label: bool,
-    parameters: Mapping[str, Any] | None = None,
-) -> Grader:
-    """Return the grader of the rule that was asked for, or by default the one that suits the set.
-
-    That is labels where they are few, short, and at most half as many as the rows: a set of questions has an answer of
-    its own for each, and to list them would be to give them away. Unprocessable where labels are wanted of a set that
-    has none.
-    """
-    if scoring in rules.DESCRIPTIONS:
-        return RuleGrader(scoring, parameters or {})
-    wants_labels = scoring == "labels" or extract_label
-    if labels is None and wants_labels:
-        field = "scoring" if scoring == "labels" else "extract_label"
-        raise Unprocessable.field(field, "The test set's expected texts are too many, or too long, to be labels.")
-    if labels is not None and (wants_labels or (scoring is None and _are_labels(labels, rows))):
-        return LabelGrader(labels, extract=extract_label)
-    return TextGrader(labels or ())
-
-
-def _are_labels(labels: list[str], rows: int) -> bool:
-    are_short = all(len(label) <= _MAX_DEFAULT_LABEL_CHARACTERS for label in labels)
-    return len(labels) <= min(MAX_DEFAULT_LABELS, rows / 2) and are_short
+        return Grade(RIGHT if is_right else None)

@@ -95,21 +95,16 @@ class Tally:
             "f1_score": 2 * right / (answered + expected) if answered + expected else 0.0,
         }
 
+    @property
+    def right(self) -> int:
+        return self._right.total()
+
     def expected(self, label: str) -> int:
         return self._expected[label]
 
     def _averages(self) -> Metrics:
         each = [self.of_label(label) for label in self._expected]
         return {name: sum(own[name] or 0.0 for own in each) / len(each) for name in ("f1_score", "precision", "recall")}
-
-
-def results(base_model: Metrics, fine_tuned: Metrics) -> dict[str, Any]:
-    """Return both models' metrics, rounded, and the improvement, computed from the unrounded ones."""
-    return {
-        "base_model": rounded(base_model),
-        "fine_tuned": rounded(fine_tuned),
-        "improvement": improvement(base_model, fine_tuned),
-    }
 
 
 def improvement(base_model: Metrics, fine_tuned: Metrics) -> dict[str, Any]:

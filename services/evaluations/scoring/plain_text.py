@@ -23,6 +23,8 @@ _PAIRS = [
 
 def strip_reasoning(text: str) -> str:
     """Return what stands behind the last end of reasoning; nothing where the reasoning does not end."""
+    if "<" not in text and "[" not in text:
+        return text  # as most answers are, without a search for each of the marks
     ends = [match.end() for match in _REASONED.finditer(text)]
     rest = text[ends[-1] :] if ends else text
     return "" if _REASONS_ON.search(rest) else rest

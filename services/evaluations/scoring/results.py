@@ -1,150 +1,94 @@
-"""The results of an evaluation: both models' metrics, and the significance of their difference."""
+"""The results of an evaluation: each model's metrics, and the significance of their difference."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
-from services.evaluations.scoring import metrics, significance, warnings
+from services.evaluations.scoring import alone, metrics, significance, warnings
+from services.evaluations.scoring.choose_grader import Grader
 from services.evaluations.scoring.classes import describe_classes
-from services.evaluations.scoring.graders import Grader, LabelGrader, RuleGrader
-from services.evaluations.scoring.score_significance import Pair, score_significance
-from services.evaluations.scoring.significance import Cell
-from services.evaluations.tables import Example, connected
-from shared.database.queries import tuples
-from shared.pacing import yield_turn
-
-_BLOCK = 1_000
-_OF_ANSWERS = ("output", "ms", "error", "message", "truncated", "input_tokens", "output_tokens")
-
-
-@dataclass
-class RoleCounts:
-    """Counts of one model's answers; an error's message is the first of its reason."""
-
-    tally: metrics.Tally = field(default_factory=metrics.Tally)
-    errors: dict[str, dict[str, Any]] = field(default_factory=dict)
-    errors_alone: int = 0
-    truncated: int = 0
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    invalid_example: str | None = None
-
-    def add_answer(self, truncated: bool | None, input_tokens: int | None, output_tokens: int | None) -> None:
-        """Count an answer, be its row in error or not: it was paid for."""
-        self.truncated += bool(truncated)
-        self.input_tokens = _sum(self.input_tokens, input_tokens)
-        self.output_tokens = _sum(self.output_tokens, output_tokens)
-
-    def add_error(self, reason: str, message: str | None, *, alone: bool) -> None:
-        self.errors.setdefault(reason, {"count": 0, "message": message})["count"] += 1
-        self.errors_alone += alone
-
-
-@dataclass
-class Counts:
-    """Counts over an evaluation's rows: of each model, and rows by both answers."""
-
-    roles: tuple[RoleCounts, RoleCounts] = field(default_factory=lambda: (RoleCounts(), RoleCounts()))
-    cells: Counter[Cell] = field(default_factory=Counter)
-    scores: Counter[Pair] = field(default_factory=Counter)
-    """Rows by both models' scores, where a rule grades."""
-    alike: bool = True
-    """Both models' answers are the same text in every row."""
-
-
-@connected
-def count_rows(evaluation_id: int, grader: Grader) -> Counts:
-    """Count the finished rows; one with an error counts for neither model."""
-    counts = Counts()
-    for expected, *columns in _outcomes(evaluation_id):
-        width = len(_OF_ANSWERS)
-        answers = columns[:width], columns[width:]
-        in_error = [answer[2] is not None for answer in answers]
-        for role, answer, other_in_error in zip(counts.roles, answers, reversed(in_error), strict=True):
-            _, _, error, message, *usage = answer
-            role.add_answer(*usage)
-            if error is not None:
-                role.add_error(error, message, alone=not other_in_error)
-        if not any(in_error):
-            _add_pair(counts, grader, expected, answers)
-    return counts
-
-
-def _add_pair(counts: Counts, grader: Grader, expected: str, answers: tuple[list[Any], list[Any]]) -> None:
-    label = grader.label(expected)
-    found = []
-    for role, (output, ms, _, _, truncated, *_) in zip(counts.roles, answers, strict=True):
-        grade = grader.grade(output, expected, truncated=bool(truncated))
-        role.tally.add(label, grade, ms)
-        if grade.answer is None and role.invalid_example is None:
-            role.invalid_example = output
-        found.append(grade)
-    base, tuned = found
-    counts.cells[label, base.answer, tuned.answer] += 1
-    if base.score is not None and tuned.score is not None:
-        counts.scores[round(base.score, 4), round(tuned.score, 4)] += 1
-    counts.alike = counts.alike and answers[0][0] == answers[1][0]
+from services.evaluations.scoring.counts import Counts, JudgeCounts
+from services.evaluations.scoring.graders import LabelGrader
+from services.evaluations.scoring.metrics import ROLES, Metrics
+from services.evaluations.scoring.score_significance import score_significance
 
 
 def compute_results(counts: Counts, grader: Grader, noted: list[str]) -> dict[str, Any]:
-    """Return the results of the counted rows; ``noted`` are warnings from before. Needs seconds of CPU."""
+    """Return the results of the counted rows; ``noted`` are warnings from before. Needs seconds of CPU.
+
+    Without a base ``base_model``, ``improvement`` and ``significance`` are None.
+    """
     of_labels = isinstance(grader, LabelGrader)
-    roles = dict(zip(metrics.ROLES, counts.roles, strict=True))
-    tallies = [role.tally for role in counts.roles]
-    figures = {name: role.tally.metrics(of_labels=of_labels) for name, role in roles.items()}
-    cells = counts.cells
-    if isinstance(grader, RuleGrader) and grader.is_graded:
-        found = score_significance(counts.scores)
+    figures = {role: counted.tally.metrics(of_labels=of_labels) for role, counted in counts.roles.items()}
+    tallies = {role: counted.tally for role, counted in counts.roles.items()}
+    invalid = {role: (int(figures[role]["invalid"] or 0), each.invalid_example) for role, each in counts.roles.items()}
+    n = tallies["fine_tuned"].n
+    roles = {role: _describe_role(role, counts, figures[role], grader) for role in counts.roles}
+    found = _compare(counts, grader) if "base_model" in roles else None
+    if found is None:
+        summary = _describe_alone(counts, roles["fine_tuned"], grader)
+        summary += warnings.remark_on_invalid(invalid, n)
     else:
-        found = significance.significance(significance.pairs(cells), cells if of_labels else None)
-    invalid = {name: (int(figures[name]["invalid"] or 0), role.invalid_example) for name, role in roles.items()}
-    found["summary"] += warnings.remark_on(found, invalid, {name: role.errors_alone for name, role in roles.items()})
-    computed = metrics.results(figures["base_model"], figures["fine_tuned"])
-    for number, (name, role) in enumerate(roles.items()):
-        computed[name] |= {
-            **({"score": _mean_score(counts.scores, number)} if counts.scores else {}),
-            "truncated": role.truncated,
-            "tokens": {"input": role.input_tokens, "output": role.output_tokens},
-        }
+        errors = {role: each.errors_alone for role, each in counts.roles.items()}
+        summary = found["summary"] = found["summary"] + warnings.remark_on(found, invalid, errors)
     classes = (
-        describe_classes(grader, tallies, cells)
+        describe_classes(grader, tallies, counts.cells)
         if isinstance(grader, LabelGrader)
         else {"labels": None, "confusion": None}
     )
-    return computed | {
-        "n": tallies[0].n,
-        "errors": {name: role.errors for name, role in roles.items()},
+    return {
+        **{role: roles.get(role) for role in ROLES},
+        "improvement": metrics.improvement(figures["base_model"], figures["fine_tuned"]) if found else None,
+        "n": n,
+        "errors": {role: each.errors for role, each in counts.roles.items()}
+        | ({"judge": counts.judge.errors} if counts.judge else {}),
         "scoring": {"rule": grader.name, "labels": grader.labels, "description": grader.description},
         "significance": found,
+        "summary": summary,
         **classes,
-        "warnings": [*noted, *warnings.warn_of_answers(invalid, tallies[0].n, alike=counts.alike)],
+        **({"judge": _describe_judge(counts.judge)} if counts.judge else {}),
+        "warnings": [*noted, *warnings.warn_of_answers(invalid, n, alike=counts.alike and len(roles) == 2)],
     }
 
 
-def _mean_score(scores: Counter[Pair], role: int) -> float | None:
-    n = scores.total()
-    return round(sum(pair[role] * rows for pair, rows in scores.items()) / n, 4) if n else None
+def _describe_judge(judge: JudgeCounts) -> dict[str, Any]:
+    return {
+        "n": judge.n,
+        "agreed": judge.agreed,
+        "tokens": {"input": judge.input_tokens, "output": judge.output_tokens},
+    }
 
 
-def _sum(total: int | None, tokens: int | None) -> int | None:
-    return total if tokens is None else (total or 0) + tokens
+def _compare(counts: Counts, grader: Grader) -> dict[str, Any]:
+    if grader.is_graded:
+        return score_significance(counts.scores)
+    cells = counts.cells
+    return significance.significance(significance.pairs(cells), cells if isinstance(grader, LabelGrader) else None)
 
 
-def _outcomes(evaluation_id: int) -> Iterator[tuple[Any, ...]]:
-    """Yield (expected, what is stored of the base's answer, of the fine-tuned's) in blocks, each a short read."""
-    last = -1
-    columns = [getattr(Example, f"{role}_{name}") for role in metrics.ROLES for name in _OF_ANSWERS]
-    while True:
-        query = Example.select(Example.row, Example.expected, *columns).where(
-            Example.evaluation_id == evaluation_id, Example.row > last, Example.done
-        )
-        block = tuples(query.order_by(Example.evaluation_id, Example.row).limit(_BLOCK))
-        for row in block:
-            yield row[1:]
-        if len(block) < _BLOCK:
-            return
-        last = block[-1][0]
-        yield_turn()
+def _describe_role(role: str, counts: Counts, figures: Metrics, grader: Grader) -> dict[str, Any]:
+    counted = counts.roles[role]
+    shown: dict[str, Any] = {
+        **metrics.rounded(figures),
+        "accuracy_interval": alone.accuracy_interval(counted.tally.right, counted.tally.n),
+    }
+    if grader.is_graded:
+        scores: Counter[float] = Counter()
+        for pair, rows in counts.scores.items():
+            scores[pair[ROLES.index(role)]] += rows
+        total = sum(score * rows for score, rows in scores.items())
+        mean = round(total / scores.total(), 4) if scores else None
+        shown |= {"score": mean, "score_interval": alone.score_interval(scores)}
+    return shown | {
+        "first_response_time_ms": None if counted.first_ms is None else round(counted.first_ms, 1),
+        "truncated": counted.truncated,
+        "tokens": {"input": counted.input_tokens, "output": counted.output_tokens},
+    }
+
+
+def _describe_alone(counts: Counts, shown: dict[str, Any], grader: Grader) -> str:
+    if isinstance(grader, LabelGrader):
+        shown["f1_score_interval"] = alone.f1_score_interval(counts.cells)
+    interval = shown["score_interval" if grader.is_graded else "accuracy_interval"]
+    return alone.describe_alone(shown, counts.roles["fine_tuned"].tally.n, interval)

@@ -8,8 +8,9 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from services.evaluations.scoring.overlap import rouge_l, token_f1
-from services.evaluations.scoring.plain_text import normalise, strip_formatting, strip_reasoning
+from services.evaluations.scoring.overlap import chrf, rouge_l, token_f1
+from services.evaluations.scoring.patterns import find_group
+from services.evaluations.scoring.plain_text import normalise, normalise_text, strip_formatting, strip_reasoning
 
 Score = Callable[[str, str], float]
 """Returns how far an answer is the expected one, 0 to 1."""
@@ -22,12 +23,15 @@ _FENCE = re.compile(r"```\w*\n(.*?)\n?```", re.S)
 DESCRIPTIONS = {
     "exact": "An answer must be the expected text, character by character.",
     "contains": "An answer must contain the expected text as whole words, but for case and white space.",
+    "regex": "What the pattern finds first in an answer must be the expected text, but for case and white space.",
     "number": "An answer must give the expected number, alone, as the only one, or marked as its answer.",
     "json": "An answer must be the JSON that is expected; the order of an object's members does not count.",
     "token_f1": "The score is the F1 of the words that answer and expected text share, as in SQuAD.",
     "rouge_l": "The score is ROUGE-L, the F1 of the longest common subsequence of words, without stemming.",
+    "chrf": "The score is chrF, the F2 of the character n-grams up to 6 that answer and expected text share.",
 }
-GRADED = frozenset({"token_f1", "rouge_l"})
+_OVERLAPS: dict[str, Score] = {"token_f1": token_f1, "rouge_l": rouge_l, "chrf": chrf}
+GRADED = frozenset(_OVERLAPS)
 
 
 def make_score(rule: str, parameters: Mapping[str, Any]) -> Score:
@@ -38,7 +42,13 @@ def make_score(rule: str, parameters: Mapping[str, Any]) -> Score:
     if rule == "json":
         fields = parameters.get("fields")
         return lambda answer, expected: float(_is_json(answer, expected, fields))
-    return {"exact": _exact, "contains": _contains, "token_f1": _token_f1, "rouge_l": _rouge_l}[rule]
+    if rule == "regex":
+        pattern, group = parameters["pattern"], parameters.get("group")
+        return lambda answer, expected: float(_is_found(answer, expected, pattern, group))
+    if rule in _OVERLAPS:
+        overlap = _OVERLAPS[rule]
+        return lambda answer, expected: overlap(strip_formatting(strip_reasoning(answer)), expected)
+    return {"exact": _exact, "contains": _contains}[rule]
 
 
 def _exact(answer: str, expected: str) -> float:
@@ -46,16 +56,23 @@ def _exact(answer: str, expected: str) -> float:
 
 
 def _contains(answer: str, expected: str) -> float:
-    wanted = re.escape(normalise(expected))
-    return float(re.search(rf"(?<!\w){wanted}(?!\w)", normalise(strip_reasoning(answer))) is not None)
+    wanted, text = normalise(expected), normalise(strip_reasoning(answer))
+    start = text.find(wanted)
+    while start >= 0:
+        before, after = text[start - 1 : start], text[start + len(wanted) :][:1]
+        if not _is_word(before) and not _is_word(after):
+            return 1.0
+        start = text.find(wanted, start + 1)
+    return 0.0
 
 
-def _token_f1(answer: str, expected: str) -> float:
-    return token_f1(strip_formatting(strip_reasoning(answer)), expected)
+def _is_word(character: str) -> bool:
+    return character.isalnum() or character == "_"
 
 
-def _rouge_l(answer: str, expected: str) -> float:
-    return rouge_l(strip_formatting(strip_reasoning(answer)), expected)
+def _is_found(answer: str, expected: str, pattern: str, group: int | str | None) -> bool:
+    found = find_group(strip_reasoning(answer), pattern, group)
+    return found is not None and normalise_text(found) == normalise_text(expected)
 
 
 def _is_number(answer: str, expected: str, tolerance: float) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from services.evaluations.scoring.significance import ALPHA, RESAMPLES, SEED
+from services.evaluations.scoring.f1_interval import ALPHA, RESAMPLES, SEED
 
 _BLOCK = 2**20
 

@@ -11,24 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-ALPHA = 0.05
-RESAMPLES = 10_000
-SEED = 0
+from services.evaluations.scoring.f1_interval import ALPHA, Cell, Interval, f1_interval
 
 _Z = 1.959963984540054
 """The 97.5 % quantile of the standard normal distribution."""
-
-_BLOCK = 2**20
-"""So many counts of cells are drawn at once: a few MiB, however many cells there are."""
-
-Cell = tuple[str, str | None, str | None]
-"""What was expected, what the base answered, what the fine-tuned answered; None is an answer that is no label."""
-
-Interval = tuple[float, float]
-_Counts = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -93,8 +79,8 @@ def newcombe(paired: Paired) -> Interval:
     """
     both, base_only, tuned_only, neither = paired.both, paired.base_model_only, paired.fine_tuned_only, paired.neither
     n, tuned, base = paired.n, both + tuned_only, both + base_only
-    tuned_low, tuned_high = _wilson(tuned, n)
-    base_low, base_high = _wilson(base, n)
+    tuned_low, tuned_high = wilson(tuned, n)
+    base_low, base_high = wilson(base, n)
     margins = tuned * (n - tuned) * base * (n - base)
     shared: float = both * neither - base_only * tuned_only
     if shared > 0:
@@ -110,69 +96,12 @@ def newcombe(paired: Paired) -> Interval:
     return low, high
 
 
-def _wilson(right: int, n: int) -> Interval:
+def wilson(right: int, n: int) -> Interval:
     """Return the 95 % interval of a proportion; Wilson 1927, Journal of the American Statistical Association 22:209."""
     share, square = right / n, _Z * _Z
     middle = share + square / (2 * n)
     reach = _Z * math.sqrt(share * (1 - share) / n + square / (4 * n * n))
     return (middle - reach) / (1 + square / n), (middle + reach) / (1 + square / n)
-
-
-def f1_interval(cells: Mapping[Cell, int]) -> Interval | None:
-    """Return the 95 % bootstrap interval of the difference of the macro F1, both models on the same resamples.
-
-    None where every resample has the same difference: an interval of no width would claim what nobody knows.
-
-    Efron 1979, Annals of Statistics 7:1-26: rows drawn with replacement, the percentile interval of 10,000 resamples
-    with a fixed seed. Rows that are alike in all that counts are drawn together, as multinomial counts of their
-    cells: the same distribution, at a cost that does not grow with the rows. In a resample F1 is averaged, as it is
-    in the figures, over the labels that are expected in it.
-    """
-    # In their own order, so that the same rows give the same interval whichever order they were read in.
-    kinds = sorted(cells, key=lambda cell: (cell[0], cell[1] or "", cell[2] or ""))
-    sizes = np.array([cells[kind] for kind in kinds], dtype=np.int64)
-    labels = {label: number for number, label in enumerate(sorted({expected for expected, _, _ in kinds}))}
-    expected = np.array([labels[kind[0]] for kind in kinds])
-    roles = [np.array([labels.get(kind[role] or "", -1) for kind in kinds]) for role in (1, 2)]
-    n, draw = int(sizes.sum()), np.random.default_rng(SEED)
-    at_once = max(1, _BLOCK // len(kinds))
-    differences = []
-    for start in range(0, RESAMPLES, at_once):
-        counts = draw.multinomial(n, sizes / n, size=min(at_once, RESAMPLES - start))
-        base, tuned = (macro_f1(counts, expected, answered, len(labels)) for answered in roles)
-        differences.append(tuned - base)
-    drawn = np.concatenate(differences)
-    if np.ptp(drawn) < 1e-12:
-        return None
-    low, high = np.quantile(drawn, (ALPHA / 2, 1 - ALPHA / 2))
-    return float(low), float(high)
-
-
-def macro_f1(counts: _Counts, expected: _Counts, answered: _Counts, labels: int) -> npt.NDArray[np.float64]:
-    """Return the macro F1 of each resample.
-
-    ``counts`` has a row for each resample and a column for each cell; ``expected`` and ``answered`` give for each
-    cell the number of its label, from 0 below ``labels``, and -1 for an answer that is none of them. A label's F1 is
-    2·right / (expected + answered).
-    """
-    of_label = _sums(counts, expected, labels)
-    given = _sums(counts, answered, labels)
-    right = _sums(counts, np.where(expected == answered, expected, -1), labels)
-    f1 = 2 * right / np.maximum(of_label + given, 1)
-    present = of_label > 0
-    averages: npt.NDArray[np.float64] = (f1 * present).sum(axis=1) / present.sum(axis=1)
-    return averages
-
-
-def _sums(counts: _Counts, group: _Counts, groups: int) -> _Counts:
-    """Return for each resample the counts of the cells of each group, 0 … ``groups`` - 1; those of -1 are left out."""
-    order = np.argsort(group, kind="stable")
-    sums = np.zeros((len(counts), groups), dtype=np.int64)
-    found, starts = np.unique(group[order], return_index=True)
-    totals = np.add.reduceat(counts[:, order], starts, axis=1)
-    kept = found >= 0
-    sums[:, found[kept]] = totals[:, kept]
-    return sums
 
 
 def pairs(cells: Counter[Cell]) -> Paired:
@@ -198,7 +127,7 @@ def _summary(paired: Paired, p_value: float, interval: Interval | None) -> str:
     base = (paired.both + paired.base_model_only) / paired.n
     low, high = (100 * bound for bound in interval)
     sentence = (
-        f"{verdict}: {_percent(tuned)} against {_percent(base)}, 95 % interval of the difference "
+        f"{verdict}: {percent(tuned)} against {percent(base)}, 95 % interval of the difference "
         f"{low:+.1f} to {high:+.1f} points, p {_shown(p_value)}, n = {paired.n}"
     )
     if (p_value < ALPHA) == (low <= 0 <= high):
@@ -207,7 +136,7 @@ def _summary(paired: Paired, p_value: float, interval: Interval | None) -> str:
     return sentence
 
 
-def _percent(share: float) -> str:
+def percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 

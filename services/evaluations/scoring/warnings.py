@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from typing import Any
 
-from services.evaluations.scoring.graders import Grader, LabelGrader
+from services.evaluations.scoring.choose_grader import Grader
+from services.evaluations.scoring.graders import LabelGrader
+from services.evaluations.scoring.rule_graders import JudgeGrader
 
 CALLED = {"base_model": "the base model", "fine_tuned": "the fine-tuned model"}
 INVALID_SHARE = 0.1
@@ -14,13 +16,15 @@ _FEW = 5
 _MAX_NAMED = 6
 
 
-def warn_of_set(grader: Grader, *, rows: int, duplicates: int | None) -> Iterator[str]:
-    """Yield warnings of a test set, before anything is asked."""
+def warn_of_set(grader: Grader, names: Container[str], *, rows: int, duplicates: int | None) -> Iterator[str]:
+    """Yield warnings of a test set and of who judges it, before anything is asked; ``names`` are the models asked."""
     if grader.ambiguous:
         named = ", ".join(map(repr, grader.ambiguous[:_MAX_NAMED]))
         yield f"Expected texts differ only in case, space or punctuation ({named}): they are compared as they are."
     if isinstance(grader, LabelGrader) and len(grader.labels) == 1 and rows > 1:
         yield f"All rows expect the same, {grader.labels[0]!r}: a model that always says so is always right."
+    if isinstance(grader, JudgeGrader) and grader.model in names:
+        yield f"The judge, {grader.model!r}, is one of the models that it judges: models prefer their own answers."
     if duplicates:
         yield f"{duplicates} of {rows} rows ask what an earlier one does: {rows - duplicates} rows are distinct."
 
@@ -42,12 +46,25 @@ def remark_on(
 
     ``errors`` has for each role the rows in which it alone has no answer.
     """
-    said, n = "", significance["n"]
-    for role, (count, _) in invalid.items():
-        if count > INVALID_SHARE * n:
-            said += f"; {count} of {n} answers of {CALLED[role]} are no label"
+    said = remark_on_invalid(invalid, significance["n"])
     ahead = {"better": "fine_tuned", "worse": "base_model"}.get(significance["verdict"])
     lead = abs(significance["fine_tuned_only"] - significance["base_model_only"])
     if ahead is not None and errors[ahead] >= lead:
         said += f"; {CALLED[ahead]} has no answer to {errors[ahead]} rows, which could explain the difference"
     return said
+
+
+def remark_on_invalid(invalid: Mapping[str, tuple[int, str | None]], n: int) -> str:
+    """Return what a summary adds where more than a tenth of a model's answers are no label."""
+    return "".join(
+        f"; {count} of {n} answers of {CALLED[role]} are no label"
+        for role, (count, _) in invalid.items()
+        if count > INVALID_SHARE * n
+    )
+
+
+def describe_reuse(source: int | None) -> str:
+    """Return whose answers the base's are where it was not to be asked again."""
+    if source is None:
+        return "reuse_base: no earlier evaluation asked the base the same in the same way, so it was asked again."
+    return f"The base model's answers, and their times, are those of evaluation {source}: it was not asked again."

@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from services.evaluations.datasets.row_shapes import Row
-from services.evaluations.scoring.graders import Grader
-from services.evaluations.scoring.metrics import ROLES
+from services.evaluations.scoring.choose_grader import Grader
 from services.evaluations.tables import Evaluation, Example, connected
-from services.evaluations.worker.answer_writer import Answer, AnswerWriter
+from services.evaluations.worker.answer_writer import Answer, AnswerWriter, graded
 from shared.database.queries import tuples
 from shared.errors import NotFound, Unprocessable
 from shared.lease import LeaseLost
@@ -32,54 +31,57 @@ def find_answers(evaluation_id: int, sha256: str) -> dict[str, Any]:
     return {**(found.provenance or {}), "answers_of": evaluation_id}
 
 
-def copy_answers(source: int, rows: AnswerWriter, grader: Grader, lost: threading.Event) -> None:
+def copy_answers(
+    source: int,
+    roles: tuple[str, ...],
+    rows: AnswerWriter,
+    grader: Grader,
+    lost: threading.Event,
+    *,
+    with_errors: bool = True,
+) -> None:
     """Store the answers of ``source``, graded anew, as the run's own; LeaseLost once it is no longer ours."""
-    rows.begin_pass(ROLES)
-    for block in _blocks(source):
+    rows.begin_pass(roles)
+    for block in _blocks(source, roles):
         if lost.is_set():
             raise LeaseLost
         is_open = rows.open_roles(block[0][0], block[-1][0])
-        answers = [answer for each in block for answer in _graded(each, grader) if is_open(answer.row, answer.role)]
+        answers = [
+            answer
+            for each in block
+            for answer in _answers(each, roles, grader)
+            if (with_errors or answer.error is None) and is_open(answer.row, answer.role)
+        ]
         if answers:
             rows.store(answers)
         yield_turn()
 
 
-def _blocks(source: int) -> Iterator[list[tuple[Any, ...]]]:
+def _blocks(source: int, roles: tuple[str, ...]) -> Iterator[list[tuple[Any, ...]]]:
     last = -1
-    while block := _read(source, last):
+    while block := _read(source, roles, last):
         yield block
         last = block[-1][0]
 
 
 @connected
-def _read(source: int, last: int) -> list[tuple[Any, ...]]:
-    columns = [getattr(Example, f"{role}_{name}") for role in ROLES for name in _OF_ANSWERS]
+def _read(source: int, roles: tuple[str, ...], last: int) -> list[tuple[Any, ...]]:
+    columns = [getattr(Example, f"{role}_{name}") for role in roles for name in _OF_ANSWERS]
     query = Example.select(Example.row, Example.input, Example.expected, *columns).where(
         Example.evaluation_id == source, Example.row > last, Example.done
     )
     return list(tuples(query.order_by(Example.evaluation_id, Example.row).limit(_BLOCK)))
 
 
-def _graded(stored: tuple[Any, ...], grader: Grader) -> Iterator[Answer]:
+def _answers(stored: tuple[Any, ...], roles: tuple[str, ...], grader: Grader) -> Iterator[Answer]:
     number, text, expected, *columns = stored
     row, width = Row(text, expected), len(_OF_ANSWERS)
-    for role, answer in zip(ROLES, (columns[:width], columns[width:]), strict=True):
-        output, ms, error, message, *usage = answer
+    for place, role in enumerate(roles):
+        output, ms, error, message, *usage = columns[place * width : (place + 1) * width]
         if error is not None or output is None:
             yield Answer(number, role, row, error=error or "no_answer", message=message)
             continue
-        grade = grader.grade(output, expected, truncated=bool(usage[0]))
-        is_correct = grade.answer == grader.label(expected)
-        yield Answer(
-            number,
-            role,
-            row,
-            output,
-            ms,
-            is_correct,
-            truncated=usage[0],
-            input_tokens=usage[1],
-            output_tokens=usage[2],
-            score=grade.score,
+        answer = Answer(
+            number, role, row, output, ms, truncated=usage[0], input_tokens=usage[1], output_tokens=usage[2]
         )
+        yield graded(answer, grader)

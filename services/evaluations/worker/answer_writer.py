@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from services.evaluations import telemetry
 from services.evaluations.datasets.row_shapes import Row
 from services.evaluations.scoring import metrics
+from services.evaluations.scoring.choose_grader import Grader
 from services.evaluations.tables import Example, connected, database
-from services.evaluations.worker.claims import Run, RunState, exceeds_error_budget
+from services.evaluations.worker.claims import Run
+from services.evaluations.worker.run_end import exceeds_error_budget
+from services.evaluations.worker.run_state import RunState
 from shared.database.queries import tuples
 from shared.lease import LeaseLost
 
@@ -31,6 +35,15 @@ class Answer(NamedTuple):
     score: float | None = None
 
 
+def graded(answer: Answer, grader: Grader) -> Answer:
+    """Return an answer with its grade; a judge's comes later."""
+    if grader.judges:
+        return answer
+    grade = grader.grade(answer.output or "", answer.text.expected, truncated=bool(answer.truncated))
+    is_correct = grade.answer == grader.label(answer.text.expected)
+    return answer._replace(is_correct=is_correct, score=grade.score)
+
+
 _OF_ANSWERS = ("output", "correct", "ms", "error", "message", "truncated", "input_tokens", "output_tokens", "score")
 _OWN_COLUMNS = tuple(f"{role}_{name}" for role in metrics.ROLES for name in _OF_ANSWERS)
 _COLUMNS = ("evaluation_id", '"row"', "input", "expected", *_OWN_COLUMNS, "done", "winner", "error", "error_message")
@@ -39,6 +52,8 @@ _COMPLETE = 'ON CONFLICT (evaluation_id, "row") DO UPDATE SET ' + ", ".join(
     + [f"{name} = excluded.{name}" for name in ("done", "winner")]
 )
 """A row is inserted with its first answer and completed by its second."""
+
+_row_of = itemgetter(1)
 
 _NO_ANSWER = (None,) * len(_OF_ANSWERS)
 _Half = tuple[float | None, str | None, bool | None]
@@ -49,9 +64,11 @@ _Known = dict[tuple[int, str], _Half]
 class AnswerWriter:
     """Writes the answers of a run, and counts the rows that are done and those in error."""
 
-    def __init__(self, run: Run, begun: RunState) -> None:
+    def __init__(self, run: Run, begun: RunState, *, judged: bool = False) -> None:
         self._run = run
         self._begun = begun
+        self._is_alone = len(run.roles) == 1
+        self._is_judged = judged
         self._done, self._errors, self._truncated = begun.done, begun.errors, begun.truncated
         self._asked: tuple[str, ...] = ()
         self._halves: _Known = {}
@@ -70,6 +87,12 @@ class AnswerWriter:
                 self._halves[row, role] = half
         return lambda row, role: (row, role) not in known
 
+    def _is_done(self, answer: Answer, other: _Half | None) -> bool:
+        """Say whether an answer is the last thing that its row waits for: a judge comes after two good ones."""
+        if other is None:
+            return self._is_alone
+        return not self._is_judged or answer.error is not None or other[1] is not None
+
     @connected
     def store(self, answers: Sequence[Answer]) -> bool:
         """Store answers in one transaction; True once the error budget is exceeded, or too many generations were cut.
@@ -83,19 +106,24 @@ class AnswerWriter:
             other = halves.pop((answer.row, _other(answer.role)), None)
             if other is None and _other(answer.role) in self._asked:
                 halves[answer.row, answer.role] = _worth(answer), answer.error, answer.truncated
-            done += other is not None
+            is_done = self._is_done(answer, other)
+            done += is_done
             # An error counts at once: where the models are asked one after the other its row is not done for hours.
             errors += answer.error is not None and (other is None or other[1] is None)
             truncated += bool(answer.truncated and (other is None or not other[2]))
-            rows.append(_values(self._run, answer, other))
+            rows.append(_values(self._run, answer, other, is_done=is_done))
+        # In one order, for a worker that lost the lease may send the same rows before it knows, and drop them then.
+        rows.sort(key=_row_of)
         mark = database.param
         counts = f"done = {mark}, errors = {mark}, truncated = {mark}"
         count = f"UPDATE evaluation SET {counts} WHERE id = {mark} AND lease_token = {mark}"
         with database.atomic():
             # First of all, for it holds the evaluation's row until the end.
-            if database.execute_sql(count, (done, errors, truncated, self._run.id, self._run.token)).rowcount != 1:
+            with database.pipelined():
+                counted = database.execute_sql(count, (done, errors, truncated, self._run.id, self._run.token))
+                database.insert_rows(Example, _COLUMNS, rows, _COMPLETE)
+            if counted.rowcount != 1:
                 raise LeaseLost
-            database.insert_rows(Example, _COLUMNS, rows, _COMPLETE)
         self._done, self._errors, self._truncated = done, errors, truncated
         telemetry.answers_stored.inc(len(answers))
         telemetry.answer_errors.inc(sum(answer.error is not None for answer in answers))
@@ -106,10 +134,12 @@ class AnswerWriter:
 def _read(run: Run, first: int, last: int) -> _Known:
     query = Example.select(
         Example.row,
+        Example.base_model_output.is_null(False),
         Example.base_model_correct,
         Example.base_model_error,
         Example.base_model_truncated,
         Example.base_model_score,
+        Example.fine_tuned_output.is_null(False),
         Example.fine_tuned_correct,
         Example.fine_tuned_error,
         Example.fine_tuned_truncated,
@@ -121,10 +151,10 @@ def _read(run: Run, first: int, last: int) -> _Known:
 def _halves(rows: Sequence[tuple[Any, ...]]) -> _Known:
     known: _Known = {}
     for row, *halves in rows:
-        for role, correct, error, cut, score in zip(
-            metrics.ROLES, halves[::4], halves[1::4], halves[2::4], halves[3::4], strict=True
+        for role, has_output, correct, error, cut, score in zip(
+            metrics.ROLES, *(halves[start::5] for start in range(5)), strict=True
         ):
-            if correct is not None or error is not None:
+            if has_output or error is not None:
                 known[row, role] = correct if score is None else score, error, cut
     return known
 
@@ -139,11 +169,11 @@ def _worth(answer: Answer) -> float | None:
     return answer.is_correct if answer.score is None else answer.score
 
 
-def _values(run: Run, answer: Answer, other: _Half | None) -> tuple[Any, ...]:
+def _values(run: Run, answer: Answer, other: _Half | None, *, is_done: bool) -> tuple[Any, ...]:
     own = (answer.output, answer.is_correct, answer.ms, *answer[6:])
     correct = _worth(answer), other[0] if other else None
     is_first = answer.role == metrics.ROLES[0]
-    winner = metrics.winner(*correct if is_first else correct[::-1])
+    winner = metrics.winner(*correct if is_first else correct[::-1]) if is_done else None
     text = (run.id, answer.row, answer.text.input, answer.text.expected)
     both = (*own, *_NO_ANSWER) if is_first else (*_NO_ANSWER, *own)
-    return (*text, *both, other is not None, winner, answer.error, answer.message)
+    return (*text, *both, is_done, winner, answer.error, answer.message)

@@ -6,16 +6,13 @@ A worker that lost the lease (it hung, or an external report came first) raises 
 from __future__ import annotations
 
 import uuid
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from services.evaluations import telemetry
-from services.evaluations.tables import Evaluation, Example, connected, database
-from shared.database.queries import tuples
+from services.evaluations.tables import Evaluation, connected, database
 from shared.lease import LeaseLost, lease_end
 
 _RECENT = timedelta(seconds=60)
@@ -39,19 +36,14 @@ class Run:
     generation: dict[str, Any] | None
     max_error_rate: float
     allow_same_model: bool
+    reuse_base: bool
     waited_s: float | None
     """For how long it has waited for the inference server before, if it did."""
 
-
-@dataclass(frozen=True)
-class RunState:
-    """The progress that a run begins with, the rows in all, and its error budget (a share of them)."""
-
-    done: int
-    errors: int
-    truncated: int
-    total: int
-    max_error_rate: float
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """Both roles, or ``fine_tuned`` alone."""
+        return tuple(self.names)
 
 
 @connected
@@ -73,7 +65,8 @@ def claim() -> Run | None:
         token=found.lease_token,
         model_id=found.model_id,
         test_set_path=found.test_set_path,
-        names={"base_model": found.base_model_name, "fine_tuned": found.fine_tuned_served_name},
+        names=({"base_model": found.base_model_name} if found.base_model_name else {})
+        | {"fine_tuned": found.fine_tuned_served_name},
         scoring=found.scoring,
         scoring_parameters=found.scoring_parameters,
         answers_of=found.answers_of,
@@ -82,6 +75,7 @@ def claim() -> Run | None:
         generation=found.generation,
         max_error_rate=found.max_error_rate,
         allow_same_model=found.allow_same_model,
+        reuse_base=found.reuse_base,
         waited_s=waited,
     )
 
@@ -125,7 +119,7 @@ def release(run: Run, *, after: timedelta = timedelta()) -> None:
 
 
 @contextmanager
-def _held(run: Run) -> Iterator[Evaluation]:
+def held(run: Run) -> Iterator[Evaluation]:
     """Give the evaluation, its row locked in a transaction; LeaseLost where the token is no longer this run's."""
     with database.atomic():
         query = Evaluation.select().where(Evaluation.id == run.id, Evaluation.lease_token == run.token)
@@ -133,109 +127,3 @@ def _held(run: Run) -> Iterator[Evaluation]:
         if evaluation is None:
             raise LeaseLost
         yield evaluation
-
-
-@connected
-def begin(run: Run, sha256: str, total: int, provenance: dict[str, Any], warnings: list[str]) -> RunState:
-    """Record the test set, the provenance and warnings; answers of an earlier run to another content are dropped."""
-    with _held(run) as evaluation:
-        if evaluation.test_set_sha256 not in (None, sha256):
-            Example.delete().where(Example.evaluation_id == run.id).execute()
-            evaluation.done = evaluation.errors = evaluation.taken_done = 0
-            evaluation.truncated = evaluation.retried = 0
-        evaluation.test_set_sha256, evaluation.total = sha256, total
-        evaluation.provenance = provenance | {"mixed": _is_mixed(evaluation, provenance)}
-        evaluation.warnings = warnings
-        evaluation.save()
-        return RunState(evaluation.done, evaluation.errors, evaluation.truncated, total, evaluation.max_error_rate)
-
-
-def _is_mixed(evaluation: Evaluation, provenance: dict[str, Any]) -> bool:
-    """Say whether kept rows were asked with other settings than the rest will be."""
-    before = evaluation.provenance
-    kept = Example.select().where(Example.evaluation_id == evaluation.id).exists()
-    return bool(
-        kept and before and (before["mixed"] or any(before.get(name) != provenance[name] for name in provenance))
-    )
-
-
-@connected
-def note_asked(run: Run, asked: dict[str, Any]) -> None:
-    """Record in the provenance what is known once the server was asked."""
-    with _held(run) as evaluation:
-        evaluation.provenance = (evaluation.provenance or {}) | asked
-        evaluation.save()
-
-
-@connected
-def note_waiting(run: Run, message: str | None, waited_s: float) -> None:
-    """Record what the run waits for, and since when; None once it goes on."""
-    with _held(run) as evaluation:
-        evaluation.message = message
-        evaluation.waiting_since = None if message is None else datetime.now(UTC) - timedelta(seconds=waited_s)
-        evaluation.save()
-
-
-@connected
-def note_manifest(run: Run, digest: str) -> None:
-    """Record the digest of the model's files, unless one is recorded."""
-    with _held(run) as evaluation:
-        evaluation.manifest_digest = evaluation.manifest_digest or digest
-        evaluation.save()
-
-
-@connected
-def finish(run: Run, results: Mapping[str, Any]) -> None:
-    """Complete the evaluation with its results, or fail it where the error budget is exceeded."""
-    with _held(run) as evaluation:
-        if exceeds_error_budget(evaluation.errors, evaluation.total or 0, evaluation.max_error_rate):
-            _end(evaluation, "failed", error=_too_many_errors(evaluation))
-        elif exceeds_error_budget(evaluation.truncated, evaluation.total or 0, evaluation.max_error_rate):
-            _end(evaluation, "failed", error=_too_many_truncated(evaluation))
-        else:
-            asked = {"extract_label": evaluation.extract_label, "max_error_rate": evaluation.max_error_rate}
-            evaluation.results = {
-                **results,
-                "scoring": results["scoring"] | asked,
-                "retried": evaluation.retried,
-            }
-            evaluation.eval_results_due = datetime.now(UTC)
-            _end(evaluation, "completed")
-
-
-@connected
-def fail(run: Run, error: str) -> None:
-    """Fail the evaluation; its rows stay."""
-    with _held(run) as evaluation:
-        _end(evaluation, "failed", error=error)
-
-
-def _end(evaluation: Evaluation, status: str, error: str | None = None) -> None:
-    evaluation.status, evaluation.error, evaluation.completed_at = status, error, datetime.now(UTC)
-    evaluation.lease_token = evaluation.leased_until = None
-    evaluation.message = evaluation.waiting_since = None
-    evaluation.save()
-    telemetry.evaluations_ended.labels(status).inc()
-
-
-def exceeds_error_budget(errors: int, total: int, max_error_rate: float) -> bool:
-    """Say whether more rows are in error than ``max_error_rate`` allows: the evaluation can only fail."""
-    return errors > total * max_error_rate
-
-
-def _too_many_errors(evaluation: Evaluation) -> str:
-    in_error = (Example.evaluation_id == evaluation.id) & Example.error.is_null(False)
-    reasons = Counter(reason for (reason,) in tuples(Example.select(Example.error).where(in_error)))
-    listed = ", ".join(f"{rows} × {reason}" for reason, rows in reasons.most_common())
-    first = Example.select().where(in_error).order_by(Example.evaluation_id, Example.row).first()
-    return (
-        f"{evaluation.errors} of {evaluation.total} rows ended in an error ({listed}), "
-        f"more than {evaluation.max_error_rate:.4g} of them; row {first.row + 1}: {first.error_message}"
-    )
-
-
-def _too_many_truncated(evaluation: Evaluation) -> str:
-    return (
-        f"In {evaluation.truncated} of {evaluation.total} rows a generation was cut at max_tokens, more than "
-        f"{evaluation.max_error_rate:.4g} of them: raise max_tokens, or max_error_rate where such answers may count."
-    )

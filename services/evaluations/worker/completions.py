@@ -23,6 +23,8 @@ class Completion(NamedTuple):
     """It ended because it was as long as it may be."""
     input_tokens: int | None = None
     output_tokens: int | None = None
+    fingerprint: str | None = None
+    """Of the server's configuration, ``system_fingerprint``, where it names one."""
 
 
 def parse(body: bytes) -> Any:
@@ -49,7 +51,7 @@ def read(answer: Any, ms: float) -> Completion:
         )
     text = _text(message, content)
     usage = answer.get("usage") or {}
-    name = answer.get("model")
+    name, fingerprint = answer.get("model"), answer.get("system_fingerprint")
     return Completion(
         storable(text),
         ms,
@@ -57,6 +59,7 @@ def read(answer: Any, ms: float) -> Completion:
         finish == "length",
         _count(usage, "prompt_tokens"),
         _count(usage, "completion_tokens"),
+        fingerprint if isinstance(fingerprint, str) else None,
     )
 
 

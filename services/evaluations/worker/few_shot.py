@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from services.evaluations.datasets.row_shapes import Row
-from services.evaluations.datasets.test_sets import spooled
+from services.evaluations.datasets.spooled_set import spooled
 from shared.s3.bucket import Bucket
 
 

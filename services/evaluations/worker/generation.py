@@ -10,11 +10,11 @@ from services.evaluations.scoring.metrics import ROLES
 DEFAULTS: dict[str, Any] = {"temperature": 0, "seed": 0, "max_tokens": 1024}
 
 
-def parameters(generation: Mapping[str, Any] | None) -> dict[str, dict[str, Any]]:
+def parameters(generation: Mapping[str, Any] | None, roles: tuple[str, ...] = ROLES) -> dict[str, dict[str, Any]]:
     """Return by role what is sent beside model and messages; a parameter that is null is left to the server."""
     generation = generation or {}
     common = {name: value for name, value in generation.items() if name not in ROLES}
-    return {role: _sent({**DEFAULTS, **common, **(generation.get(role) or {})}) for role in ROLES}
+    return {role: _sent({**DEFAULTS, **common, **(generation.get(role) or {})}) for role in roles}
 
 
 def _sent(wanted: dict[str, Any]) -> dict[str, Any]:

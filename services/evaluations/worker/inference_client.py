@@ -39,6 +39,8 @@ class InferenceClient:
         self._same_model = same_model
         self._dialects: dict[str, Dialect] = {}
         self._answers_as: dict[str, str] = {}
+        self._fingerprints: dict[str, str] = {}
+        self._warm_up_ms: dict[str, float] = {}
 
     def warm_up(self, model: str, messages: Messages, parameters: dict[str, Any]) -> None:
         """Warm up: have the server load the model before answers are timed, and find out how it wants to be asked.
@@ -53,7 +55,7 @@ class InferenceClient:
             dialect = self._dialects.setdefault(model, Dialect())
             body = dialect.body(model, messages, parameters)
             try:
-                answered = self._try(model, dialect.path, body).model
+                answered = self._try(model, dialect.path, body)
             except InferenceError as error:
                 if error.reason in ("no_completion", "only_reasoning"):
                     return  # a model that has nothing to say to that is loaded as well
@@ -67,8 +69,11 @@ class InferenceClient:
                     gevent.sleep(pause)
                     pause = min(pause * 2, _LONGEST_PAUSE_S)
                 continue
-            if answered is not None:
-                self._answers_as[model] = answered
+            self._warm_up_ms[model] = answered.ms
+            if answered.model is not None:
+                self._answers_as[model] = answered.model
+            if answered.fingerprint is not None:
+                self._fingerprints[model] = answered.fingerprint
             return
 
     def _adapt(self, dialect: Dialect, body: dict[str, Any], model: str, error: InferenceError) -> Dialect | None:
@@ -93,6 +98,14 @@ class InferenceClient:
                 "other_model",
                 f"The inference server answers as {names.pop()!r} to both models; allow_same_model allows it.",
             )
+
+    def identity(self, model: str) -> dict[str, str | None]:
+        """Return by what the server called the model, and its own configuration, in the warm-up."""
+        return {"model": self._answers_as.get(model), "system_fingerprint": self._fingerprints.get(model)}
+
+    def warm_up_ms(self, model: str) -> float | None:
+        """Return how long the model's last warm-up took, in which the server may have had to load it."""
+        return self._warm_up_ms.get(model)
 
     def adaptations(self, model: str) -> list[str]:
         """Return what of a model's requests is otherwise than asked for."""

@@ -4,31 +4,25 @@ from __future__ import annotations
 
 import json
 import ssl
-from collections.abc import Mapping
-from contextlib import closing
+from base64 import b64encode
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import gevent
-import urllib3
 
 from services.evaluations.worker import completions
+from services.evaluations.worker.http_connections import HttpConnections, NoConnection
+from services.evaluations.worker.http_response import BadResponse, Response
 from services.evaluations.worker.inference_errors import InferenceError
-from services.evaluations.worker.redaction import redact
+from shared.redaction import redact
 
 MAX_ANSWER_BYTES = 4 * 2**20
 _CONNECT_TIMEOUT_S = 5.0
 _BUSY = frozenset({429, 503})
 _RETRIED = frozenset({408, 409, 424, 425, 498})
 """Beside every 5xx."""
-
-
-class _Response(NamedTuple):
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
 
 
 class InferenceServer:
@@ -44,17 +38,20 @@ class InferenceServer:
         self._query = f"?{parts.query}" if parts.query else ""
         user, password = unquote(parts.username or ""), unquote(parts.password or "")
         self._secrets = [secret for secret in (api_key, password, parts.password) if secret]
-        self._headers = {"Accept": "application/json"}
+        headers = {"Host": parts.netloc.rpartition("@")[2], "Accept": "application/json", "Accept-Encoding": "identity"}
         if user or password:
-            self._headers |= urllib3.make_headers(basic_auth=f"{user}:{password}")
+            headers |= {"Authorization": f"Basic {b64encode(f'{user}:{password}'.encode()).decode()}"}
         if api_key:
-            self._headers["Authorization"] = f"Bearer {api_key}"
+            headers["Authorization"] = f"Bearer {api_key}"
+        self._head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         self._timeout_s = timeout_s
-        self._http = urllib3.connection_from_url(
-            self.shown_url,
-            maxsize=connections,
-            retries=False,
-            timeout=urllib3.Timeout(connect=_CONNECT_TIMEOUT_S, read=None),
+        tls = parts.scheme == "https"
+        self._http = HttpConnections(
+            parts.hostname or "",
+            parts.port or (443 if tls else 80),
+            tls=tls,
+            size=connections,
+            connect_timeout_s=_CONNECT_TIMEOUT_S,
         )
 
     def close(self) -> None:
@@ -76,7 +73,7 @@ class InferenceServer:
         except (InferenceError, ValueError, KeyError, TypeError):
             return None
 
-    def _refusal(self, answer: _Response) -> InferenceError:
+    def _refusal(self, answer: Response) -> InferenceError:
         try:
             said = json.loads(answer.body)
             text = completions.error_message(said)
@@ -86,36 +83,41 @@ class InferenceServer:
         if status == 429 and "insufficient_quota" in str(said)[:2000]:
             return InferenceError("insufficient_quota", message)
         again = status in _RETRIED or 500 <= status < 600
-        seconds = _seconds(answer.headers.get("Retry-After", ""))
+        seconds = _seconds(answer.headers.get("retry-after", ""))
         return InferenceError(f"http_{status}", message, again=again, busy=status in _BUSY, retry_after=seconds)
 
-    def _request(self, method: str, path: str, body: bytes | None = None) -> _Response:
+    def _request(self, method: str, path: str, body: bytes | None = None) -> Response:
         """Return a whole answer; the time-out is its deadline, to the last byte, however slowly the bytes come."""
-        headers = self._headers if body is None else self._headers | {"Content-Type": "application/json"}
+        head = f"{method} {self._path}{path}{self._query} HTTP/1.1\r\n{self._head}"
+        if body is not None:
+            head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+        request = f"{head}\r\n".encode("ascii") + (body or b"")
         try:
             with gevent.Timeout(self._timeout_s):
-                url = f"{self._path}{path}{self._query}"
-                response = self._http.urlopen(method, url, body, headers, redirect=False, preload_content=False)
-                # Closed before its end, a response closes its connection as well, which is not used again.
-                with closing(response):
-                    answer = _Response(response.status, response.headers, response.read(MAX_ANSWER_BYTES + 1))
+                answer = self._http.request(request, MAX_ANSWER_BYTES + 1)
         except gevent.Timeout as error:
             raise InferenceError("timeout", f"No answer in {self._timeout_s:g} s.", again=True) from error
-        except urllib3.exceptions.NewConnectionError as error:  # refused, though urllib3 counts it among the time-outs
-            raise InferenceError("connection", f"The connection failed: {_cause(error)}", busy=True) from error
-        except urllib3.exceptions.TimeoutError as error:
-            raise InferenceError("timeout", f"No connection in {_CONNECT_TIMEOUT_S:g} s.", busy=True) from error
-        except urllib3.exceptions.SSLError as error:
-            raise InferenceError("certificate", f"The secure connection failed: {_cause(error)}") from error
-        except urllib3.exceptions.HTTPError as error:
+        except NoConnection as error:
+            raise _no_connection(error.__cause__ or error) from error
+        except (OSError, BadResponse) as error:
             raise InferenceError("connection", f"The connection failed: {_cause(error)}", again=True) from error
         if len(answer.body) > MAX_ANSWER_BYTES:
             raise InferenceError("too_large", f"The answer is larger than {MAX_ANSWER_BYTES} bytes.")
         return answer
 
 
+def _no_connection(cause: BaseException) -> InferenceError:
+    if isinstance(cause, ssl.SSLError):
+        return InferenceError("certificate", f"The secure connection failed: {_cause(cause)}")
+    if isinstance(cause, TimeoutError):
+        return InferenceError("timeout", f"No connection in {_CONNECT_TIMEOUT_S:g} s.", busy=True)
+    return InferenceError("connection", f"The connection failed: {_cause(cause)}", busy=True)
+
+
 def _cause(error: BaseException) -> str:
     """Return what the system says of a failure; a library's own text may repeat what it was given."""
+    if isinstance(error, BadResponse):
+        return str(error)
     found: BaseException | None = error
     while found is not None:
         if isinstance(found, ssl.SSLCertVerificationError):

@@ -5,39 +5,30 @@ from __future__ import annotations
 import contextlib
 import logging
 import signal
-import threading
 from datetime import timedelta
 from functools import partial
-from typing import Any
 
 import gevent
 from gevent.event import Event
 
-from services.evaluations.datasets.test_sets import BUCKET, Spooled, spooled
+from services.evaluations.datasets.test_sets import BUCKET
 from services.evaluations.models_client import ModelsClient
 from services.evaluations.records import evaluations
-from services.evaluations.scoring import graders, results, warnings
-from services.evaluations.scoring.graders import LabelGrader
 from services.evaluations.settings import WorkerSettings
 from services.evaluations.tables import database
-from services.evaluations.worker import claims, generation, outbox, provenance
-from services.evaluations.worker.answer_copies import copy_answers, find_answers
-from services.evaluations.worker.answer_writer import AnswerWriter
+from services.evaluations.worker import claims, outbox, run_end
 from services.evaluations.worker.claims import Run
-from services.evaluations.worker.congestion import Congestion
-from services.evaluations.worker.few_shot import find_shots
-from services.evaluations.worker.inference_client import InferenceClient
+from services.evaluations.worker.evaluator import Evaluator
 from services.evaluations.worker.inference_errors import InferenceError, ServerAway, UnknownModel
 from services.evaluations.worker.inference_server import InferenceServer
-from services.evaluations.worker.prompts import Prompt
-from services.evaluations.worker.redaction import describe_place
-from services.evaluations.worker.runner import Runner, Stopped, Waits
+from services.evaluations.worker.run_guard import Stopped, Waits
 from shared.auth.settings import AuthSettings
 from shared.auth.signing import SecretSigner, service_headers
 from shared.database.connect import open_database
 from shared.errors import NotFound, TooLarge, Unavailable, Unprocessable
 from shared.lease import LeaseLost, kept_alive
 from shared.notifier import Notifier
+from shared.redaction import describe_failure, log_uncaught_failures
 from shared.s3.bucket import Bucket
 from shared.s3.client import connect
 from shared.s3.errors import ObjectChanged
@@ -59,7 +50,6 @@ class Worker:
 
     def __init__(self, settings: WorkerSettings, auth: AuthSettings) -> None:
         self._settings = settings
-        self._bucket = Bucket(connect(settings), BUCKET)
         signer = SecretSigner(auth.auth_secret, auth.auth_secret_previous) if auth.auth_secret else None
         self._models = ModelsClient(settings.models_url, lambda: service_headers(signer, "evaluation worker"))
         self._server = InferenceServer(
@@ -70,6 +60,8 @@ class Worker:
         )
         self._wanted = Event()
         self._stopping = Event()
+        bucket = Bucket(connect(settings), BUCKET)
+        self._evaluator = Evaluator(settings, bucket, self._models, self._server, self._stopping)
 
     def run(self) -> None:
         """Work until ``stop``."""
@@ -111,7 +103,7 @@ class Worker:
         log.info("evaluation %d: claimed", run.id)
         try:
             with kept_alive(partial(claims.renew, run), every_s=_HEARTBEAT_S) as lost:
-                self._evaluate(run, lost)
+                self._evaluator.evaluate(run, lost)
         except (UnknownModel, NotFound, Unprocessable, TooLarge, ObjectChanged, InferenceError) as error:
             self._fail(run, str(error))
         except ServerAway as error:
@@ -131,60 +123,8 @@ class Worker:
         except Exception as error:
             # Not its text: a library may put whatever it was given into it, an API key as well.
             name = type(error).__name__
-            log.error("evaluation %d: %s\n%s", run.id, name, describe_place(error.__traceback__))
+            log.error("evaluation %d: %s", run.id, describe_failure(error))
             self._fail(run, f"The worker failed ({name}); its log says where, under evaluation {run.id}.")
-
-    def _evaluate(self, run: Run, lost: threading.Event) -> None:
-        with spooled(self._bucket, run.test_set_path) as test_set:
-            how: dict[str, Any] = {"extract_label": run.extract_label, "parameters": run.scoring_parameters}
-            grader = graders.choose_grader(run.scoring, test_set.labels, rows=test_set.total, **how)
-            noted = list(warnings.warn_of_set(grader, rows=test_set.total, duplicates=test_set.statistics.duplicates))
-            if run.answers_of is None:
-                self._ask(run, test_set, grader, noted, lost)
-            else:
-                described = find_answers(run.answers_of, test_set.sha256)
-                begun = claims.begin(run, test_set.sha256, test_set.total, described, noted)
-                copy_answers(run.answers_of, AnswerWriter(run, begun), grader, lost)
-            counts = results.count_rows(run.id, grader)
-            # In a thread: the bootstrap takes seconds of CPU, and the heartbeat must not wait for it.
-            computed = gevent.get_hub().threadpool.apply(results.compute_results, (counts, grader, noted))
-            claims.finish(run, computed)
-            log.info("evaluation %d: done", run.id)
-
-    def _ask(
-        self, run: Run, test_set: Spooled, grader: graders.Grader, noted: list[str], lost: threading.Event
-    ) -> None:
-        shots = find_shots(self._bucket, run.prompt)
-        prompt = Prompt(run.prompt, test_set.labels if isinstance(grader, LabelGrader) else None, shots)
-        parameters = generation.parameters(run.generation)
-        described = provenance.describe(self._settings, prompt, parameters)
-        begun = claims.begin(run, test_set.sha256, test_set.total, described, noted)
-        self._note_manifest(run)
-        patience_s = self._settings.inference_patience_s
-        congestion = Congestion(self._settings.inference_concurrency, patience_s, run.waited_s)
-        Runner(
-            InferenceClient(self._server, congestion, patience_s=patience_s, same_model=run.allow_same_model),
-            congestion,
-            prompt,
-            parameters,
-            run,
-            AnswerWriter(run, begun),
-            test_set,
-            grader,
-            order=self._settings.inference_order,
-            concurrency=self._settings.inference_concurrency,
-            lost=lost,
-            stopping=self._stopping,
-        ).ask_all()
-        if not test_set.is_current(self._bucket):
-            raise ObjectChanged("The test set was changed while it was asked.")
-        self._note_manifest(run)
-
-    def _note_manifest(self, run: Run) -> None:
-        """Record the digest of the model's files, if their checksums are known by now."""
-        digest = self._models.find_manifest_digest(run.model_id)
-        if digest is not None:
-            claims.note_manifest(run, digest)
 
     def _release(self, run: Run, after: timedelta = timedelta()) -> None:
         # Where this fails the lease lapses; whoever claims it then goes on from what is stored.
@@ -194,7 +134,7 @@ class Worker:
     def _fail(self, run: Run, reason: str) -> None:
         log.warning("evaluation %d: failed: %s", run.id, reason)
         try:
-            claims.fail(run, reason)
+            run_end.fail(run, reason)
         except (LeaseLost, Unavailable) as error:
             log.warning("evaluation %d: %s", run.id, error)
 
@@ -204,6 +144,7 @@ def main() -> None:
     serve_metrics(load(MetricsSettings))
     settings = load(WorkerSettings)
     database.initialize(open_database(settings.database_url))
+    log_uncaught_failures(gevent.get_hub())
     worker = Worker(settings, load(AuthSettings))
     for number in (signal.SIGTERM, signal.SIGINT):
         gevent.signal_handler(number, worker.stop)

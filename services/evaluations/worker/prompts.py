@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -57,7 +59,13 @@ class Prompt:
     def describe(self) -> dict[str, Any]:
         """Return what provenance says of the prompt."""
         template = DEFAULT_TEMPLATE if self._template is None else self._template.source
-        return {"system": self._system, "template": template, "examples": len(self._shots) // 2}
+        asked = json.dumps([self._system, template, self._shots])
+        return {
+            "system": self._system,
+            "template": template,
+            "examples": len(self._shots) // 2,
+            "sha256": hashlib.sha256(asked.encode()).hexdigest(),
+        }
 
     def _question(self, row: Row) -> Messages:
         if row.messages is not None and self._template is None:

@@ -14,9 +14,9 @@ from services.logs.api.schemas import (
     LINES_DOCUMENTED,
     PAGE_OR_STREAM_DOCUMENTED,
     LinePageSchema,
-    LinesQuery,
     LogQuery,
     StoredLineSchema,
+    TextQuery,
 )
 from services.logs.jobs import get_job
 from services.logs.lines import queries
@@ -73,11 +73,11 @@ def get_lines(query: dict[str, Any], job_id: int) -> Response:
 
 
 @blp.get("/jobs/<id:job_id>/logs/download")
-@blp.arguments(LinesQuery, location="query")
+@blp.arguments(TextQuery, location="query")
 @blp.response(200, {"type": "string"}, content_type="text/plain")
 def download_lines(query: dict[str, Any], job_id: int) -> Response:
-    """Download the log so far as a text file."""
-    return _text_answer(job_id, query)
+    """Download the log so far as a text file, or with `inline` show it."""
+    return _text_answer(job_id, query, "inline" if query["inline"] else "attachment")
 
 
 @blp.delete("/jobs/<id:job_id>/logs")
@@ -135,9 +135,9 @@ def _filter(query: dict[str, Any]) -> Filter:
     return Filter(query["level"], query["source"], None if text is None else text.casefold())
 
 
-def _text_answer(job_id: int, query: dict[str, Any]) -> Response:
+def _text_answer(job_id: int, query: dict[str, Any], disposition: str = "attachment") -> Response:
     text = read_text(get_job(job_id), _filter(query))
-    headers = {"Content-Disposition": f'attachment; filename="job-{job_id}.log"', "Vary": "Accept"}
+    headers = {"Content-Disposition": f'{disposition}; filename="job-{job_id}.log"', "Vary": "Accept"}
     return Response(text, headers=headers, content_type="text/plain; charset=utf-8")
 
 

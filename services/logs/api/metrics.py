@@ -22,12 +22,13 @@ blp = Blueprint("metrics", __name__, url_prefix="/api/v1")
 @blp.post("/jobs/<id:job_id>/metrics")
 @blp.response(201, StoredMetricsSchema)
 @blp.doc(requestBody={"required": True, "content": {"application/json": {"schema": NewMetricsSchema}}})
-def create_metrics(job_id: int) -> dict[str, int]:
+def create_metrics(job_id: int) -> Response:
     """Store metric points, all on disk when the answer comes, or none; a repeat replaces what it brings."""
     require_json()
     found = read_points(read_body(MAX_BODY_BYTES))
     points.store_points(job_id, points.REPORTED, found)
-    return {"count": len(found)}
+    # By hand, as for lines: marshmallow's way costs as much as storing twenty points.
+    return Response(f'{{"count":{len(found)}}}\n', 201, mimetype="application/json")
 
 
 @blp.get("/jobs/<id:job_id>/metrics")

@@ -12,7 +12,7 @@ from marshmallow import validate
 
 from services.logs.integrations.mlflow import STATUSES
 from services.logs.metrics.parse import MetricValue
-from services.logs.metrics.points import BLOCK, NewPoint
+from services.logs.metrics.points import BLOCK
 from services.logs.metrics.trainer_lines import MAX_NAME_CHARS
 from shared.auth.access import require_job
 from shared.errors import NotFound
@@ -85,7 +85,7 @@ class _MetricSchema(_Body):
         """Return a NewPoint, and whatever else the schema has."""
         sent = data.pop("timestamp")
         timestamp = to_micros(datetime.now(UTC)) if sent is None else sent * 1000
-        point = NewPoint(data.pop("key"), data.pop("step"), data.pop("value"), timestamp)
+        point = (data.pop("key"), data.pop("step"), data.pop("value"), timestamp, None)
         return {"metrics": [point], **data} if data else point
 
 

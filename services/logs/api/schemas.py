@@ -140,6 +140,12 @@ class LinesQuery(QuerySchema):
     q = QueryText(load_default=None, validate=validate.Length(1, MAX_SEARCH))
 
 
+class TextQuery(LinesQuery):
+    """The log as a text file, which a browser saves, or with ``inline`` shows."""
+
+    inline = QueryBoolean(load_default=False)
+
+
 class LogQuery(LinesQuery):
     """What to show of a job's log: a page (``after`` and ``before`` are line numbers, exclusive), or a stream."""
 

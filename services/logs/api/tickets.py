@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -21,14 +22,17 @@ from shared.http.service import Blueprint
 
 NO_STORE = {"Cache-Control": "no-store"}
 
+_HUB_FILE = re.compile(r"/[A-Za-z0-9._-]+/[A-Za-z0-9._-]+/resolve/")
+
 blp = Blueprint("tickets", __name__, url_prefix="/api/v1")
 
 
 def _check_path(path: str) -> None:
     parts = urlsplit(path)
     steps = unquote(parts.path).split("/")
-    if not path.startswith("/api/v1/") or not path.isprintable() or parts.fragment or {".", ".."} & set(steps):
-        raise ma.ValidationError("Must be a path below /api/v1/, with its query.")
+    is_known = path.startswith("/api/v1/") or _HUB_FILE.match(path)
+    if not is_known or not path.isprintable() or parts.fragment or {".", ".."} & set(steps):
+        raise ma.ValidationError("Must be a path below /api/v1/, or of a file of a repository, with its query.")
     if f"{PARAMETER}=" in parts.query:
         raise ma.ValidationError("Must not have a ticket already.")
 

@@ -44,4 +44,4 @@ def points_of(metrics: Iterable[tuple[str, str]], timestamp: int) -> list[NewPoi
         return []
     if "current_epoch" in values:
         values["epoch"] = values.pop("current_epoch")
-    return [NewPoint(name, int(steps[0]), value, timestamp) for name, value in values.items() if name not in _TOTALS]
+    return [(name, int(steps[0]), value, timestamp, None) for name, value in values.items() if name not in _TOTALS]

@@ -56,7 +56,7 @@ def points_of(record: LogRecord, now: int) -> list[NewPoint]:
     if not steps or not isinstance(steps[0], int) or not 0 <= steps[0] <= MAX_ID:
         return []
     moment = sent_at(record) or now
-    return [NewPoint(name, steps[0], float(value), moment) for name, value in values.items()]
+    return [(name, steps[0], float(value), moment, None) for name, value in values.items()]
 
 
 def _is_metric(name: str) -> bool:

@@ -64,9 +64,9 @@ class _Slice:
         step = reading.step
         if step is None:
             step = self.unnumbered = self.unnumbered + 1
-        self.points += [NewPoint(name, step, value, timestamp, number) for name, value in reading.values.items()]
+        self.points += [(name, step, value, timestamp, number) for name, value in reading.values.items()]
         if reading.epoch is not None:
-            self.points.append(NewPoint("epoch", step, reading.epoch, timestamp, number))
+            self.points.append(("epoch", step, reading.epoch, timestamp, number))
 
 
 def _messages(job: Job, read_to: int) -> Iterator[tuple[int, str, int]]:

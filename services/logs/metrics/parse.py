@@ -78,22 +78,29 @@ def _plain_points(value: Any, now: int) -> list[NewPoint] | None:
     for entry in value["metrics"]:
         if type(entry) is not dict:
             return None
-        get = entry.get
-        step, values, sent = get("step"), get("values"), get("timestamp")
-        moment = now if sent is None else plain_micros(sent)
-        if type(step) is not int or not 0 <= step <= MAX_ID or type(values) is not dict or not values or moment < 0:
+        step, values, moment = entry.get("step"), entry.get("values"), now
+        if type(step) is not int or not 0 <= step <= MAX_ID or type(values) is not dict or not values:
             return None
-        if len(entry) != 2 + ("timestamp" in entry) + ("epoch" in entry):
-            return None
-        if get("epoch") is not None:
-            values = {**values, "epoch": entry["epoch"]}
-        for name, number in values.items():
-            if type(number) is str:
-                number = _NOT_FINITE.get(number)
-            if not 0 < len(name) <= MAX_NAME_CHARS or not (type(number) is float or type(number) is int):
+        if len(entry) > 2:
+            sent, epoch = entry.get("timestamp"), entry.get("epoch")
+            moment = now if sent is None else plain_micros(sent)
+            if moment < 0 or len(entry) != 2 + ("timestamp" in entry) + ("epoch" in entry):
                 return None
-            points.append(NewPoint(name, step, float(number), moment))
+            if epoch is not None:
+                values = {**values, "epoch": epoch}
+        for name, number in values.items():
+            if type(number) is not float:
+                number = _plain_number(number)
+            if number is None or not 0 < len(name) <= MAX_NAME_CHARS:
+                return None
+            points.append((name, step, number, moment, None))
     return points if len(points) <= MAX_VALUES else None
+
+
+def _plain_number(value: Any) -> float | None:
+    if type(value) is int:
+        return float(value)
+    return _NOT_FINITE.get(value) if type(value) is str else None
 
 
 def _checked_points(value: Any, now: int) -> list[NewPoint]:
@@ -101,9 +108,9 @@ def _checked_points(value: Any, now: int) -> list[NewPoint]:
         metrics = _SCHEMA.load(value)["metrics"]
     except ma.ValidationError as error:
         raise unprocessable(error.messages) from error
-    points = []
+    points: list[NewPoint] = []
     for entry in metrics:
         values = entry["values"] if entry["epoch"] is None else {**entry["values"], "epoch": entry["epoch"]}
         moment = now if entry["timestamp"] is None else to_micros(entry["timestamp"])
-        points += [NewPoint(name, entry["step"], value, moment) for name, value in values.items()]
+        points += [(name, entry["step"], value, moment, None) for name, value in values.items()]
     return points

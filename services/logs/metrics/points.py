@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from services.logs import telemetry
-from services.logs.lines.hold import hold_log, note_heard
+from services.logs.lines.hold import hold_heard
 from services.logs.tables import Metric, connected, database
 
 SOURCES = ("reported", "log", "status")
@@ -32,6 +32,9 @@ Value = tuple[int, float | None]
 Row = tuple[int, float | None, int, int | None]
 """A point that is shown: step, value, timestamp and line."""
 
+NewPoint = tuple[str, int, float, int, int | None]
+"""A point that comes in: name, step, value, timestamp (microseconds since 1970) and the line that says it."""
+
 _ROW = (Metric.step, Metric.value, Metric.timestamp, Metric.line)
 
 
@@ -44,16 +47,6 @@ def json_value(value: float | None) -> float | str:
     return value
 
 
-class NewPoint(NamedTuple):
-    """A point that comes in; ``timestamp`` is microseconds since 1970."""
-
-    name: str
-    step: int
-    value: float
-    timestamp: int
-    line: int | None = None
-
-
 @connected
 def store_points(job_id: int, source: int, points: Sequence[NewPoint]) -> None:
     """Store points, all or none; one of the same name and step takes the place of an earlier one.
@@ -61,7 +54,7 @@ def store_points(job_id: int, source: int, points: Sequence[NewPoint]) -> None:
     Raises NotFound (no such job) or Gone (its log was deleted, and its metrics with it).
     """
     with database.atomic():
-        note_heard(job_id, hold_log(job_id))
+        hold_heard(job_id)
         write_points(job_id, source, points)
     telemetry.points_stored.inc(len(points))
 
@@ -69,7 +62,7 @@ def store_points(job_id: int, source: int, points: Sequence[NewPoint]) -> None:
 def write_points(job_id: int, source: int, points: Sequence[NewPoint]) -> None:
     """Write points in the transaction that this is called in, which holds the job's row."""
     rows = [
-        (job_id, source, name, step, None if math.isnan(value) else value, timestamp, line)
+        (job_id, source, name, step, value if value == value else None, timestamp, line)  # noqa: PLR0124  # NaN is not
         for name, step, value, timestamp, line in points
     ]
     database.insert_rows(Metric, _COLUMNS, rows, _REPLACE)

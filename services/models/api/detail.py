@@ -17,7 +17,6 @@ from services.models.records.display_names import name_files
 from services.models.records.models import get_model
 from services.models.tables import File, Model
 from shared.database.pagination import Page
-from shared.errors import Conflict, Unavailable
 from shared.http.fields import only_changes
 
 LISTED_FILES = 1000
@@ -33,6 +32,7 @@ def show_model(model_id: int, logs: LogsClient, plans: PlanCache, urls: Presigne
     named = _named(model, sizes)
     listed = file_records.first_files(model_id, LISTED_FILES)
     record = model.__data__ | {
+        "repo_id": model.repo_id,
         "job": logs.find_job(model.job_id),
         "files": named,
         "file_list": [_show_file(model, row, urls) for row in listed],
@@ -52,10 +52,7 @@ def list_files(model_id: int, urls: PresignedUrls, *, page: int, limit: int) -> 
 def file_url(model_id: int, path: str, urls: PresignedUrls) -> str:
     """Return a fresh link to a file; NotFound, Conflict (known to be wrong) or Unavailable (being verified)."""
     model, file = file_records.find_file(model_id, path)
-    if not file_records.is_trusted(file):
-        if file.error is not None:
-            raise Conflict(f"{path}: {file.error}")
-        raise Unavailable(f"{path} is being verified.", retry_after=5)
+    file_records.require_trusted(file)
     return urls.object_url(f"{model.storage_path}/{file.path}")
 
 
@@ -76,8 +73,7 @@ def changes_of(model_id: int, body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _named(model: Model, sizes: Mapping[str, int]) -> dict[str, int]:
-    start = len(model.storage_path) + 1
-    names = name_files(sizes, (model.lora_adapters_path[start:], model.gguf_path[start:]))
+    names = name_files(sizes, model.folders)
     return {names[path]: size for path, size in sizes.items()}
 
 

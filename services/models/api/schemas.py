@@ -12,7 +12,10 @@ from typing import Any
 import marshmallow as ma
 from marshmallow import validate
 
+from services.models.files.staged_objects import FOLDER as STAGING
 from services.models.records.models import STATUSES
+from services.models.repo_ids import namespace_of, repo_id_problem
+from shared.auth.access import current_caller
 from shared.http.fields import (
     BodySchema,
     Integer,
@@ -53,6 +56,16 @@ class ObjectPath(QueryText):
         return path
 
 
+class StoragePath(ObjectPath):
+    """A path where a model may lie."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+        path = super()._deserialize(value, attr, data, **kwargs)
+        if f"{path}/".startswith(f"{STAGING}/"):
+            raise ma.ValidationError(f"What lies below {STAGING}/ is being pushed, and swept after a day.")
+        return path
+
+
 class TrainingMetrics(JSONObject):
     """An object of at most 4 MiB; figures that are no numbers come as the strings ``"NaN"`` and ``"Infinity"``."""
 
@@ -68,6 +81,17 @@ class FilePath(ObjectPath):
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
         return unicodedata.normalize("NFC", super()._deserialize(value, attr, data, **kwargs))
+
+
+class RepoId(QueryText):
+    """A repository id; a name without a namespace lies in the namespace of whoever sends it."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+        name = super()._deserialize(value, attr, data, **kwargs)
+        repo_id = name if "/" in name else f"{namespace_of(current_caller().name)}/{name}"
+        if (problem := repo_id_problem(repo_id)) is not None:
+            raise ma.ValidationError(problem)
+        return repo_id
 
 
 class Moment(ma.fields.Field[datetime]):
@@ -118,6 +142,7 @@ class ModelSchema(ma.Schema):
     training_metrics = ma.fields.Dict()
     status = ma.fields.String()
     total_size = ma.fields.Integer()
+    repo_id = ma.fields.String()
     created_at = Time()
     updated_at = Time()
 
@@ -153,12 +178,13 @@ class NewModelSchema(BodySchema):
     type = ma.fields.String(load_default="lora", validate=_SHORT_TEXT)
     job_id = Integer(minimum=1, load_default=None, allow_none=True)
     served_name = ma.fields.String(load_default=None, validate=_SHORT_TEXT)
-    storage_path = ObjectPath(load_default=None)
+    storage_path = StoragePath(load_default=None)
     lora_adapters_path = ObjectPath(load_default=None)
     gguf_path = ObjectPath(load_default=None)
     training_metrics = TrainingMetrics(load_default=dict)
     eval_results = JSONObject(load_default=None, allow_none=True)
     status = ma.fields.String(load_default="uploading", validate=_STATUS)
+    own_repo_id = RepoId(data_key="repo_id", load_default=None, allow_none=True)
 
 
 class ModelUpdateSchema(UpdateSchema):

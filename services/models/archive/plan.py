@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections import OrderedDict
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -11,13 +10,12 @@ from services.models.archive.layout import Archive, Entry
 from services.models.archive.object_reader import Content, GeneratedFile, StoredObject
 from services.models.lifecycle.model_card import SUMS, checksum_lines
 from services.models.paths import archive_names, fold
-from services.models.records.manifest import Manifest, read_manifest
-from services.models.records.models import get_model
+from services.models.records.manifest import Manifest
+from services.models.records.manifest_cache import ManifestCache
 from services.models.selection import Selection
 from services.models.tables import Model
 from shared.errors import Conflict, NotFound, Unavailable
 from shared.pacing import yielding
-from shared.single_flight import SingleFlight
 
 MAX_CACHED_MEMBERS = 100_000
 """Of all plans that a process keeps: some 60 MB."""
@@ -66,35 +64,15 @@ class Plan:
         return Plan(self.model, members, _lay_out(self.model, members))
 
 
-class PlanCache:
-    """The plans of one process, the least recently used forgotten first; any number of requests may ask at once."""
+class PlanCache(ManifestCache[Plan]):
+    """The plans of one process; one without a layout is made anew each time."""
 
     def __init__(self, max_members: int = MAX_CACHED_MEMBERS) -> None:
-        self._max_members = max_members
-        self._plans: OrderedDict[tuple[int, int], Plan] = OrderedDict()
-        self._making = SingleFlight(self._make)
+        super().__init__(lambda manifest: plan_archive(manifest), _count_members, max_members)
 
-    def get(self, model: Model) -> Plan:
-        """Return the plan of all of a model's archive; NotFound where there is no such model by now."""
-        return self._find(model) or self._making.get(model.id)
 
-    def _find(self, model: Model) -> Plan | None:
-        key = (model.id, model.revision)
-        if key in self._plans:
-            self._plans.move_to_end(key)
-        return self._plans.get(key)
-
-    def _make(self, model_id: int) -> Plan:
-        # Who waited for another request's plan finds it here.
-        found = self._find(get_model(model_id))
-        return found or self._keep(plan_archive(read_manifest(model_id)))
-
-    def _keep(self, plan: Plan) -> Plan:
-        if plan.archive is not None:
-            self._plans[plan.model.id, plan.model.revision] = plan
-            while sum(len(kept.members) for kept in self._plans.values()) > self._max_members:
-                self._plans.popitem(last=False)
-        return plan
+def _count_members(plan: Plan) -> int | None:
+    return None if plan.archive is None else len(plan.members)
 
 
 def plan_archive(manifest: Manifest) -> Plan:

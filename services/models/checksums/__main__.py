@@ -25,6 +25,7 @@ from services.models.tables import database
 from shared.database.connect import open_database
 from shared.errors import Conflict, Unavailable
 from shared.lease import LeaseLost, kept_alive
+from shared.redaction import log_uncaught_failures
 from shared.s3.bucket import Bucket
 from shared.s3.client import S3Settings, connect
 from shared.s3.errors import ObjectChanged, ObjectMissing
@@ -54,6 +55,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGINT, _stop)
     settings = load(ChecksumSettings)
+    log_uncaught_failures()
     serve_metrics(load(MetricsSettings))
     database.initialize(open_database(settings.database_url))
     rate = RateLimit(settings.checksum_mib_per_s)

@@ -1,12 +1,16 @@
-"""Aborts multipart uploads that expired: a day after they began, or after their sender last asked for URLs."""
+"""Aborts multipart uploads that expired: a day after they began, or after their sender last asked for URLs.
+
+Likewise it drops what a push staged and no commit took.
+"""
 
 from __future__ import annotations
 
 import logging
 from datetime import UTC, datetime
 
+from services.models.files.staged_objects import drop_staged, find_expired
 from services.models.presigned_urls import LIFETIME
-from services.models.tables import Upload, connected
+from services.models.tables import StagedObject, Upload, connected
 from shared.database.queries import tuples
 from shared.s3.bucket import Bucket
 
@@ -26,6 +30,9 @@ def expire_uploads(bucket: Bucket, now: datetime | None = None) -> None:
         bucket.abort_upload(upload.key, upload.store_id)
         _forget(upload)
         log.info("Model %d: aborted the expired upload %d of %s", upload.model_id, upload.id, upload.path)
+    for staged in find_expired(now, _MOST_AT_ONCE):
+        drop_staged(bucket, staged)
+        log.info("Model %d: dropped %s, which no commit took", staged.model_id, staged.key)
     known = _known_to_the_store()
     for open_upload in bucket.list_uploads():
         if open_upload.since < now - LIFETIME and open_upload.id not in known:
@@ -46,4 +53,5 @@ def _forget(upload: Upload) -> None:
 
 @connected
 def _known_to_the_store() -> set[str]:
-    return {store_id for (store_id,) in tuples(Upload.select(Upload.store_id).where(Upload.etag.is_null()))}
+    of_tables = [tuples(table.select(table.store_id).where(table.etag.is_null())) for table in (Upload, StagedObject)]
+    return {store_id for rows in of_tables for (store_id,) in rows}

@@ -11,7 +11,7 @@ from services.models.records.models import get_model
 from services.models.tables import File, Model, connected, database
 from shared.database.pagination import Page, paginate
 from shared.database.queries import get_or_404, tuples
-from shared.errors import Conflict
+from shared.errors import Conflict, Unavailable
 
 
 @connected
@@ -56,6 +56,14 @@ def is_trusted(file: File) -> bool:
     if file.announced_sha256 is None:
         return file.error is None or file.sha256 is None
     return file.sha256 is not None and file.error is None
+
+
+def require_trusted(file: File) -> None:
+    """Raise Conflict for a file that is known to be wrong, Unavailable for one that is still being verified."""
+    if not is_trusted(file):
+        if file.error is not None:
+            raise Conflict(f"{file.path}: {file.error}")
+        raise Unavailable(f"{file.path} is being verified.", retry_after=5)
 
 
 @connected

@@ -2,33 +2,20 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from itertools import pairwise
 from typing import Any
-
-import gevent
 
 from services.models.files.file_records import require_no_clash
 from services.models.files.holds import FileHold, hold_file, locked_model
+from services.models.files.parts import Sent, join_parts, part_size, sizes_of
 from services.models.files.put_file import FileRecord, record
 from services.models.presigned_urls import LIFETIME, PresignedUrls
 from services.models.records.models import get_model
 from services.models.tables import File, Upload, connected, database
 from shared.database.pagination import Page, paginate
-from shared.errors import Conflict, NotFound, ServiceError, Unavailable, Unprocessable
+from shared.errors import Conflict, NotFound, ServiceError
 from shared.s3.bucket import Bucket, PartInfo
-from shared.s3.errors import ObjectMissing, StoreHangs
-
-_MIB = 2**20
-_SMALLEST_PART = 16 * _MIB
-_LARGEST_PART = 5 * 2**30
-_USUAL_PARTS = 1000
-_PAUSES_S = (0.2, 1.0)
-
-Sent = list[dict[str, Any]]
-"""The parts as their sender names them: ``number`` and ``etag`` of each."""
 
 
 def begin_upload(
@@ -48,12 +35,6 @@ def begin_upload(
             bucket.abort_upload(hold.key, store_id)
             raise
     return _progress(upload, [], urls)
-
-
-def part_size(size: int) -> int:
-    """Return the bytes of every part but the last: whole MiB, for about a thousand parts, of 16 MiB to 5 GiB."""
-    wanted = -(-size // (_USUAL_PARTS * _MIB)) * _MIB
-    return min(max(wanted, _SMALLEST_PART), _LARGEST_PART)
 
 
 @connected
@@ -84,20 +65,12 @@ def show_upload(bucket: Bucket, model_id: int, upload_id: int, urls: PresignedUr
 
 
 def _progress(upload: Upload, came: Sequence[PartInfo], urls: PresignedUrls) -> dict[str, Any]:
-    sizes = {} if upload.etag else _sizes(upload)
+    sizes = {} if upload.etag else sizes_of(upload)
     whole = {part.number: part for part in came if part.size == sizes.get(part.number)}
     missing = [number for number in sizes if number not in whole]
     fresh = [{"number": number, "url": urls.part_url(upload.key, upload.store_id, number)} for number in missing]
     uploaded = [whole[number] for number in sorted(whole)]
     return {**upload.__data__, "status": upload.status, "parts": fresh, "uploaded": uploaded}
-
-
-def _sizes(upload: Upload) -> dict[int, int]:
-    """How large each part must be, by its number."""
-    if upload.size == 0:
-        return {}
-    edges = [*range(0, upload.size, upload.part_size), upload.size]
-    return {number: end - start for number, (start, end) in enumerate(pairwise(edges), 1)}
 
 
 @connected
@@ -134,54 +107,10 @@ def complete_upload(bucket: Bucket, model_id: int, upload_id: int, sent: Sent) -
     if upload.etag is None:
         with hold_file(model_id, upload.path) as hold:
             require_no_clash(model_id, upload.path)
-            etag = _join(bucket, upload, sent)
+            etag = join_parts(bucket, upload, sent)
             record(bucket, hold, size=upload.size, etag=etag, announced_sha256=upload.sha256)
             _update(upload, etag=etag)
     return _recorded(upload)
-
-
-def _join(bucket: Bucket, upload: Upload, sent: Sent) -> str:
-    """Complete the upload in the store and return the object's etag; retried, for Ceph's gateway fails while another
-    request completes it.
-    """
-    if upload.size == 0:  # S3 puts nothing together of nothing
-        if sent:
-            raise Unprocessable.field("parts", "A file of no bytes has none.")
-        bucket.abort_upload(upload.key, upload.store_id)
-        return bucket.put(upload.key, io.BytesIO())
-    for pause in _PAUSES_S:
-        try:
-            return _join_once(bucket, upload, sent)
-        except StoreHangs:
-            raise
-        except Unavailable:
-            gevent.sleep(pause)
-    return _join_once(bucket, upload, sent)
-
-
-def _join_once(bucket: Bucket, upload: Upload, sent: Sent) -> str:
-    """Return the object's etag, also where an earlier request completed it and died before the row was written."""
-    etags = [part["etag"].strip('"') for part in sent]
-    try:
-        _require_parts(upload, sent, etags, bucket.list_parts(upload.key, upload.store_id))
-        return bucket.complete_upload(upload.key, upload.store_id, [(etag, None) for etag in etags])
-    except ObjectMissing as error:
-        joined = bucket.joined_etag(upload.key, etags)
-        if joined is None:
-            raise Conflict(f"The store no longer has upload {upload.id}; begin another one.") from error
-        return joined
-
-
-def _require_parts(upload: Upload, sent: Sent, etags: list[str], came: Sequence[PartInfo]) -> None:
-    sizes = _sizes(upload)
-    if [part["number"] for part in sent] != list(sizes):
-        raise Unprocessable.field("parts", f"Must be the parts 1 to {len(sizes)}, each once and in this order.")
-    stored = {(part.number, part.etag): part.size for part in came}
-    for (number, size), etag in zip(sizes.items(), etags, strict=True):
-        if (number, etag) not in stored:
-            raise Unprocessable.field("parts", f"No part {number} came that has this etag.")
-        if stored[number, etag] != size:
-            raise Unprocessable.field("parts", f"Part {number} has {stored[number, etag]} bytes, not {size}.")
 
 
 @connected

@@ -10,9 +10,9 @@ from services.models.bucket import list_objects
 from services.models.lifecycle.freeze import freeze, generate_anew
 from services.models.paths import is_below, parents
 from services.models.records.models import get_model, lock_model
-from services.models.tables import DeletedModel, File, Generated, Hold, Model, Upload, connected, database
+from services.models.tables import DeletedModel, File, Generated, Hold, Model, StagedObject, Upload, connected, database
 from shared.database.queries import tuples
-from shared.database.request_keys import create_once
+from shared.database.request_keys import create_once, find_created
 from shared.errors import Conflict, ServiceError, Unprocessable
 from shared.request_key import RequestKey
 from shared.s3.bucket import Bucket, ObjectInfo
@@ -55,6 +55,7 @@ def _insert(sent: RequestKey | None, **new: Any) -> tuple[Model, bool]:
     now = datetime.now(UTC).replace(microsecond=0)
     given = {name: value for name, value in new.items() if value is not None}
     with database.atomic():
+        _require_free(sent, given.get("own_repo_id"))
         paths = dict.fromkeys(("storage_path", "lora_adapters_path", "gguf_path"), "")
         values = {"served_name": new["name"], "created_at": now, "updated_at": now} | paths | given
         model, replayed = create_once(Model, sent, **values)
@@ -66,6 +67,12 @@ def _insert(sent: RequestKey | None, **new: Any) -> tuple[Model, bool]:
         _require_folders_below(model)
         model.save()
     return model, False
+
+
+def _require_free(sent: RequestKey | None, repo_id: str | None) -> None:
+    is_taken = repo_id is not None and Model.select().where(Model.own_repo_id == repo_id).exists()
+    if is_taken and find_created(Model, sent) is None:
+        raise Conflict(f"There is a repository {repo_id} already.")
 
 
 def update_model(
@@ -193,4 +200,5 @@ def _delete_record(model_id: int, storage_path: str, *, purge: bool) -> None:
             table.delete().where(table.model_id == model_id).execute()
         # What has expired is aborted in the store before it is forgotten.
         Upload.update(expires_at=datetime.now(UTC)).where(Upload.model_id == model_id).execute()
+        StagedObject.update(expires_at=datetime.now(UTC)).where(StagedObject.model_id == model_id).execute()
         Model.delete().where(Model.id == model_id).execute()

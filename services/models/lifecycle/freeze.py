@@ -56,9 +56,8 @@ def generate_anew(model: Model) -> None:
 
 def _generate(model: Model, sizes: dict[str, int]) -> None:
     """Write what is generated of a model's record: a new revision, for its archive is another one."""
-    start = len(model.storage_path) + 1
     Generated.delete().where(Generated.model_id == model.id).execute()
-    made = make_documents(model, model.lora_adapters_path[start:], model.gguf_path[start:], sizes)
+    made = make_documents(model, *model.folders, sizes)
     for path, content in made.items():
         Generated.create(model_id=model.id, path=path, content=content)
     model.revision += 1

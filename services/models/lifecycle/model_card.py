@@ -26,6 +26,10 @@ class Record(Protocol):
     type: str
     job_id: int | None
     served_name: str
+
+    @property
+    def repo_id(self) -> str: ...
+
     training_metrics: Mapping[str, Any]
 
 
@@ -51,12 +55,15 @@ def _card(model: Record, lora_folder: str, gguf_folder: str, sizes: Mapping[str,
     ggufs = [path for path in sizes if is_below(path, gguf_folder) and path.lower().endswith(".gguf")]
     if ggufs:
         parts.append(_gguf(model, ggufs[0]))
+    if sizes:
+        parts.append(_by_name(model))
     parts.append(_file_list(sizes))
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def _facts(model: Record) -> str:
     facts = [("Base model", model.base_model), ("Type", model.type), ("Model ID", str(model.id))]
+    facts.append(("Repository", model.repo_id))
     if model.job_id is not None:
         facts.append(("Training job", str(model.job_id)))
     lines = ["| | |", "| --- | --- |", *(f"| {name} | {_cell(value)} |" for name, value in facts)]
@@ -108,6 +115,17 @@ ollama run my-model
 ```
 
 The platform knows the model as `{_one_line(model.served_name)}` on its inference server."""
+
+
+def _by_name(model: Record) -> str:
+    return f"""## By its name
+
+Whatever loads models from the Hugging Face Hub loads this one, too:
+
+```sh
+export HF_ENDPOINT=...   # the platform's address
+hf download {model.repo_id}
+```"""
 
 
 def _file_list(sizes: Mapping[str, int]) -> str:

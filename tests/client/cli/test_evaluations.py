@@ -27,6 +27,16 @@ def test_it_works(tunedeck, trained):
     assert done.err.startswith("evaluation ")
 
 
+def test_a_model_alone_has_no_verdict(tunedeck, trained):
+    done = tunedeck("evaluate", trained["ID"], "--test-set", TEST_SET, "--no-base", "--wait")
+    rows = done.out.splitlines()
+    assert rows[0].split()[:2] == ["(no", "base)"]
+    assert "right, 95 % interval" in rows[-1]
+    for gate in (("--require", "better"), ("--base", "other")):
+        refused = tunedeck("evaluate", trained["ID"], "--test-set", TEST_SET, "--no-base", *gate, code=2)
+        assert "goes with neither" in refused.err
+
+
 def test_a_terminal_has_a_bar(tunedeck, trained, small_set):
     shown = tunedeck.on_terminal("evaluate", trained["ID"], "--test-set", small_set("bar.json", rows=60), "--wait")
     assert "━" in shown

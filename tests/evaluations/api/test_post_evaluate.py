@@ -52,6 +52,50 @@ def test_it_takes_another_served_name(post, ready_model, test_set, show):
     assert show(answer.json()["evaluation_id"])["fine_tuned_served_name"] == "other:latest"
 
 
+def test_it_takes_a_model_of_ours_as_the_base_or_none(evaluations, post, ready_model, test_set, show):
+    base = ready_model(served_name="the base")
+    of_ours, named, alone = (
+        show(post(ready_model(), test_set_path=test_set, **how).json()["evaluation_id"])
+        for how in ({"base_model_id": base}, {"base_model_id": base, "base_model_name": "its name"}, {"base": None})
+    )
+
+    assert (of_ours["base_model_id"], of_ours["base_model_name"]) == (base, "the base")
+    assert (named["base_model_id"], named["base_model_name"]) == (base, "its name")
+    assert (alone["base_model_id"], alone["base_model_name"]) == (None, None)
+    listed = evaluations.get("/api/v1/evaluations", params={"model_id": alone["model_id"]}).json()["data"]
+    assert [each["base_model_name"] for each in listed] == [None]
+
+
+def test_it_rejects_a_base_that_cannot_be_one(models, post, ready_model, test_set):
+    model = ready_model()
+    for base, status in ((999_999_999, 404), (ready_model(status="uploading"), 409), (model, 422)):
+        answer = post(model, test_set_path=test_set, base_model_id=base)
+        assert answer.status_code == status, answer.text
+        assert answer.json()["message"]
+
+
+@one_database
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"base": "llama"}, "base"),
+        ({"base": False}, "base"),
+        ({"base": None, "base_model_name": "llama"}, "base_model_name"),
+        ({"base": None, "base_model_id": 1}, "base_model_id"),
+        ({"base": None, "reuse_base": True}, "reuse_base"),
+        ({"reuse_base": "yes"}, "reuse_base"),
+        ({"base": None, "scoring": {"rule": "judge", "model": "judge"}}, "scoring"),
+        ({"base_model_id": 0}, "base_model_id"),
+        ({"base_model_id": "1"}, "base_model_id"),
+    ],
+)
+def test_it_rejects_what_is_no_base(post, ready_model, test_set, body, field):
+    answer = post(ready_model(), test_set_path=test_set, **body)
+
+    assert answer.status_code == 422
+    assert list(answer.json()["errors"]) == [field]
+
+
 def test_it_takes_a_set_put_into_the_bucket_by_other_means(post, ready_model, store_settings):
     Bucket(connect(store_settings), "datasets").put("by-other-means", io.BytesIO(b"nonsense"))
 

@@ -265,3 +265,21 @@ def test_a_million_rows_take_no_memory_and_block_nobody(evaluations, tmp_path, a
     # Four parts are on their way to the store and one is being filled, however many there are.
     assert max(most) - before < 5 * PART_BYTES + 16 * 2**20
     assert sorted(waits)[len(waits) * 95 // 100] < 0.25
+
+
+@one_database
+@pytest.mark.parametrize(
+    ("first_bytes", "told"),
+    [
+        (b"PAR1\x15\x04\x15", "Is Parquet. Convert it: duckdb -c"),
+        (b"PK\x03\x04\x14\x00", "save it as CSV"),
+        (b"\x1f\x8b\x08\x00", "gunzip"),
+    ],
+)
+def test_it_says_how_other_formats_are_converted(put_set, evaluations, first_bytes, told):
+    for name in (uuid.uuid4().hex, f"{uuid.uuid4().hex}.csv"):
+        answer = put_set(first_bytes + b"\0" * 100_000, name)
+
+        assert answer.status_code == 422
+        assert told in answer.json()["errors"]["body"][0]
+        assert evaluations.get(f"{DATASETS}/{name}").status_code == 404

@@ -50,6 +50,20 @@ def test_it_derives_what_is_left_out(new_evaluation, put):
     assert (example["winner"], example["error"]) == ("fine_tuned", None)
 
 
+def test_without_a_base_its_metrics_are_null(new_evaluation, put):
+    results = {"base_model": None, "fine_tuned": {"accuracy": 0.89}}
+    example = {"input": "a", "expected": "b", "fine_tuned_output": "b"}
+    record = put(new_evaluation(base=None), status="completed", results=results, examples=[example]).json()
+
+    assert (record["status"], record["results"]) == ("completed", results)
+    assert (record["examples"][0]["fine_tuned_correct"], record["examples"][0]["winner"]) == (True, None)
+    for base, reported in ((None, RESULTS), (True, results)):
+        number = new_evaluation(**({"base": None} if base is None else {}))
+        answer = put(number, status="completed", results=reported)
+        assert answer.status_code == 422
+        assert list(answer.json()["errors"]) == ["results.base_model"]
+
+
 def test_it_keeps_what_is_given(new_evaluation, put):
     own = {"accuracy_delta": "a lot"}
     figures = {"rouge": 0.5, "nested": {"a": [1, None, "b"]}}

@@ -21,6 +21,7 @@ ENDPOINTS = [
     ("/api/v1/datasets/{name}", "DELETE"),
     ("/api/v1/datasets/{name}/rows", "GET"),
     ("/api/v1/datasets/{name}/download", "GET"),
+    ("/api/v1/datasets/{name}/ranking", "GET"),
 ]
 
 ANYTHING = {

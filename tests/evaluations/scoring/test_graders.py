@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.evaluations.scoring import graders
+from services.evaluations.scoring.choose_grader import choose_grader
 from services.evaluations.scoring.graders import LabelGrader, TextGrader
 from shared.errors import Unprocessable
 
@@ -184,7 +184,7 @@ def test_text_is_compared_whole(answer, expected, is_right):
 
 
 def choose(scoring, labels, rows=1000, extract_label=False):
-    return graders.choose_grader(scoring, labels, rows=rows, extract_label=extract_label).name
+    return choose_grader(scoring, labels, rows=rows, extract_label=extract_label).name
 
 
 def test_the_default_suits_the_set():
@@ -210,6 +210,6 @@ def test_what_is_asked_for_is_used():
 )
 def test_labels_of_a_set_without_any_are_refused(scoring, extract_label, field):
     with pytest.raises(Unprocessable) as refused:
-        graders.choose_grader(scoring, None, rows=1, extract_label=extract_label)
+        choose_grader(scoring, None, rows=1, extract_label=extract_label)
 
     assert list(refused.value.errors) == [field]

@@ -4,8 +4,9 @@ import random
 import time
 
 import pytest
+from sacrebleu.metrics import CHRF
 
-from services.evaluations.scoring.overlap import rouge_l, token_f1
+from services.evaluations.scoring.overlap import chrf, rouge_l, token_f1
 from services.evaluations.scoring.rules import make_score
 from tests.support.seeds import for_seeds
 
@@ -38,6 +39,16 @@ def score(rule, answer, expected, **parameters):
         ("json", '{"a": 1, "b": 2}', '{"a": 1, "b": 3}', {"fields": ["a"]}, True),
         ("json", '{"b": 2}', '{"a": 1, "b": 2}', {"fields": ["a"]}, False),
         ("json", "[" * 100_000, "[]", {}, False),
+        ("regex", "So the answer is (B).", "B", {"pattern": r"answer is \(([A-D])\)"}, True),
+        ("regex", "So the answer is (B).", "C", {"pattern": r"answer is \(([A-D])\)"}, False),
+        ("regex", "no answer", "B", {"pattern": r"answer is \(([A-D])\)"}, False),
+        ("regex", "id 42, total 17", "17", {"pattern": r"id (\d+), total (\d+)", "group": 2}, True),
+        ("regex", "id 42, total 17", "17", {"pattern": r"total (?P<n>\d+)", "group": "n"}, True),
+        ("regex", "id 42, total 17", "total 17", {"pattern": r"total (\d+)", "group": 0}, True),
+        ("regex", "<think>7</think> 8", "8", {"pattern": r"\d"}, True),
+        ("regex", "x" * 100_000 + "y: 5", "5", {"pattern": r"y: (\d)"}, True),
+        ("regex", "", "5", {"pattern": r"(\d)?"}, False),
+        ("regex", "Größe: Été", "été", {"pattern": r"Größe: (\pL+)"}, True),
         ("json", "no JSON", "{}", {}, False),
     ],
 )
@@ -94,3 +105,18 @@ def test_a_huge_answer_takes_no_more_than_its_share():
     rouge_l("word other " * 500_000, "word " * 500_000)
 
     assert time.process_time() - began < 20  # the whole table would take hours
+
+
+@for_seeds(100)
+def test_chrf_is_that_of_sacrebleu(seed):
+    draw = random.Random(seed)
+    letters = draw.choice(["ab", "abcdefgh ", "aé日\U0001f600 .\n"])
+    texts = ["".join(draw.choices(letters, k=draw.choice([0, 1, 3, 7, 40, 300]))) for _ in range(2)]
+    reference = CHRF().sentence_score(texts[0], [texts[1]]).score / 100
+
+    assert chrf(*texts) == pytest.approx(reference, abs=1e-9)
+
+
+def test_a_hard_pattern_takes_no_time_that_grows_without_bound():
+    # Of Python's own engine this would be 2^64 steps.
+    assert score("regex", "x" * 1_000_000, "y", pattern=r"(x+x+)+y") == 0

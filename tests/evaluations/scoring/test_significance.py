@@ -11,7 +11,7 @@ from sklearn.metrics import f1_score
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.proportion import proportion_confint
 
-from services.evaluations.scoring import significance
+from services.evaluations.scoring import f1_interval, significance
 from services.evaluations.scoring.significance import Paired
 from tests.support.seeds import for_seeds
 
@@ -85,7 +85,7 @@ def test_the_interval_is_made_of_wilsons(seed):
     n = draw.randint(1, 500)
     base_right = draw.randint(0, n)
     (low, _), (base_low, base_high) = (
-        proportion_confint(right, n, alpha=significance.ALPHA, method="wilson") for right in (n, base_right)
+        proportion_confint(right, n, alpha=f1_interval.ALPHA, method="wilson") for right in (n, base_right)
     )
     share = base_right / n
 
@@ -126,7 +126,7 @@ def test_macro_f1_is_that_of_scikit_learn(seed):
     numbers = {label: number for number, label in enumerate(labels)}
     kinds = list(cells)
 
-    found = significance.macro_f1(
+    found = f1_interval.macro_f1(
         np.array([[cells[kind] for kind in kinds]]),
         np.array([numbers[kind[0]] for kind in kinds]),
         np.array([numbers.get(kind[1], -1) for kind in kinds]),
@@ -158,20 +158,20 @@ def test_the_f1_interval_is_scipys_bootstrap():
         rng=np.random.default_rng(1),
     ).confidence_interval
 
-    assert significance.f1_interval(cells) == pytest.approx(reference, abs=0.015)
+    assert f1_interval.f1_interval(cells) == pytest.approx(reference, abs=0.015)
 
 
 def test_the_f1_interval_is_the_same_each_time_and_in_any_order():
     cells = draw_cells(2, rows=200)
     turned = Counter(dict(reversed(cells.items())))
 
-    assert significance.f1_interval(cells) == significance.f1_interval(turned)
+    assert f1_interval.f1_interval(cells) == f1_interval.f1_interval(turned)
 
 
 def test_a_model_against_itself_has_no_difference():
     cells = Counter({(expected, base, base): rows for (expected, base, _), rows in draw_cells(3, rows=100).items()})
 
-    assert significance.f1_interval(cells) is None
+    assert f1_interval.f1_interval(cells) is None
 
 
 def test_a_million_rows_cost_what_a_thousand_do():
@@ -179,7 +179,7 @@ def test_a_million_rows_cost_what_a_thousand_do():
     for cell in many:
         many[cell] *= 1000
 
-    narrow, wide = significance.f1_interval(many), significance.f1_interval(few)
+    narrow, wide = f1_interval.f1_interval(many), f1_interval.f1_interval(few)
 
     assert wide[0] < narrow[0] < narrow[1] < wide[1]
 

@@ -49,7 +49,8 @@ def test_it_works(asked, new_set):
         tuple(message["content"] for message in messages[1:-1])
     }
     assert record["provenance"]["first_request"] == messages
-    assert record["provenance"]["prompt"] == {"system": "Be brief.", "template": prompt["template"], "examples": 3}
+    shown = record["provenance"]["prompt"]
+    assert (shown["system"], shown["template"], shown["examples"]) == ("Be brief.", prompt["template"], 3)
     assert record["examples"][0]["input"] == "in 0"
 
 

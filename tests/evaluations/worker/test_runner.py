@@ -26,7 +26,11 @@ def test_it_works(start_worker, inference, new_set, evaluate, ready_model, ended
     figures = {role: dict(record["results"][role]) for role in ("base_model", "fine_tuned")}
     assert [figures[role].pop("tokens") for role in figures] == [{"input": 28, "output": 8}] * 2
     assert [figures[role].pop("truncated") for role in figures] == [0, 0]
-    times = [figures[role].pop(f"{name}_response_time_ms") for role in figures for name in ("avg", "p50", "p95")]
+    measured = ("avg", "p50", "p95", "first")
+    times = [figures[role].pop(f"{name}_response_time_ms") for role in figures for name in measured]
+    for role in figures:
+        low, high = figures[role].pop("accuracy_interval")
+        assert 0 < low < figures[role]["accuracy"] < high < 1
     assert min(times) > 0
     ratios = ("accuracy", "f1_score", "precision", "recall", "invalid", "extracted")
     assert figures == {
@@ -52,6 +56,7 @@ def test_it_works(start_worker, inference, new_set, evaluate, ready_model, ended
     assert (found["n"], found["base_model_only"], found["fine_tuned_only"]) == (4, 1, 2)
     assert (found["test"], found["p_value"], found["p_value_exact"]) == ("mcnemar_mid_p", 0.625, 1)
     assert found["verdict"] == "not_distinguishable"
+    assert record["results"]["summary"] == found["summary"]
     assert found["summary"].startswith("not distinguishable: 75.0 % against 50.0 %, 95 % interval of the difference ")
     for name in ("accuracy_difference_interval", "f1_difference_interval"):
         low, high = found[name]
@@ -62,12 +67,16 @@ def test_it_works(start_worker, inference, new_set, evaluate, ready_model, ended
     provenance = record["provenance"]
     assert [len(provenance[name]) for name in ("test_set_sha256", "manifest_digest")] == [64, 64]
     system = "Answer with one of these labels and nothing else: negative, positive"
+    assert len(provenance["prompt"].pop("sha256")) == 64
     assert provenance["prompt"] == {"system": system, "template": "{{ input }}", "examples": 0}
+    assert provenance["answers_as"]["base_model"] == {"model": None, "system_fingerprint": None}
     user = {"role": "user", "content": "great"}
     assert provenance["first_request"] == [{"role": "system", "content": system}, user]
     assert provenance["adapted"] == {}
     inferred = provenance["inference"]
     assert (inferred["temperature"], inferred["seed"], inferred["max_tokens"]) == (0, 0, 1024)
+    assert inferred["url"] == inference.url
+    assert set(provenance["warm_up_ms"]) == {"base_model", "fine_tuned"}
     assert (inferred["order"], inferred["in_flight"], inferred["timeout_s"]) == ("interleave", 4, 30)
     assert (provenance["mixed"], record["stale"]) == (False, False)
     assert provenance["worker_version"]

@@ -33,6 +33,15 @@ def test_it_works(logs, job, push):
     )
 
 
+def test_a_browser_saves_it_or_shows_it(logs, job, push):
+    push(job, "<script>alert(1)</script>")
+    shown = logs.get(f"/api/v1/jobs/{job}/logs/download?inline=true")
+    assert shown.headers["Content-Disposition"] == f'inline; filename="job-{job}.log"'
+    assert shown.headers["Content-Type"] == "text/plain; charset=utf-8"
+    assert "<script>alert(1)</script>" in shown.text
+    assert logs.get(f"/api/v1/jobs/{job}/logs/download?inline=maybe").status_code == 422
+
+
 def test_a_line_has_as_many_lines_as_it_looks(job, push, text):
     push(job, "a\u2028b\x0cc\x85d\x0be", "2026-01-01T00:00:00.000000Z [ERROR] kernel: forged")
 

@@ -1,5 +1,6 @@
 """Workers, the master, or all of them are killed; or asked to stop. Scenarios 1, 2, 3, 4 and 10."""
 
+import contextlib
 import random
 import signal
 import socket
@@ -7,6 +8,7 @@ import struct
 import threading
 import time
 import uuid
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -122,6 +124,21 @@ def test_asked_to_stop(service, number):
     else:
         # A kept-alive connection without a request would hold the worker for all of its graceful timeout.
         service.kill()
+
+
+@on("sqlite")
+def test_a_connection_without_a_request_gets_no_answer_when_its_worker_stops(service):
+    """One that nobody asked for would be taken for the answer to the next request."""
+    used = open_raw(service.url, "/healthz")
+    assert read_until(used, b"}\n").startswith(b"HTTP/1.1 200")
+    address = urlsplit(service.url)
+    fresh = [socket.create_connection((address.hostname, address.port), 30) for _ in range(4)]
+    fresh[0].sendall(b"GET /healthz HTTP/1.1\r\n")
+    service.running.process.send_signal(signal.SIGHUP)
+    for client in (used, *fresh):
+        with client, contextlib.suppress(ConnectionResetError):
+            assert client.recv(65536) == b""
+    assert "Traceback" not in service.log
 
 
 @on("sqlite")

@@ -14,6 +14,7 @@ from services.models.archive import plan
 from services.models.archive.layout import Archive, Entry
 from services.models.archive.object_reader import GeneratedFile, StoredObject
 from services.models.archive.plan import PlanCache, plan_archive
+from services.models.records import manifest_cache
 from services.models.records.manifest import Manifest, ManifestFile
 from services.models.selection import Selection
 from shared.errors import Conflict, NotFound
@@ -151,8 +152,8 @@ class Plans:
 
     def __init__(self, monkeypatch, files=10):
         self.files, self.made, self.revisions = files, [], {}
-        monkeypatch.setattr(plan, "get_model", self.model)
-        monkeypatch.setattr(plan, "read_manifest", self.manifest)
+        monkeypatch.setattr(manifest_cache, "get_model", self.model)
+        monkeypatch.setattr(manifest_cache, "read_manifest", self.manifest)
         self.cache = PlanCache(max_members=100)
 
     def model(self, model_id):

@@ -21,13 +21,25 @@ MLFLOW = "/mlflow/api/2.0/mlflow"
 OPEN = {("GET", "/api/v1/session"), ("POST", "/api/v1/session"), ("DELETE", "/api/v1/session")}
 WRITING_READS = {("GET", f"{MODEL}/uploads/{{upload_id}}")}
 """GETs that hand out links for writing."""
-READING_WRITES = {("POST", "/api/v1/tickets")}
+HUB = "/api/models/{namespace}/{name}"
+ABSENT = {
+    f"{HUB}/{{kind}}/{{revision}}",
+    *("/api/{kind}", "/api/{kind}/{rest}", "/{kind}/{rest}"),
+}
+"""Of the Hub's API, and refused: to whoever has any token."""
+READING_WRITES = {
+    ("POST", "/api/v1/tickets"),
+    ("POST", f"{HUB}/paths-info/{{revision}}"),
+    ("POST", "/api/validate-yaml"),
+    *((method, path) for path in ABSENT for method in ("POST", "PUT", "PATCH", "DELETE")),
+}
 OF_KERNELS = {
     ("GET", "/api/v1/jobs"),
     ("GET", JOB),
     ("POST", f"{JOB}/token"),
     ("GET", "/api/v1/datasets"),
     ("PUT", "/api/v1/datasets/{name}"),
+    ("GET", "/api/whoami-v2"),
 }
 """And claims, which the body tells apart from other changes of a job."""
 OF_JOBS = {
@@ -48,12 +60,25 @@ OF_JOBS = {
     ("GET", f"{MODEL}/uploads/{{upload_id}}"),
     ("DELETE", f"{MODEL}/uploads/{{upload_id}}"),
     ("POST", f"{MODEL}/uploads/{{upload_id}}/complete"),
+    *(("GET", f"{HUB}{part}") for part in ("", "/revision/{revision}", "/refs", "/tree/{revision}")),
+    ("GET", f"{HUB}/tree/{{revision}}/{{folder}}"),
+    ("POST", f"{HUB}/paths-info/{{revision}}"),
+    ("GET", "/{namespace}/{name}/resolve/{revision}/{path}"),
+    ("POST", f"{HUB}/preupload/{{revision}}"),
+    ("POST", f"{HUB}/commit/{{revision}}"),
+    ("POST", f"{HUB}/lfs/verify"),
+    ("POST", f"{HUB}/lfs/{{staged_id}}/complete"),
+    ("POST", "/{namespace}/{name}.git/info/lfs/objects/batch"),
 }
 """Each for the job that it names, by a path, a model or a run's id."""
 OF_ANY_JOB = {
     ("GET", f"{MLFLOW}/experiments/get-by-name"),
     ("GET", f"{MLFLOW}/experiments/get"),
     ("POST", f"{MLFLOW}/experiments/create"),
+    ("GET", "/api/whoami-v2"),
+    ("POST", "/api/validate-yaml"),
+    ("POST", "/api/repos/create"),
+    *((method, path) for path in ABSENT for method in ("GET", "POST", "PUT", "PATCH", "DELETE")),
 }
 NAMED_BY_ITS_FIELD = {("GET", "/api/v1/models"), ("POST", "/api/v1/models")}
 """403 for the id of another job: it is in the request's own words."""
@@ -160,7 +185,18 @@ def from_all(guarded, token, status):
 def attempt(guarded, where, method, template, who, known):
     """Make a request of an endpoint as somebody, and return its answer."""
     job, model = known["job"], known["model"]
-    names = {"job_id": job, "model_id": model, "upload_id": 9, "evaluation_id": 999_999, "path": "f", "name": "t"}
+    names = {
+        "job_id": job,
+        "model_id": model,
+        "upload_id": 9,
+        "staged_id": 9,
+        "evaluation_id": 999_999,
+        "path": "f",
+        "name": "t",
+    }
+    names["kind"] = "xet-read-token" if "{namespace}" in template else "datasets"
+    if "{namespace}" in template:
+        names |= {"namespace": "tunedeck", "name": f"model-{model}", "revision": "main"}
     path = re.sub(r"\{(\w+)\}", lambda match: str(names.get(match[1], "x")), template)
     kwargs = {"headers": {}}
     if method == "GET":
@@ -174,6 +210,9 @@ def attempt(guarded, where, method, template, who, known):
         kwargs["json"] = {"name": "made", "base_model": "b", "job_id": job}
     elif (method, template) == ("PUT", JOB):
         kwargs["json"] = {"status": "completed"}
+    elif method == "POST" and "{namespace}" in template:
+        # Whole bodies: what is wrong with one is said before whose the model is.
+        kwargs["json"] = {"files": [], "objects": [], "operation": "upload", "parts": [], "oid": "0" * 64, "size": 0}
     elif method in ("POST", "PUT"):
         kwargs["json"] = {}
     if who.startswith("cookie"):
@@ -227,7 +266,7 @@ def test_every_route_admits_and_refuses_as_it_should(guarded, known, cookies, se
     assert wrong == []
 
 
-NOT_THERE = ("There is no job", "There is no model")
+NOT_THERE = ("There is no job", "There is no model", "There is no repository")
 
 
 def test_the_table_has_every_route_and_no_other(monkeypatch):

@@ -61,6 +61,17 @@ def test_rows_that_are_there_are_updated(opened, item, count):
     assert [tuple(row) for row in found] == rows
 
 
+def test_statements_that_are_sent_together_are_known_at_the_end(opened, item):
+    made = item.create(text="a")
+    with opened.atomic():
+        with opened.pipelined():
+            changed = opened.execute_sql(f"UPDATE item SET text = {opened.param}", ("b",))
+            missed = opened.execute_sql(f"UPDATE item SET text = {opened.param} WHERE id = -1", ("c",))
+            opened.insert_rows(item, ("id", "text"), [(made.id, "d")], "ON CONFLICT (id) DO UPDATE SET text = 'e'")
+        assert (changed.rowcount, missed.rowcount) == (1, 0)
+    assert [text for (text,) in tuples(item.select(item.text))] == ["e"]
+
+
 def test_one_row_or_a_404(item):
     made = item.create(text="a")
     assert get_or_404(item.select().where(item.id == made.id), "item").text == "a"

@@ -1,0 +1,152 @@
+"""Counts an evaluation's stored rows: each model's answers, and rows by what was answered."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from services.evaluations.scoring import metrics
+from services.evaluations.scoring.choose_grader import Grader
+from services.evaluations.scoring.f1_interval import Cell
+from services.evaluations.scoring.rule_graders import JudgeGrader
+from services.evaluations.scoring.score_significance import Pair
+from services.evaluations.tables import Example, connected
+from shared.database.queries import tuples
+from shared.pacing import yield_turn
+
+_BLOCK = 1_000
+_OF_ANSWERS = ("output", "ms", "error", "message", "truncated", "input_tokens", "output_tokens")
+
+
+class Judged(NamedTuple):
+    """What is stored of a judge in a row."""
+
+    error: str | None
+    message: str | None
+    base_first: str | None
+    tuned_first: str | None
+    input_tokens: int | None
+    output_tokens: int | None
+
+
+@dataclass
+class RoleCounts:
+    """Counts of one model's answers; an error's message is the first of its reason."""
+
+    tally: metrics.Tally = field(default_factory=metrics.Tally)
+    errors: dict[str, dict[str, Any]] = field(default_factory=dict)
+    errors_alone: int = 0
+    truncated: int = 0
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    invalid_example: str | None = None
+    first_ms: float | None = None
+    """Of the first row that has an answer; what the model took to load before is not in it."""
+
+    def add_answer(self, ms: float | None, truncated: bool | None, tokens: list[int | None]) -> None:
+        """Count an answer, be its row in error or not: it was paid for."""
+        self.first_ms = ms if self.first_ms is None else self.first_ms
+        self.truncated += bool(truncated)
+        self.input_tokens = _sum(self.input_tokens, tokens[0])
+        self.output_tokens = _sum(self.output_tokens, tokens[1])
+
+    def add_error(self, reason: str, message: str | None, *, alone: bool) -> None:
+        self.errors.setdefault(reason, {"count": 0, "message": message})["count"] += 1
+        self.errors_alone += alone
+
+
+@dataclass
+class JudgeCounts:
+    """Counts of a judge: its errors, the rows that it judged, those in which both its verdicts agree, its tokens."""
+
+    errors: dict[str, dict[str, Any]] = field(default_factory=dict)
+    n: int = 0
+    agreed: int = 0
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+
+    def add(self, judged: Judged) -> None:
+        if judged.error is not None:
+            self.errors.setdefault(judged.error, {"count": 0, "message": judged.message})["count"] += 1
+        elif judged.base_first is not None:
+            self.n += 1
+            self.agreed += judged.base_first == judged.tuned_first
+        self.input_tokens = _sum(self.input_tokens, judged.input_tokens)
+        self.output_tokens = _sum(self.output_tokens, judged.output_tokens)
+
+
+@dataclass
+class Counts:
+    """Counts over an evaluation's rows: by role, and rows by the answers; the base's is None where there is no base."""
+
+    roles: dict[str, RoleCounts]
+    cells: Counter[Cell] = field(default_factory=Counter)
+    scores: Counter[Pair] = field(default_factory=Counter)
+    """Rows by both models' scores, where a rule grades; the base's is 0 where there is no base."""
+    judge: JudgeCounts | None = None
+    alike: bool = True
+    """The models' answers are the same text in every row."""
+
+
+@connected
+def count_rows(evaluation_id: int, roles: tuple[str, ...], grader: Grader) -> Counts:
+    """Count the finished rows; one with an error counts for no model."""
+    counts, width = Counts({role: RoleCounts() for role in roles}), len(_OF_ANSWERS)
+    counts.judge = JudgeCounts() if grader.judges else None
+    for (expected, *columns), judged in _outcomes(evaluation_id, roles):
+        answers = {role: columns[place * width : (place + 1) * width] for place, role in enumerate(roles)}
+        in_error = [role for role, answer in answers.items() if answer[2] is not None]
+        for role, (_, ms, error, message, truncated, *tokens) in answers.items():
+            counts.roles[role].add_answer(ms, truncated, tokens)
+            if error is not None:
+                counts.roles[role].add_error(error, message, alone=in_error == [role])
+        if counts.judge is not None:
+            counts.judge.add(judged)
+        if not in_error and judged.error is None:
+            _add_row(counts, grader, expected, answers, judged)
+    return counts
+
+
+def _add_row(counts: Counts, grader: Grader, expected: str, answers: dict[str, list[Any]], judged: Judged) -> None:
+    label = grader.label(expected)
+    found = {}
+    for role, (output, ms, _, _, truncated, *_) in answers.items():
+        if isinstance(grader, JudgeGrader):
+            grade = grader.grade_verdicts(role, judged.base_first, judged.tuned_first)
+        else:
+            grade = grader.grade(output, expected, truncated=bool(truncated))
+        counted = counts.roles[role]
+        counted.tally.add(label, grade, ms)
+        if grade.answer is None and counted.invalid_example is None:
+            counted.invalid_example = output
+        found[role] = grade
+    base, tuned = found.get("base_model"), found["fine_tuned"]
+    counts.cells[label, base.answer if base else None, tuned.answer] += 1
+    if tuned.score is not None:
+        counts.scores[round(base.score or 0, 4) if base else 0, round(tuned.score, 4)] += 1
+    counts.alike = counts.alike and len({answer[0] for answer in answers.values()}) == 1
+
+
+def _sum(total: int | None, tokens: int | None) -> int | None:
+    return total if tokens is None else (total or 0) + tokens
+
+
+def _outcomes(evaluation_id: int, roles: tuple[str, ...]) -> Iterator[tuple[tuple[Any, ...], Judged]]:
+    """Yield (expected, what is stored of each role's answer), and what of a judge, in blocks, each a short read."""
+    last = -1
+    columns = [getattr(Example, f"{role}_{name}") for role in roles for name in _OF_ANSWERS]
+    of_judge = [Example.judge_error, Example.error_message]
+    of_judge += [getattr(Example, f"judge_{name}") for name in Judged._fields[2:]]
+    while True:
+        query = Example.select(Example.row, *of_judge, Example.expected, *columns).where(
+            Example.evaluation_id == evaluation_id, Example.row > last, Example.done
+        )
+        block = tuples(query.order_by(Example.evaluation_id, Example.row).limit(_BLOCK))
+        for row in block:
+            yield row[1 + len(of_judge) :], Judged(*row[1 : 1 + len(of_judge)])
+        if len(block) < _BLOCK:
+            return
+        last = block[-1][0]
+        yield_turn()

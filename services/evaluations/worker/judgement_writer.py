@@ -1,0 +1,103 @@
+"""Stores a judge's verdicts in batches, guarded by the lease's token; a row is done with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from services.evaluations.scoring.judging import SCORES, settle
+from services.evaluations.tables import Evaluation, Example, connected, database
+from services.evaluations.worker.claims import Run
+from services.evaluations.worker.run_end import exceeds_error_budget
+from services.evaluations.worker.run_state import RunState
+from shared.database.queries import tuples
+from shared.lease import LeaseLost
+
+_BLOCK = 100
+
+
+class Judged(NamedTuple):
+    """A row that waits for its judge: what was asked and expected, and both answers."""
+
+    row: int
+    input: str
+    expected: str
+    base_model: str
+    fine_tuned: str
+
+
+class Judgement(NamedTuple):
+    """The verdicts on one row, by which answer stood first, or the error that there is in their place."""
+
+    row: int
+    base_first: str | None = None
+    tuned_first: str | None = None
+    error: str | None = None
+    message: str | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+
+
+class JudgementWriter:
+    """Reads the rows that wait for a verdict, writes the verdicts, and counts the rows that are done and in error."""
+
+    def __init__(self, run: Run, present: RunState) -> None:
+        self._run = run
+        self._present = present
+        self._done, self._errors = present.done, present.errors
+
+    def open_rows(self) -> Iterator[Judged]:
+        """Yield the rows that have both answers and no verdict, in their order."""
+        last = -1
+        while block := self._read(last):
+            yield from block
+            last = block[-1].row
+
+    @connected
+    def _read(self, last: int) -> list[Judged]:
+        query = Example.select(
+            Example.row, Example.input, Example.expected, Example.base_model_output, Example.fine_tuned_output
+        ).where(
+            Example.evaluation_id == self._run.id,
+            Example.row > last,
+            ~Example.done,
+            Example.base_model_output.is_null(False),
+            Example.fine_tuned_output.is_null(False),
+        )
+        return [Judged(*row) for row in tuples(query.order_by(Example.evaluation_id, Example.row).limit(_BLOCK))]
+
+    @connected
+    def store(self, judgements: Sequence[Judgement]) -> bool:
+        """Store judgements in one transaction; True once the error budget is exceeded."""
+        done = self._done + len(judgements)
+        errors = self._errors + sum(judgement.error is not None for judgement in judgements)
+        held = (Evaluation.id == self._run.id) & (Evaluation.lease_token == self._run.token)
+        with database.atomic():
+            # First of all, for it holds the evaluation's row until the end.
+            if Evaluation.update(done=done, errors=errors).where(held).execute() != 1:
+                raise LeaseLost
+            for judgement in judgements:
+                own = (Example.evaluation_id == self._run.id) & (Example.row == judgement.row)
+                Example.update(**_values(judgement)).where(own).execute()
+        self._done, self._errors = done, errors
+        return exceeds_error_budget(errors, self._present.total, self._present.max_error_rate)
+
+
+def _values(judgement: Judgement) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        "done": True,
+        "judge_base_first": judgement.base_first,
+        "judge_tuned_first": judgement.tuned_first,
+        "judge_error": judgement.error,
+        "judge_input_tokens": judgement.input_tokens,
+        "judge_output_tokens": judgement.output_tokens,
+    }
+    if judgement.base_first is None or judgement.tuned_first is None:
+        return values | {"error": judgement.error, "error_message": judgement.message}
+    winner = settle(judgement.base_first, judgement.tuned_first)
+    base, tuned = SCORES[winner]
+    return values | {
+        "winner": winner,
+        "base_model_score": base,
+        "fine_tuned_score": tuned,
+    }

@@ -1,0 +1,46 @@
+"""What the Hub's API has and this one has not: each address answers 501 and says so."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from services.models.api.hub_requests import tell_error
+from services.models.hub.errors import NotOffered
+from shared.http.service import Blueprint
+
+blp = Blueprint("absent", __name__)
+blp.after_request(tell_error)
+
+_ALL = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+_OTHER_TYPES = "Repositories here are models: there are no datasets and no Spaces."
+_REST = "The Hub's API is here for reading and pushing of models; /api/v1/models lists, changes and deletes them."
+
+
+@blp.get("/api/models/<namespace>/<name>/<any('xet-read-token', 'xet-write-token'):kind>/<rest:revision>")
+def get_xet_token(namespace: str, name: str, kind: str, revision: str) -> NoReturn:
+    """Refuse Xet, by which clients upload since 1.20, and from which they do not fall back."""
+    raise NotOffered("Xet is not offered here: set HF_HUB_DISABLE_XET=1, and files go by LFS.")
+
+
+@blp.route("/api/<any(datasets, spaces):kind>/<rest:rest>", methods=_ALL)
+def refuse_type(kind: str, rest: str) -> NoReturn:
+    """Refuse repositories of another type."""
+    raise NotOffered(_OTHER_TYPES)
+
+
+@blp.route("/<any(datasets, spaces):kind>/<rest:rest>", methods=_ALL)
+def refuse_files_of_type(kind: str, rest: str) -> NoReturn:
+    """Refuse files of repositories of another type."""
+    raise NotOffered(_OTHER_TYPES)
+
+
+@blp.route("/api/<any(models, datasets, spaces):kind>", methods=_ALL)
+def refuse_list(kind: str) -> NoReturn:
+    """Refuse lists and searches."""
+    raise NotOffered(_REST)
+
+
+@blp.route("/api/<any(models, repos):kind>/<rest:rest>", methods=_ALL)
+def refuse_rest(kind: str, rest: str) -> NoReturn:
+    """Refuse the rest: branches and tags, pull requests and discussions, settings."""
+    raise NotOffered(_REST)

@@ -1,0 +1,91 @@
+"""The parts of a multipart upload: how large each is, and how they become the object."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any, Protocol
+
+import gevent
+
+from shared.errors import Conflict, Unavailable, Unprocessable
+from shared.s3.bucket import Bucket, PartInfo
+from shared.s3.errors import ObjectMissing, StoreHangs
+
+_MIB = 2**20
+_SMALLEST_PART = 16 * _MIB
+_LARGEST_PART = 5 * 2**30
+_USUAL_PARTS = 1000
+_PAUSES_S = (0.2, 1.0)
+
+Sent = list[dict[str, Any]]
+"""The parts as their sender names them: ``number`` and ``etag`` of each."""
+
+
+class InParts(Protocol):
+    """A row of an upload whose parts go straight into the store."""
+
+    id: Any
+    size: Any
+    part_size: Any
+    key: Any
+    store_id: Any
+
+
+def part_size(size: int) -> int:
+    """Return the bytes of every part but the last: whole MiB, for about a thousand parts, of 16 MiB to 5 GiB."""
+    wanted = -(-size // (_USUAL_PARTS * _MIB)) * _MIB
+    return min(max(wanted, _SMALLEST_PART), _LARGEST_PART)
+
+
+def sizes_of(upload: InParts) -> dict[int, int]:
+    """Return how large each part must be, by its number."""
+    if upload.size == 0:
+        return {}
+    edges = [*range(0, upload.size, upload.part_size), upload.size]
+    return {number: end - start for number, (start, end) in enumerate(pairwise(edges), 1)}
+
+
+def join_parts(bucket: Bucket, upload: InParts, sent: Sent) -> str:
+    """Complete the upload in the store and return the object's etag; retried, for Ceph's gateway fails while another
+    request completes it.
+    """
+    if upload.size == 0:  # S3 puts nothing together of nothing
+        if sent:
+            raise Unprocessable.field("parts", "A file of no bytes has none.")
+        bucket.abort_upload(upload.key, upload.store_id)
+        return bucket.put(upload.key, io.BytesIO())
+    for pause in _PAUSES_S:
+        try:
+            return _join_once(bucket, upload, sent)
+        except StoreHangs:
+            raise
+        except Unavailable:
+            gevent.sleep(pause)
+    return _join_once(bucket, upload, sent)
+
+
+def _join_once(bucket: Bucket, upload: InParts, sent: Sent) -> str:
+    """Return the object's etag, also where an earlier request completed it and died before the row was written."""
+    etags = [part["etag"].strip('"') for part in sent]
+    try:
+        _require_parts(upload, sent, etags, bucket.list_parts(upload.key, upload.store_id))
+        return bucket.complete_upload(upload.key, upload.store_id, [(etag, None) for etag in etags])
+    except ObjectMissing as error:
+        joined = bucket.joined_etag(upload.key, etags)
+        if joined is None:
+            raise Conflict(f"The store no longer has upload {upload.id}; begin another one.") from error
+        return joined
+
+
+def _require_parts(upload: InParts, sent: Sent, etags: list[str], came: Sequence[PartInfo]) -> None:
+    sizes = sizes_of(upload)
+    if [part["number"] for part in sent] != list(sizes):
+        raise Unprocessable.field("parts", f"Must be the parts 1 to {len(sizes)}, each once and in this order.")
+    stored = {(part.number, part.etag): part.size for part in came}
+    for (number, size), etag in zip(sizes.items(), etags, strict=True):
+        if (number, etag) not in stored:
+            raise Unprocessable.field("parts", f"No part {number} came that has this etag.")
+        if stored[number, etag] != size:
+            raise Unprocessable.field("parts", f"Part {number} has {stored[number, etag]} bytes, not {size}.")

@@ -1,0 +1,89 @@
+"""Carries a commit out: new content goes to its place, then one transaction makes the model's next revision."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+
+from services.models.bucket import list_objects
+from services.models.files.holds import hold_model, require_not_frozen_elsewhere
+from services.models.files.staged_objects import drop_staged, find_staged
+from services.models.hub.base_model import UNKNOWN, find_base_model
+from services.models.hub.commit_files import ManifestRow, place_contents
+from services.models.hub.commit_lines import Commit
+from services.models.hub.commit_names import Change, plan_change
+from services.models.hub.record_commit import read_rows, record_commit
+from services.models.hub.snapshot import Snapshots
+from services.models.records.models import get_model
+from services.models.tables import Model, StagedObject, connected
+from shared.errors import PreconditionFailed, Unavailable
+from shared.s3.bucket import Bucket
+
+NOT_KNOWN_YET = "0" * 40
+
+log = logging.getLogger(__name__)
+
+
+def apply_commit(bucket: Bucket, snapshots: Snapshots, model_id: int, commit: Commit) -> str:
+    """Make the commit the model's next revision, ready, and return its name.
+
+    Until then readers have the former one; a replaced file is unreadable while its fellows are put in their places.
+    Raises Conflict (others change the model's files, or a path is another ready model's), PreconditionFailed (its
+    parent is not the newest), EntryNotFound, Unprocessable and Unavailable.
+    """
+    with hold_model(model_id) as hold:
+        model = get_model(model_id)
+        before = snapshots.get(model)
+        if commit.parent not in (None, before.sha):
+            raise PreconditionFailed(f"The parent commit is not the newest: that is {before.sha}.")
+        rows = _rows_of(bucket, model)
+        change = plan_change(model.folders, commit, before, rows)
+        if change.is_empty:
+            return before.sha
+        _require_unshared(model, change)
+        staged = find_staged(model_id, change.checksums.values())
+        placed = place_contents(bucket, model, change, rows, staged, hold.check)
+        after = {path: row for path, row in rows.items() if path not in change.deleted}
+        after |= {row.path: row for row in placed}
+        record_commit(hold, model, after.values(), placed, _base_model(model, commit))
+    _clean_up(bucket, model, change.deleted, staged.values())
+    return _name_of(snapshots, model_id)
+
+
+def _rows_of(bucket: Bucket, model: Model) -> dict[str, ManifestRow]:
+    """Return the manifest that the commit changes, by path; of a model that is not ready what lies there."""
+    rows = read_rows(model.id)
+    if model.status == "ready":
+        return rows
+    start = len(model.storage_path) + 1
+    found = list_objects(bucket, model.storage_path)
+    listed = [ManifestRow(item.key[start:], item.size, item.etag) for item in found]
+    return {row.path: rows[row.path] if row.is_same(rows.get(row.path)) else row for row in listed}
+
+
+@connected
+def _require_unshared(model: Model, change: Change) -> None:
+    require_not_frozen_elsewhere(model, [*change.paths, *change.deleted])
+
+
+def _base_model(model: Model, commit: Commit) -> str | None:
+    """Return what the pushed files say, where nobody has said it before."""
+    return find_base_model(commit.contents) if model.base_model == UNKNOWN else None
+
+
+def _clean_up(bucket: Bucket, model: Model, deleted: Iterable[str], staged: Iterable[StagedObject]) -> None:
+    """Remove what the new revision does not have; what stays is in no manifest, or swept after a day."""
+    try:
+        for path in deleted:
+            bucket.remove(f"{model.storage_path}/{path}")
+        for row in staged:
+            drop_staged(bucket, row)
+    except Unavailable as error:
+        log.warning("Model %d: objects of an earlier revision stay: %s", model.id, error)
+
+
+def _name_of(snapshots: Snapshots, model_id: int) -> str:
+    try:
+        return snapshots.get(get_model(model_id)).sha
+    except Unavailable:  # of a file that came by other ways
+        return NOT_KNOWN_YET

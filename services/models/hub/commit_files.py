@@ -1,0 +1,124 @@
+"""Puts the content of a commit where it belongs: what came with it, and copies of what is in the store."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+from isal import isal_zlib
+
+from services.models.files.staged_objects import FOLDER
+from services.models.hub.commit_names import Change
+from services.models.tables import Model, StagedObject
+from shared.errors import Unprocessable
+from shared.s3.bucket import Bucket
+
+_AT_ONCE = 4
+
+
+class ManifestRow(NamedTuple):
+    """A file of a manifest, by its path below the storage path."""
+
+    path: str
+    size: int
+    etag: str
+    crc32: int | None = None
+    sha256: str | None = None
+    announced_sha256: str | None = None
+
+    @property
+    def known_sha256(self) -> str | None:
+        return self.announced_sha256 or self.sha256
+
+    def is_same(self, other: ManifestRow | None) -> bool:
+        """Whether two rows are of one object."""
+        return other is not None and (self.path, self.size, self.etag) == other[:3]
+
+
+def place_contents(
+    bucket: Bucket,
+    model: Model,
+    change: Change,
+    rows: Mapping[str, ManifestRow],
+    staged: Mapping[str, StagedObject],
+    check: Callable[[], None],
+) -> list[ManifestRow]:
+    """Write a change's contents and return their rows; what is in its place already stays.
+
+    ``check`` is called before each and may raise. Raises Unprocessable for a checksum that nothing has.
+    """
+    sources = _find_sources(bucket, model, change, rows, staged)
+
+    def put(path: str) -> ManifestRow:
+        check()
+        return _put(bucket, model, path, change.contents[path], rows.get(path))
+
+    def copy(path: str) -> ManifestRow:
+        check()
+        return _copy(bucket, model, sources[change.checksums[path]], rows.get(path), path)
+
+    # What replaces nothing comes first: a replaced file is unreadable from then on to the commit's end.
+    def is_replaced(path: str) -> bool:
+        return path in rows
+
+    with ThreadPoolExecutor(_AT_ONCE) as senders:
+        copied = senders.map(copy, sorted(change.checksums, key=is_replaced))
+        return [*senders.map(put, sorted(change.contents, key=is_replaced)), *copied]
+
+
+def _put(bucket: Bucket, model: Model, path: str, content: bytes, present: ManifestRow | None) -> ManifestRow:
+    sha256 = hashlib.sha256(content).hexdigest()
+    if present is not None and (present.size, present.sha256) == (len(content), sha256):
+        return present
+    etag = bucket.put(f"{model.storage_path}/{path}", io.BytesIO(content))
+    return ManifestRow(path, len(content), etag, isal_zlib.crc32(content), sha256)
+
+
+def _copy(bucket: Bucket, model: Model, source: _Source, present: ManifestRow | None, path: str) -> ManifestRow:
+    row = source.row
+    if present is not None and present.known_sha256 == row.known_sha256:
+        return present
+    etag = bucket.copy(source.key, f"{model.storage_path}/{path}", size=row.size, etag=row.etag)
+    return row._replace(path=path, etag=etag)
+
+
+class _Source(NamedTuple):
+    """An object that has the content of a checksum, and what is known of it."""
+
+    key: str
+    row: ManifestRow
+
+
+def _find_sources(
+    bucket: Bucket,
+    model: Model,
+    change: Change,
+    rows: Mapping[str, ManifestRow],
+    staged: Mapping[str, StagedObject],
+) -> dict[str, _Source]:
+    """Return where the content of each checksum is: staged, or a file of the model."""
+    present = {row.known_sha256: row for row in rows.values()}
+    sources = {}
+    for path, sha256 in change.checksums.items():
+        if sha256 in staged:
+            whole = staged[sha256]
+            row = ManifestRow(path, whole.size, str(whole.etag), announced_sha256=sha256)
+            sources[sha256] = _Source(whole.key, row)
+        elif sha256 in present:
+            sources[sha256] = _keep(bucket, model, present[sha256], change)
+        else:
+            raise Unprocessable.field("oid", f"The content of {path} was not uploaded: {sha256}.")
+    return sources
+
+
+def _keep(bucket: Bucket, model: Model, row: ManifestRow, change: Change) -> _Source:
+    """Return a file of the model as a source; a copy of one that the change itself replaces."""
+    key = f"{model.storage_path}/{row.path}"
+    is_replaced = row.path in change.contents or change.checksums.get(row.path, row.known_sha256) != row.known_sha256
+    if not is_replaced:
+        return _Source(key, row)
+    kept = f"{FOLDER}/{model.id}/{row.known_sha256}"
+    return _Source(kept, row._replace(etag=bucket.copy(key, kept, size=row.size, etag=row.etag)))

@@ -1,0 +1,55 @@
+"""Large files by LFS' batch protocol: their parts go straight into the store, by their SHA-256."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from services.models.files.parts import sizes_of
+from services.models.files.staged_objects import find_staged, stage
+from services.models.hub.snapshot import Snapshot
+from services.models.presigned_urls import PresignedUrls
+from services.models.tables import Model, StagedObject
+from shared.errors import Unprocessable
+from shared.s3.bucket import Bucket
+
+Actions = Callable[[int], Mapping[str, str]]
+"""Gives the addresses that end the upload of a staged row, `complete` and `verify`."""
+
+
+def batch(
+    bucket: Bucket,
+    model: Model,
+    snapshot: Snapshot,
+    objects: Iterable[Mapping[str, Any]],
+    urls: PresignedUrls,
+    actions: Actions,
+) -> list[dict[str, Any]]:
+    """Return for each of the objects, oid and size, how to upload it; without actions where it is there."""
+    present = {file.sha256 for file in snapshot.files.values()}
+    return [
+        {**wanted} if wanted["oid"] in present else _offer(bucket, model, wanted, urls, actions) for wanted in objects
+    ]
+
+
+def _offer(
+    bucket: Bucket, model: Model, wanted: Mapping[str, Any], urls: PresignedUrls, actions: Actions
+) -> dict[str, Any]:
+    row = stage(bucket, model.id, wanted["oid"], wanted["size"])
+    if row.etag is not None:
+        return {**wanted}
+    to_end = actions(row.id)
+    upload = {"href": to_end["complete"], "header": _header(row, urls)}
+    return {**wanted, "authenticated": True, "actions": {"upload": upload, "verify": {"href": to_end["verify"]}}}
+
+
+def _header(row: StagedObject, urls: PresignedUrls) -> dict[str, str]:
+    links = {str(number): urls.part_url(row.key, row.store_id, number) for number in sizes_of(row)}
+    return {"chunk_size": str(row.part_size), **links}
+
+
+def require_staged(model_id: int, sha256: str, size: int) -> None:
+    """Raise Unprocessable unless this content of that size is staged, whole."""
+    row = find_staged(model_id, [sha256]).get(sha256)
+    if row is None or row.size != size:
+        raise Unprocessable.field("oid", f"Nothing of {size} bytes came that is {sha256}.")

@@ -1,0 +1,48 @@
+"""Finds the model that is a repository, and creates one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from services.models.hub.base_model import UNKNOWN
+from services.models.lifecycle.change_model import create_model
+from services.models.repo_ids import parse_numbered, repo_id_problem
+from services.models.tables import Model, connected
+from shared.errors import Conflict
+from shared.s3.bucket import Bucket
+
+
+@connected
+def find_model(repo_id: str) -> Model | None:
+    """Return the model of a repository id: its own, `tunedeck/model-<ID>`, or a job's newest ready one; else None."""
+    numbered = parse_numbered(repo_id)
+    query = Model.select()
+    if numbered is None:
+        # What no model can be called may be no text for a database, either.
+        known = None if repo_id_problem(repo_id) else Model.own_repo_id == repo_id
+    elif numbered.kind == "model":
+        # One with a name of its own has that alone.
+        known = (Model.id == numbered.number) & Model.own_repo_id.is_null()
+    else:
+        known = (Model.job_id == numbered.number) & (Model.status == "ready")
+    found: Model | None = None
+    if known is not None:
+        found = query.where(known).order_by(Model.created_at.desc(), Model.id.desc()).first()
+    return found
+
+
+def create_repository(bucket: Bucket, repo_id: str, job_id: int | None) -> tuple[Model, bool]:
+    """Return the model of a repository, and whether it is new; then it awaits its first commit."""
+    found = find_model(repo_id)
+    if found is not None:
+        return found, False
+    fields = {"name": repo_id.partition("/")[2], "description": "", "base_model": UNKNOWN, "type": "lora"}
+    columns: dict[str, Any] = {**fields, "training_metrics": {}, "job_id": job_id, "own_repo_id": repo_id}
+    try:
+        model, _ = create_model(bucket, None, status="uploading", **columns)
+    except Conflict:
+        other = find_model(repo_id)  # another request was faster
+        if other is None:
+            raise
+        return other, False
+    return model, True

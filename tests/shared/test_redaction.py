@@ -1,0 +1,96 @@
+"""Texts without the secrets that are in them, and failures without their texts."""
+
+import subprocess
+import sys
+
+import psycopg
+import pytest
+from flask import Flask, g
+
+from run.parts import ROOT
+from shared.http.errors import handle_errors
+from shared.redaction import describe_failure, redact
+
+SECRET = "sk-very-secret-key"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain", "plain"),
+        ("http://a:b@host:1/v1?key=1#f", "http://host:1/v1"),
+        ("(https://host/v1?sig=abc)", "(https://host/v1"),
+        ("postgresql://u:p@db/x and redis://:p@r/0", "postgresql://db/x and redis://r/0"),
+        ("Incorrect API key provided: sk-proj-abcdefgh123", "Incorrect API key provided: ***"),
+        ("Authorization: Bearer abc.def", "Authorization: Bearer ***"),
+    ],
+)
+def test_what_looks_like_a_secret_is_redacted(text, shown):
+    assert redact(text) == shown
+
+
+def failure(cause):
+    """Return an exception whose text and whose cause's text hold a secret."""
+    try:
+        try:
+            raise cause
+        except Exception as error:
+            raise RuntimeError(f"with {SECRET}") from error
+    except RuntimeError as error:
+        return error
+
+
+def test_a_failure_is_described_without_its_text():
+    described = describe_failure(failure(KeyError(SECRET)))
+
+    assert SECRET not in described
+    assert described.startswith("RuntimeError\n")
+    assert "\ncaused by KeyError\n" in described
+    assert described.count("in failure") == 2
+
+
+def test_codes_of_the_system_and_of_sql_are_shown():
+    assert "FileNotFoundError (2)" in describe_failure(failure(FileNotFoundError(2, SECRET)))
+    assert "UniqueViolation (23505)" in describe_failure(failure(psycopg.errors.UniqueViolation(SECRET)))
+
+
+def test_a_failure_that_causes_itself_is_described_once():
+    error = ValueError()
+    error.__context__ = error
+
+    assert describe_failure(error) == "ValueError"
+
+
+def test_no_secret_in_an_exception_reaches_the_log_of_a_service(caplog):
+    app = Flask("a service")
+    handle_errors(app)
+    app.before_request(lambda: setattr(g, "request_id", "the-id"))
+
+    @app.get("/")
+    def fail():
+        raise failure(KeyError(SECRET))
+
+    answer = app.test_client().get("/")
+
+    assert answer.status_code == 500
+    assert SECRET not in caplog.text + answer.text
+    assert "request the-id failed: RuntimeError" in caplog.text
+    assert "in fail\n" in caplog.text
+
+
+@pytest.mark.parametrize("where", ["threading.Thread(target=fail).start()", "gevent.spawn(fail).join()", "fail()"])
+def test_what_nobody_catches_is_logged_without_its_text(where):
+    code = f"""
+import threading, gevent
+from shared.redaction import log_uncaught_failures
+log_uncaught_failures(gevent.get_hub())
+key = "sk-very-" + "secret-key"
+def fail():
+    raise ValueError(key)
+{where}
+"""
+    printed = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60).stderr
+
+    assert " failed: ValueError\n" in printed
+    assert "in fail" in printed
+    assert SECRET not in printed
