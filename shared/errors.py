@@ -48,7 +48,7 @@ class RequestTimeout(ServiceError):
     """The request took too long to come."""
 
     status = 408
-    headers: ClassVar[Mapping[str, str]] = {"Connection": "close"}
+    headers = {"Connection": "close"}
 
 
 class Conflict(ServiceError):
