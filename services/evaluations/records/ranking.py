@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import gevent
 import numpy as np
 
 from services.evaluations.datasets.test_sets import BUCKET, find_set
@@ -17,7 +18,7 @@ from shared.pacing import yield_turn
 
 MAX_MODELS = 20
 """The best of so many are shown, with up to 190 pairs."""
-MAX_ANSWERS = 1_000_000
+MAX_ANSWERS = 500_000
 """Of so many the pairs are tested, some three seconds of CPU: of a large set fewer models have pairs."""
 _MAX_EVALUATIONS = 500
 """So many of the newest are looked at."""
@@ -37,7 +38,8 @@ def rank_models(name: str, rule: str | None) -> dict[str, Any]:
     is_graded = bool(ranked) and _name_of(ranked[0]) == "score"
     paired = ranked[: max(MAX_ANSWERS // max(test_set.rows, 1), 2)]
     outcomes = [_read_outcomes(each.id, test_set.rows) for each in paired] if len(paired) > 1 else []
-    compared = compare_pairs(outcomes, graded=is_graded)
+    # In a thread: up to seconds of CPU, and other requests of the process must not wait for it.
+    compared = gevent.get_hub().threadpool.apply(compare_pairs, (outcomes,), {"graded": is_graded})
     return {
         "test_set_path": f"{BUCKET}/{name}",
         "sha256": test_set.sha256,

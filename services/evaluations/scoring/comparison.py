@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -10,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from services.evaluations.scoring.f1_interval import ALPHA
-from services.evaluations.scoring.score_significance import wilcoxon
+from services.evaluations.scoring.score_significance import signed_rank_p
 from services.evaluations.scoring.significance import mcnemar
 
 Outcomes = npt.NDArray[np.float64]
@@ -63,8 +62,7 @@ def _test(first: Outcomes, second: Outcomes, *, graded: bool) -> tuple[int, floa
     differences = np.round(second[:rows][both] - first[:rows][both], 6)
     if not graded:
         return int(both.sum()), mcnemar(int((differences < 0).sum()), int((differences > 0).sum()))[1]
-    values, rows_of = np.unique(differences, return_counts=True)
-    return int(both.sum()), wilcoxon(Counter(dict(zip(values.tolist(), rows_of.tolist(), strict=True))))
+    return int(both.sum()), signed_rank_p(differences, np.ones(len(differences)))
 
 
 def shown_pairs(compared: Sequence[Compared], ids: Sequence[int]) -> list[dict[str, Any]]:

@@ -10,7 +10,8 @@ import select
 import socket
 import ssl
 from collections import deque
-from typing import BinaryIO, NamedTuple
+from io import BufferedReader
+from typing import NamedTuple
 
 from gevent.monkey import get_original
 
@@ -26,7 +27,7 @@ class NoConnection(Exception):
 
 class _Connection(NamedTuple):
     socket: socket.socket
-    file: BinaryIO
+    file: BufferedReader
 
     def close(self) -> None:
         self.file.close()
@@ -71,7 +72,7 @@ class HttpConnections:
         """Return an idle connection that the server has not closed, the one that was used last."""
         while self._idle:
             connection = self._idle.pop()
-            if _is_open(connection.socket):
+            if _is_open(connection):
                 return connection
             connection.close()
         return None
@@ -92,8 +93,17 @@ class HttpConnections:
         return _Connection(made, made.makefile("rb"))
 
 
-def _is_open(connection: socket.socket) -> bool:
+def _is_open(connection: _Connection) -> bool:
     """Say whether nothing came on an idle connection: an end, or bytes that answer no request, make it useless."""
     poll = _poll()
-    poll.register(connection.fileno(), select.POLLIN)
-    return not poll.poll(0)
+    poll.register(connection.socket.fileno(), select.POLLIN)
+    if poll.poll(0):
+        return False
+    # Bytes that came together with the last answer are in its reader.
+    connection.socket.settimeout(0)
+    try:
+        return not connection.file.peek(1)
+    except ssl.SSLWantReadError:
+        return True
+    finally:
+        connection.socket.settimeout(None)

@@ -10,6 +10,7 @@ import struct
 import time
 from dataclasses import dataclass
 
+import psutil
 import psycopg
 import pytest
 import requests
@@ -75,10 +76,12 @@ class Shaken:
         self.service.running.process.send_signal(signal.SIGHUP)
 
     def pause_worker(self, choose):
+        pause_s = choose.uniform(0.2, 2)
         worker = choose.choice(self.service.workers)
-        worker.suspend()
-        time.sleep(choose.uniform(0.2, 2))
-        worker.resume()
+        with contextlib.suppress(psutil.NoSuchProcess):  # one that a reload has ended meanwhile
+            worker.suspend()
+            time.sleep(pause_s)
+            worker.resume()
 
     def drop_subscribers(self, choose):
         self.service.redis.command("CLIENT", "KILL", "TYPE", "pubsub")

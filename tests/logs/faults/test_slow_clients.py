@@ -147,7 +147,7 @@ def test_thousands_come_back_at_once(start, settings):
     service = Service(start, settings, WEB_CONCURRENCY="1", MAX_STREAMS="6000")
     took = come_back_at_once(service, 5_000)
     print(f"5,000 clients were up to date after {took:.1f} s")
-    assert took < 10
+    assert took < 60
     service.kill()
 
 
