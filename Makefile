@@ -1,5 +1,5 @@
 # `make run` starts the system, `make test` tests it; both need nothing but Python ≥ 3.11 and make.
-.PHONY: help run token backup restore audit licences demo test test-faults coverage test-foreign tools soak chaos lint bench-logs bench-evaluations bench-models bench-console screenshots lock clean
+.PHONY: help run token backup restore demo test test-faults coverage test-foreign tools soak chaos lint bench-logs bench-evaluations bench-models bench-console screenshots lock audit licences clean
 
 PYTHON ?= python3
 VENV := .venv

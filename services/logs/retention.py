@@ -17,8 +17,8 @@ from shared.errors import Gone, ServiceError
 
 EVERY_S = 3600.0
 FIRST_S = 60.0
-REST_S = 0.05
-"""After each slice of a thousand rows: those who push feel little of it."""
+REST_S = 0.1
+"""After each slice of some hundred rows: those who push feel little of it."""
 
 _PAGE = 100
 

@@ -12,7 +12,7 @@ from services.logs.tables import IdempotencyKey, Job, Line, Metric, Parameter, T
 from shared.database.queries import get_or_404
 from shared.pacing import yield_turn
 
-_SLICE = 1_000
+_SLICE = 500
 _LEFTOVER_PAGE = 200
 
 
