@@ -48,7 +48,7 @@ test: lint ## lint, types and all tests but those of faults, the slow and the fo
 	$(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder -m 'not soak and not faults'
 
 # They wait more than they work.
-test-faults: $(VENV)/test.stamp ## tests that kill, hang and cut off what is under test
+test-faults: $(VENV)/test.stamp ## tests that kill, hang and cut off what is under test, and those of the whole system
 	$(BIN)/python -m pytest -q -n 4 --dist loadfile -m 'faults and not soak'
 
 # Every process that the tests start is measured; what one that was killed ran in its last second is lost.

@@ -27,7 +27,7 @@ from tests.support.system import System, start_system
 START_WITHIN_S = 30
 
 TESTS = Path(__file__).parent
-OF_FAULTS = {TESTS / "logs/faults", TESTS / "evaluations/worker"}
+OF_FAULTS = {TESTS / folder for folder in ("logs/faults", "evaluations/worker", "client/run", "run", "e2e")}
 """Folders all of whose tests are marked so."""
 
 

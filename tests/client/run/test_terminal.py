@@ -94,9 +94,13 @@ def test_it_works(open_screen, new_job, show, lines_of):
 
 def test_a_new_size_is_the_commands(open_screen, new_job):
     program = """
-import os, signal
-signal.signal(signal.SIGWINCH, lambda *_: print("now", os.get_terminal_size().columns, flush=True))
+import os, signal, time
+seen = []
+signal.signal(signal.SIGWINCH, lambda *_: seen.append(os.get_terminal_size().columns))
 print("ready", flush=True)
+while 77 not in seen:  # a signal just before a read that blocks would wait for the read's end
+    time.sleep(0.05)
+print("now 77", flush=True)
 input()
 """
     screen = open_screen("--job", str(new_job()), program=program)
