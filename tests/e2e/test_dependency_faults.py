@@ -78,7 +78,7 @@ def test_redis_comes_back_empty(cluster, workload):
 
 def test_postgresql_restarts(cluster, workload, server):
     server.stop()
-    time.sleep(2)
+    time.sleep(2)  # without it
     server.start()
     check_all(cluster, workload)
 

@@ -156,7 +156,7 @@ def test_the_database_is_slow(cluster, fires):
     with ThreadPoolExecutor(80) as pool:
         pipe.hang()
         asked = [pool.submit(ask, cluster, "GET", "/models") for _ in range(80)]
-        time.sleep(4)
+        time.sleep(4)  # slower than the alert allows
         pipe.mend()
         fires("AnswersSlow")
         fires("DatabaseWaits")
@@ -215,7 +215,7 @@ def test_a_lease_is_lost(cluster, model, fires, start):
     other = start(
         Part("other checksums", part.command, part.environ | {"METRICS_PORT": str(free_port())}, (), "alive:")
     )
-    time.sleep(14)
+    time.sleep(14)  # longer than its lease
     process.signal(signal.SIGCONT)
     fires("LeasesLost")
     other.kill()
