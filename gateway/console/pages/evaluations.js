@@ -6,6 +6,9 @@ import { empty, facts, heading, others, problem, section, state, table, time } f
 import { bytes, count, duration, elapsed, percent, spoken } from '../lib/format.js';
 import { showList } from '../lib/list.js';
 
+/** @type {Record<string, string>} */
+const TESTS = { mcnemar_mid_p: 'McNemar’s test (mid-p)', wilcoxon: 'Wilcoxon’s signed-rank test' };
+
 const SHOWN_CLASSES = 12;
 
 /**
@@ -87,7 +90,7 @@ async function showRanking(page, root, name) {
                 i === 0 ? '' : told === undefined ? 'not compared' : told ? 'worse than the first' : 'not told from the first',
                 h('a', { href: `/ui/evaluations/${row.evaluation_id}` }, row.evaluation_id)];
         });
-        replace(root, section('Ranking', h('p', { class: 'quiet' }, `By ${spoken(ranking.scoring?.rule ?? 'score')}, each model’s newest evaluation on the set as it is. Differences by ${spoken(ranking.test ?? 'a test')} on the rows that both answered, corrected for their number (Holm).`),
+        replace(root, section('Ranking', h('p', { class: 'quiet' }, `By ${spoken(ranking.scoring?.rule ?? 'score')}, each model’s newest evaluation on the set as it is. Differences by ${TESTS[ranking.test] ?? 'a test'} on the rows that both answered, corrected for their number (Holm).`),
             table('Ranking', ['Rank', 'Model', { title: 'Score', class: 'number' }, '95 % interval', { title: 'Rows', class: 'number' }, 'Difference', 'Evaluation'], rows)));
     } catch (error) {
         if (!isAbort(error) && !(error instanceof ApiError && error.status === 404)) replace(root, problem(error));
