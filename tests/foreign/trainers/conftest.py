@@ -82,3 +82,19 @@ def curves_of(system, job):
     found = system.get(f"/jobs/{job}/metrics").json()
     assert found["source"] == "reported", found
     return {curve["name"]: [point[:2] for point in curve["points"]] for curve in found["series"]}
+
+
+@pytest.fixture
+def check_adapter(system):
+    """Check that a job's one model is ready, trained from `tiny`, and is the adapter and no more."""
+
+    def check_adapter(job):
+        (model,) = system.get(f"/models?job_id={job}").json()["data"]
+        assert (model["status"], model["base_model"]) == ("ready", "tiny")
+        files = system.get(f"/models/{model['ID']}/files?limit=100").json()["data"]
+        assert not any("checkpoint-" in file["path"] for file in files)
+        names = {file["path"].rpartition("/")[2] for file in files}
+        assert names >= {"adapter_model.safetensors", "adapter_config.json"}
+        assert not names & {"optimizer.pt", "scheduler.pt", "rng_state.pth", "model.safetensors"}
+
+    return check_adapter

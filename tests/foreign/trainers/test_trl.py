@@ -41,23 +41,7 @@ ALONE = re.sub("from tunedeck_client.*\n|TunedeckCallback.*?\\)", "", SFT) + "tr
 ITS_OWN = {"loss", "entropy", "mean_token_accuracy", "num_tokens", "learning_rate", "grad_norm", "epoch"}
 
 
-@pytest.fixture
-def adapter_of(system):
-    """Check that a job's one model is ready, and is the adapter and no more."""
-
-    def adapter_of(job):
-        (model,) = system.get(f"/models?job_id={job}").json()["data"]
-        assert (model["status"], model["base_model"]) == ("ready", "tiny")
-        files = system.get(f"/models/{model['ID']}/files?limit=100").json()["data"]
-        assert not any("checkpoint-" in file["path"] for file in files)
-        names = {file["path"].rpartition("/")[2] for file in files}
-        assert names >= {"adapter_model.safetensors", "adapter_config.json", "tokenizer.json"}
-        assert not names & {"optimizer.pt", "scheduler.pt", "rng_state.pth", "model.safetensors"}
-
-    return adapter_of
-
-
-def test_it_works_by_itself(system, torch, train, new_job, adapter_of):
+def test_it_works_by_itself(system, torch, train, new_job, check_adapter):
     job = new_job()
     done = train(torch, SFT, job)
     assert done.returncode == 0, done.stderr
@@ -66,10 +50,10 @@ def test_it_works_by_itself(system, torch, train, new_job, adapter_of):
     curves = curves_of(system, job)
     assert curves.keys() >= ITS_OWN
     assert [step for step, _ in curves["mean_token_accuracy"]] == [2, 4, 6]
-    adapter_of(job)
+    check_adapter(job)
 
 
-def test_under_a_run_the_callback_reports_and_the_run_uploads(system, torch, train, new_job, adapter_of):
+def test_under_a_run_the_callback_reports_and_the_run_uploads(system, torch, train, new_job, check_adapter):
     job = new_job()
     options = ["--job", str(job), "--upload", "out", "--base-model", "tiny"]
     done = train(torch, SFT + "trainer.save_model()\n", job, prefix=run_around(torch, *options))
@@ -77,10 +61,10 @@ def test_under_a_run_the_callback_reports_and_the_run_uploads(system, torch, tra
     record = system.get(f"/jobs/{job}").json()
     assert (record["status"], record["progress"]) == ("completed", 1.0)
     assert [step for step, _ in curves_of(system, job)["loss"]] == [2, 4, 6]
-    adapter_of(job)
+    check_adapter(job)
 
 
-def test_one_that_knows_nothing_of_us_has_its_curves_by_its_output(system, torch, train, adapter_of):
+def test_one_that_knows_nothing_of_us_has_its_curves_by_its_output(system, torch, train, check_adapter):
     assert "tunedeck" not in ALONE.lower()
     options = ["--name", "sft alone", "--upload", "out", "--base-model", "tiny"]
     done = train(torch, ALONE, None, prefix=run_around(torch, *options), TUNEDECK_URL=system.url)
@@ -92,7 +76,7 @@ def test_one_that_knows_nothing_of_us_has_its_curves_by_its_output(system, torch
     assert found["source"] == "log"
     assert {name: counts.get(name) for name in ITS_OWN} == dict.fromkeys(ITS_OWN, 3) | {"epoch": 4}
     assert counts["train_loss"] == 1
-    adapter_of(job["ID"])
+    check_adapter(job["ID"])
 
 
 def test_a_cancelled_one_stops(system, torch, train, new_job):
