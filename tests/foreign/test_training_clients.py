@@ -76,9 +76,8 @@ def curves(logs):
 
 
 @pytest.fixture
-def start_client(tmp_path):
-    """Start a program in a folder of its own; ended with the test."""
-    running = []
+def start_client(tmp_path, children):
+    """Start a program in a folder of its own."""
 
     def start_client(python, program, **environ):
         kept = {name: value for name, value in os.environ.items() if not name.startswith(VARIABLES)}
@@ -90,13 +89,10 @@ def start_client(tmp_path):
             stderr=subprocess.PIPE,
             text=True,
         )
-        running.append(process)
+        children.append(process)
         return process
 
-    yield start_client
-    for process in running:
-        process.kill()
-        process.communicate()
+    return start_client
 
 
 @pytest.fixture

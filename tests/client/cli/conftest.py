@@ -9,12 +9,10 @@ import sys
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 
-from tests.client.models.conftest import CLIENT, FakeApi, write_tree
-from tests.support.pipe import Pipe
+from tests.client.models.conftest import CLIENT, write_tree
 from tests.support.waiting import wait_until
 
 COMMAND = [sys.executable, "-c", "import sys; from tunedeck_client.cli import main; sys.exit(main(sys.argv[1:]))"]
@@ -37,13 +35,13 @@ class Done:
 class Tunedeck:
     """Runs `tunedeck` with the files that it keeps in a folder of the test's."""
 
-    def __init__(self, url, home, server):
+    def __init__(self, url, home, server, children):
         self.home = home
         self.server = server
         bare = {name: value for name, value in os.environ.items() if not name.startswith("TUNEDECK_")}
         kept = {"XDG_STATE_HOME": str(home / "state"), "XDG_CONFIG_HOME": str(home / "config")}
         self.environ = {**bare, **kept, "PYTHONPATH": str(CLIENT), "TUNEDECK_URL": url, "PYTHONWARNINGS": "default"}
-        self.started = []
+        self.children = children
 
     def __call__(self, *arguments, code=0, input="", **environ):
         paths = [self.home / f"command-{name}" for name in ("input", "output", "errors")]
@@ -71,7 +69,7 @@ class Tunedeck:
             stderr=stderr,
             text=True,
         )
-        self.started.append(process)
+        self.children.append(process)
         return process
 
     def on_terminal(self, *arguments, **environ):
@@ -95,11 +93,6 @@ class Tunedeck:
         os.close(controller)
         return b"".join(found).decode()
 
-    def end(self):
-        for process in self.started:
-            process.kill()
-            process.communicate()
-
 
 @pytest.fixture(scope="session")
 def command_server():
@@ -117,18 +110,14 @@ def command_server():
 
 
 @pytest.fixture
-def tunedeck(system, tmp_path, command_server):
-    made = Tunedeck(system.url, tmp_path, command_server)
-    yield made
-    made.end()
+def tunedeck(system, tmp_path, command_server, children):
+    return Tunedeck(system.url, tmp_path, command_server, children)
 
 
 @pytest.fixture
-def elsewhere(tmp_path, command_server):
+def elsewhere(tmp_path, command_server, children):
     """The command without a system."""
-    made = Tunedeck("http://127.0.0.1:1", tmp_path, command_server)
-    yield made
-    made.end()
+    return Tunedeck("http://127.0.0.1:1", tmp_path, command_server, children)
 
 
 @pytest.fixture(scope="session")
@@ -162,21 +151,6 @@ def end_job(system):
         assert system.request("PUT", f"/jobs/{job}", json=body).status_code == 200
 
     return end
-
-
-@pytest.fixture
-def pipe(system):
-    made = Pipe(f"127.0.0.1:{urlsplit(system.url).port}")
-    made.url = f"http://127.0.0.1:{made.port}"
-    yield made
-    made.cut()
-
-
-@pytest.fixture
-def fake_api():
-    made = FakeApi()
-    yield made
-    made.close()
 
 
 @pytest.fixture

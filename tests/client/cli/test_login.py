@@ -87,7 +87,7 @@ def test_on_a_terminal_it_asks_and_shows_no_token(bare, service):
         start_new_session=True,
         preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # for getpass asks the terminal itself
     )
-    bare.started.append(process)
+    bare.children.append(process)
     os.close(terminal)
     shown = b""
     for question, answer in ((b"]: ", service.url), (b"Enter): ", "secret")):

@@ -54,9 +54,8 @@ def environ(tmp_path):
 
 
 @pytest.fixture
-def start_run(logs, environ):
+def start_run(logs, environ, children):
     """Start `tunedeck run` around a command, or around a Python program."""
-    runs = []
 
     def start(*options, command=None, program=None, url=None, stdin=subprocess.PIPE, **settings):
         if program is not None:
@@ -70,13 +69,10 @@ def start_run(logs, environ):
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
-        runs.append(process)
+        children.append(process)
         return Run(process)
 
-    yield start
-    for process in runs:
-        process.kill()
-        process.communicate()
+    return start
 
 
 @pytest.fixture
