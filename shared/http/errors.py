@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from flask import Flask, Response, g, jsonify, request
-from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from werkzeug.http import HTTP_STATUS_CODES
 
 from shared.errors import Forbidden, Misdirected, ServiceError, TooLarge, Unauthorized
@@ -59,7 +59,10 @@ def answer_http_exception(error: HTTPException) -> Response:
     headers: dict[str, str] = {}
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         headers["Allow"] = ", ".join(sorted(error.valid_methods))
-    return error_response(error.code or 500, error.description or "", headers=headers)
+    # Werkzeug's own sentence is for somebody who types addresses into a browser.
+    is_no_route = isinstance(error, NotFound) and error.description == NotFound.description
+    message = f"There is nothing at {request.path}." if is_no_route else error.description or ""
+    return error_response(error.code or 500, message, headers=headers)
 
 
 def _answer_service_error(error: ServiceError) -> Response:

@@ -89,6 +89,24 @@ def test_figures_of_an_outside_worker_show_where_they_are_there(system, trained,
     expect(page.locator(".pair")).to_contain_text("no answer")
 
 
+def test_a_running_evaluation_counts_answers(system, trained, open_page):
+    rows = "".join(f'{{"input": "row {row}", "expected": "positive"}}\n' for row in range(20_000))
+    system.request("PUT", "/datasets/long.jsonl", data=rows).raise_for_status()
+    body = {"test_set_path": "datasets/long.jsonl", "scoring": "text"}
+    running = system.request("POST", f"/models/{trained[1]}/evaluate", json=body).json()["evaluation_id"]
+    wait_until(lambda: ((system.get(f"/evaluations/{running}").json()["progress"]) or {}).get("answers"))
+    signal_worker(system, signal.SIGSTOP)
+    try:
+        answers = system.get(f"/evaluations/{running}").json()["progress"]["answers"]
+        page = open_page(f"/ui/evaluations/{running}")
+
+        expect(page.locator(".block[role=status]")).to_contain_text(f"{answers:,} of 40,000 answers")
+        expect(page.get_by_role("progressbar", name="Answers")).to_have_attribute("max", "40000")
+    finally:
+        signal_worker(system, signal.SIGCONT)
+    system.request("POST", f"/evaluations/{running}/cancel").raise_for_status()
+
+
 def test_a_failed_evaluation_says_why_and_is_retried(system, trained, open_page):
     failing = begin_evaluation(system, trained[1])
     wait_until(lambda: system.get(f"/evaluations/{failing}").json()["status"] == "failed")

@@ -12,6 +12,7 @@ from tunedeck_client.api import Tunedeck
 from tunedeck_client.cli import ids
 from tunedeck_client.cli.exit_codes import ENDED_BADLY, NOT_REACHED
 from tunedeck_client.cli.output import AsJSON, fail, print_json, print_table, printable, tell
+from tunedeck_client.cli.pages import page_of
 from tunedeck_client.cli.progress import EvaluationProgress
 
 _METRICS = ("accuracy", "f1_score", "precision", "recall", "avg_response_time_ms")
@@ -62,9 +63,13 @@ def evaluate(
         found = tunedeck.evaluate(model, test_set, base=base, **given)
         if not wait and require is None:
             return print_json(found) if as_json else typer.echo(found["id"])
-        tell(f"evaluation {found['id']} of model {model}")
-        with EvaluationProgress() as progress:
-            found = tunedeck.wait(found["id"], on_progress=progress)
+        try:
+            tell(f"evaluation {found['id']} of model {model}")
+            with EvaluationProgress() as progress:
+                found = tunedeck.wait(found["id"], on_progress=progress)
+        except KeyboardInterrupt:
+            tell(f"evaluation {found['id']} goes on: {page_of('evaluations', found['id'])}")
+            raise
     if as_json:
         print_json(found)
     if found["status"] == "failed":

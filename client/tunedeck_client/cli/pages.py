@@ -19,6 +19,11 @@ class Noun(str, Enum):
     evaluation = "evaluation"
 
 
+def page_of(things: str, number: int | None = None) -> str:
+    """Return the address of a page of the console."""
+    return f"{find_login().url}/ui/{things}" + ("" if number is None else f"/{number}")
+
+
 def open_page(
     noun: Noun | None = typer.Argument(None, help="Of what; else the first page."),
     number: int | None = typer.Argument(None, metavar="ID", min=1, help="Its ID; else the list."),
@@ -26,8 +31,7 @@ def open_page(
     as_json: bool = AsJSON,
 ) -> None:
     """Open a page of the console in the browser and print its address."""
-    path = "" if noun is None else f"{noun.value}s" + ("" if number is None else f"/{number}")
-    address = f"{find_login().url}/ui/{path}"
+    address = page_of("" if noun is None else f"{noun.value}s", number)
     if as_json:
         return print_json({"url": address})
     typer.echo(address)

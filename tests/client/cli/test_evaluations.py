@@ -1,6 +1,7 @@
 """`tunedeck evaluate`: the verdict, and a gate for CI."""
 
 import json
+import signal
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,17 @@ def test_a_terminal_has_a_bar(tunedeck, trained, small_set):
     shown = tunedeck.on_terminal("evaluate", trained["ID"], "--test-set", small_set("bar.json", rows=60), "--wait")
     assert "━" in shown
     assert "95 % interval" in " ".join(shown.split())
+
+
+def test_control_c_leaves_it_to_the_service_and_says_where(tunedeck, trained, system, tmp_path):
+    large = tmp_path / "large.jsonl"
+    large.write_text("".join(f'{{"input": "row {row}", "expected": "positive"}}\n' for row in range(20_000)))
+    process = tunedeck.start("evaluate", trained["ID"], "--test-set", large, "--scoring", "text", "--wait")
+    number = process.stderr.readline().split()[1]
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert system.request("POST", f"/evaluations/{number}/cancel").status_code == 200, "it went on"
+    assert (process.returncode, err) == (130, f"evaluation {number} goes on: {system.url}/ui/evaluations/{number}\n")
 
 
 def test_without_wait_it_prints_the_id(tunedeck, trained, system):

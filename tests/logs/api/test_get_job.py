@@ -54,6 +54,7 @@ def test_it_rejects_what_is_no_id(logs, name):
 
     assert answer.status_code == 404
     assert answer.json()["code"] == 404
+    assert answer.json()["message"].startswith("There is nothing at /api/v1/jobs")
     assert answer.headers["X-Request-ID"]
 
 
