@@ -88,7 +88,7 @@ class Tunedeck:
 
         reader = threading.Thread(target=read)
         reader.start()
-        process.wait(30)
+        process.wait(120)
         reader.join()
         os.close(controller)
         return b"".join(found).decode()

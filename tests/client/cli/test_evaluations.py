@@ -38,16 +38,28 @@ def test_a_model_alone_has_no_verdict(tunedeck, trained):
         assert "goes with neither" in refused.err
 
 
-def test_a_terminal_has_a_bar(tunedeck, trained, small_set):
-    shown = tunedeck.on_terminal("evaluate", trained["ID"], "--test-set", small_set("bar.json", rows=60), "--wait")
+@pytest.fixture
+def large_set(tmp_path):
+    def make(name, rows):
+        path = tmp_path / name
+        path.write_text("".join(f'{{"input": "row {row}", "expected": "positive"}}\n' for row in range(rows)))
+        return path
+
+    return make
+
+
+def test_a_terminal_has_a_bar_of_answers(tunedeck, trained, large_set):
+    """Two a row; the inference server answers some hundred a second."""
+    arguments = ("--test-set", large_set("bar.jsonl", 1_500), "--scoring", "text", "--wait")
+    shown = tunedeck.on_terminal("evaluate", trained["ID"], *arguments)
     assert "━" in shown
+    assert "/3000" in shown
     assert "95 % interval" in " ".join(shown.split())
 
 
-def test_control_c_leaves_it_to_the_service_and_says_where(tunedeck, trained, system, tmp_path):
-    large = tmp_path / "large.jsonl"
-    large.write_text("".join(f'{{"input": "row {row}", "expected": "positive"}}\n' for row in range(20_000)))
-    process = tunedeck.start("evaluate", trained["ID"], "--test-set", large, "--scoring", "text", "--wait")
+def test_control_c_leaves_it_to_the_service_and_says_where(tunedeck, trained, system, large_set):
+    arguments = ("--test-set", large_set("large.jsonl", 20_000), "--scoring", "text", "--wait")
+    process = tunedeck.start("evaluate", trained["ID"], *arguments)
     number = process.stderr.readline().split()[1]
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=30)
