@@ -106,13 +106,19 @@ def _companions(service: str, environ: dict[str, str], settings: Settings, port:
     """Return the background processes of a service, which share its tables."""
     if service == "models":
         checksums = [sys.executable, "-m", "services.models.checksums"]
-        measured = environ | {"METRICS_PORT": str(port("checksums_metrics"))}
-        return [Part("checksums", checksums, measured, ("models",), "alive:")]
+        own, url = _metrics(settings, port("checksums_metrics"))
+        return [Part("checksums", checksums, environ | own, ("models",), url)]
     if service == "evaluations" and settings.evaluation_worker:
         worker = [sys.executable, "-m", "services.evaluations.worker"]
-        measured = environ | {"METRICS_PORT": str(port("worker_metrics"))}
-        return [Part("evaluation worker", worker, measured, ("evaluations",), "alive:")]
+        own, url = _metrics(settings, port("worker_metrics"))
+        return [Part("evaluation worker", worker, environ | own, ("evaluations",), url)]
     return []
+
+
+def _metrics(settings: Settings, port: int) -> tuple[dict[str, str], str]:
+    """Return the settings of a process that answers for its metrics alone, and their address; then it is at work."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.metrics_host, settings.metrics_host)
+    return {"METRICS_PORT": str(port)}, f"http://{_authority(host)}:{port}/metrics"
 
 
 def _kernel(environ: dict[str, str], port: int) -> Part:

@@ -47,6 +47,8 @@ class Settings:
     trusted_proxies: str | None = None
     """Address ranges of proxies before the gateway, whose word counts on how a client came."""
     cors_origins: str | None = None
+    metrics_host: str = "127.0.0.1"
+    """Where the evaluation worker and the checksum process answer for their metrics."""
     example_kernel: bool = True
     evaluation_worker: bool = True
     caddy_bin: str | None = None
