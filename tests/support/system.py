@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,6 +58,25 @@ class System:
     def processes(self, words: str) -> list[int]:
         """Return the pids of the system's processes whose command line has ``words``."""
         return [pid for pid in descendants(self.process.pid) if words in command_line(pid)]
+
+    def stop_worker(self) -> None:
+        """Stop the evaluations worker (SIGSTOP), but never within a transaction, where it would hold SQLite's lock."""
+        with closing(sqlite3.connect(self.data_dir / "evaluations.db", timeout=0.05, isolation_level=None)) as database:
+            while True:
+                self._signal_worker(signal.SIGSTOP)
+                try:
+                    database.execute("BEGIN IMMEDIATE").execute("ROLLBACK")
+                except sqlite3.OperationalError:
+                    self.resume_worker()
+                else:
+                    return
+
+    def resume_worker(self) -> None:
+        self._signal_worker(signal.SIGCONT)
+
+    def _signal_worker(self, number: signal.Signals) -> None:
+        for pid in self.processes("services.evaluations.worker"):
+            os.kill(pid, number)
 
     def wait_until_ready(self) -> None:
         deadline = time.monotonic() + READY_WITHIN_S
