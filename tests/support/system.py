@@ -33,10 +33,13 @@ class System:
     out: Path
     token: str | None = None
     """Sent with each request."""
+    site: str = "http://localhost"
+    authority: Path | None = None
+    """The certificate of whoever vouches for the gateway."""
 
     @property
     def url(self) -> str:
-        return f"http://localhost:{self.port}"
+        return f"{self.site}:{self.port}"
 
     @property
     def printed(self) -> str:
@@ -50,6 +53,8 @@ class System:
     def request(self, method: str, path: str, **kwargs: object) -> requests.Response:
         if self.token is not None:
             kwargs.setdefault("headers", {"Authorization": f"Bearer {self.token}"})
+        if self.authority is not None:
+            kwargs.setdefault("verify", str(self.authority))
         return requests.request(method, f"{self.url}/api/v1{path}", timeout=30, **kwargs)  # type: ignore[arg-type]
 
     def get(self, path: str, **kwargs: object) -> requests.Response:
@@ -110,4 +115,4 @@ def start_system(data_dir: Path, **environ: str) -> System:
         process = subprocess.Popen(
             [sys.executable, "-m", "run"], cwd=ROOT, env=os.environ | settings, stdout=log, stderr=subprocess.STDOUT
         )
-    return System(process, data_dir, port, logs_port, out)
+    return System(process, data_dir, port, logs_port, out, site=environ.get("GATEWAY_SITE", System.site))
