@@ -12,7 +12,7 @@ from services.models.api.schemas import FilePath
 from services.models.hub.commit_lines import MAX_OPERATIONS
 from services.models.repo_ids import MAX_CHARS
 from shared.http.fields import BodySchema, Integer, Items, QueryBoolean, QuerySchema, QueryText
-from shared.s3.bucket import MAX_OBJECT_BYTES, MAX_PARTS
+from shared.s3.multipart import MAX_OBJECT_BYTES, MAX_PARTS
 
 _BODY_BYTES = 8 * 2**20
 

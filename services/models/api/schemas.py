@@ -29,7 +29,7 @@ from shared.http.fields import (
     UpdateSchema,
 )
 from shared.http.pagination import PageQuery, page_schema
-from shared.s3.bucket import MAX_OBJECT_BYTES, MAX_PARTS
+from shared.s3.multipart import MAX_OBJECT_BYTES, MAX_PARTS
 from shared.s3.object_paths import path_problem
 from shared.timestamps import parse_time
 
