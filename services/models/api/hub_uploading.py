@@ -21,7 +21,7 @@ from services.models.files.staged_objects import complete_staged
 from services.models.hub.commit import apply_commit
 from services.models.hub.commit_lines import read_commit
 from services.models.hub.errors import NotOffered
-from services.models.hub.lfs import batch, require_staged
+from services.models.hub.lfs import announce, batch, require_staged
 from services.models.hub.repositories import create_repository, find_model
 from services.models.hub.resolve import require_branch
 from services.models.hub.snapshot import Snapshots
@@ -98,7 +98,9 @@ def preupload(body: dict[str, Any], query: dict[str, bool], namespace: str, name
     model = requested_model(namespace, name)
     require_branch(revision)
     snapshot = collaborator(Snapshots).get(model)
-    return jsonify({"files": choose_modes(snapshot.files, body["files"])})
+    modes = choose_modes(snapshot.files, body["files"])
+    announce(model, snapshot, modes, {file["path"]: file["size"] for file in body["files"]})
+    return jsonify({"files": modes})
 
 
 @blp.post("/<namespace>/<name>.git/info/lfs/objects/batch")
