@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import signal
 
 from playwright.sync_api import expect
 
@@ -64,21 +62,18 @@ REPORT = {
 
 def begin_evaluation(system, model):
     body = {"test_set_path": "datasets/test_split.json", "base_model_name": "nobody-serves-this"}
-    return system.request("POST", f"/models/{model}/evaluate", json=body).json()["evaluation_id"]
-
-
-def signal_worker(system, number):
-    for pid in system.processes("services.evaluations.worker"):
-        os.kill(pid, number)
+    answer = system.request("POST", f"/models/{model}/evaluate", json=body)
+    answer.raise_for_status()
+    return answer.json()["evaluation_id"]
 
 
 def test_figures_of_an_outside_worker_show_where_they_are_there(system, trained, evaluation, open_page):
-    signal_worker(system, signal.SIGSTOP)
+    system.stop_worker()
     try:
         reported = begin_evaluation(system, trained[1])
         system.request("PUT", f"/evaluations/{reported}", json=REPORT).raise_for_status()
     finally:
-        signal_worker(system, signal.SIGCONT)
+        system.resume_worker()
     page = open_page(f"/ui/evaluations/{reported}")
 
     expect(page.locator(".verdict")).to_be_visible()
@@ -95,7 +90,7 @@ def test_a_running_evaluation_counts_answers(system, trained, open_page):
     body = {"test_set_path": "datasets/long.jsonl", "scoring": "text"}
     running = system.request("POST", f"/models/{trained[1]}/evaluate", json=body).json()["evaluation_id"]
     wait_until(lambda: ((system.get(f"/evaluations/{running}").json()["progress"]) or {}).get("answers"))
-    signal_worker(system, signal.SIGSTOP)
+    system.stop_worker()
     try:
         answers = system.get(f"/evaluations/{running}").json()["progress"]["answers"]
         page = open_page(f"/ui/evaluations/{running}")
@@ -103,7 +98,7 @@ def test_a_running_evaluation_counts_answers(system, trained, open_page):
         expect(page.locator(".block[role=status]")).to_contain_text(f"{answers:,} of 40,000 answers")
         expect(page.get_by_role("progressbar", name="Answers")).to_have_attribute("max", "40000")
     finally:
-        signal_worker(system, signal.SIGCONT)
+        system.resume_worker()
     system.request("POST", f"/evaluations/{running}/cancel").raise_for_status()
 
 
@@ -183,7 +178,7 @@ def test_a_test_set_has_a_ranking(system, trained, evaluation, open_page):
 
 
 def test_graded_scores_and_a_judge_show_in_each_row(system, trained, open_page):
-    signal_worker(system, signal.SIGSTOP)
+    system.stop_worker()
     try:
         graded = begin_evaluation(system, trained[1])
         figures = {"score": 0.25, "accuracy": 0.0, "score_interval": [0.1, 0.4]}
@@ -219,7 +214,7 @@ def test_graded_scores_and_a_judge_show_in_each_row(system, trained, open_page):
         }
         system.request("PUT", f"/evaluations/{graded}", json=report).raise_for_status()
     finally:
-        signal_worker(system, signal.SIGCONT)
+        system.resume_worker()
     page = open_page(f"/ui/evaluations/{graded}")
 
     expect(page.locator(".verdict")).to_contain_text("better by 50.0 points")

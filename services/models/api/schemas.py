@@ -19,6 +19,7 @@ from shared.auth.access import current_caller
 from shared.http.fields import (
     BodySchema,
     Integer,
+    Items,
     JSONObject,
     QueryBoolean,
     QueryInteger,
@@ -268,4 +269,4 @@ class UploadProgressSchema(UploadSchema):
 
 
 class CompleteSchema(BodySchema):
-    parts = ma.fields.List(ma.fields.Nested(_PartSchema), required=True, validate=validate.Length(max=MAX_PARTS))
+    parts = Items(ma.fields.Nested(_PartSchema), required=True, validate=validate.Length(max=MAX_PARTS))
