@@ -45,7 +45,16 @@ def team(new_cluster, tokens, alice, authority):
     cluster = new_cluster(replicas=2, site="https://localhost", **auth)
     (made,) = cluster.folder.rglob("pki/authorities/local/root.crt")
     authority.write_bytes(made.read_bytes())  # which nobody has looked for yet
+    wait_until(lambda: is_trusted(cluster, authority))
     return cluster
+
+
+def is_trusted(cluster, authority):
+    """Whether the gateway has its own certificate, which it makes after the authority's."""
+    try:
+        return requests.get(f"{cluster.url}/api/v1/session", verify=str(authority), timeout=30).status_code == 200
+    except requests.exceptions.SSLError:
+        return False
 
 
 @pytest.fixture(scope="module")
