@@ -8,6 +8,7 @@ from services.models.api import downloads, files, hub_absent, hub_reading, hub_u
 from services.models.archive.download_limit import DownloadLimit
 from services.models.archive.plan import PlanCache
 from services.models.bucket import BUCKET
+from services.models.hub.commit_limit import CommitLimit
 from services.models.hub.snapshot import Snapshots
 from services.models.logs_client import LogsClient
 from services.models.presigned_urls import UrlSigner
@@ -53,6 +54,7 @@ def create_app(
         app,
         {
             Bucket: bucket,
+            CommitLimit: CommitLimit(),
             DownloadLimit: DownloadLimit(),
             PlanCache: PlanCache(),
             Snapshots: Snapshots(),

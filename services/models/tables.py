@@ -126,7 +126,24 @@ class StagedObject(_Table):
     store_id = TextField()
     """What the store calls its upload."""
     etag = CharField(null=True)
-    """The object's, once all parts came."""
+    """The object's, once it was put together."""
+    expires_at = TimeField()
+    parts = JSONField(null=True)
+    """Once all came of an object that the commit puts together, in its place: ``number`` and ``etag`` of each."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of it came."""
+        return self.etag is not None or self.parts is not None
+
+
+class AnnouncedFile(_Table):
+    """A file that a push will send by LFS, which says of it no more than size and SHA-256."""
+
+    id = BigAutoField()
+    model_id = BigIntegerField()
+    path = TextField()
+    size = BigIntegerField()
     expires_at = TimeField()
 
 

@@ -67,11 +67,16 @@ def read_body(limit: int) -> bytes:
     return b"".join(_read_pieces(limit))
 
 
-def read_lines(limit: int) -> Iterator[bytes]:
-    """Yield the lines of the request's body as they come, without their ends; errors as ``read_body`` has them."""
+def read_lines(limit: int, longest: int) -> Iterator[bytes]:
+    """Yield the lines of the request's body as they come, without their ends; errors as ``read_body`` has them.
+
+    TooLarge as well where a line has more than ``longest`` bytes.
+    """
     rest = b""
     for piece in _read_pieces(limit):
         *lines, rest = (rest + piece).split(b"\n")
+        if max(map(len, (*lines, rest))) > longest:
+            raise TooLarge(f"A line of the body is longer than {longest} bytes.")
         yield from lines
     if rest:
         yield rest

@@ -154,9 +154,12 @@ class Own:
         return model, f"/{model['ID']}/download/model-{model['ID']}-{day}.zip"
 
     @contextmanager
-    def another(self, **environ):
-        """Run the service once more during the block, over the same tables and store; gives it and its master."""
-        url, running = start_service(self._start, "models", self.environ | environ)
+    def another(self, app=None, **environ):
+        """Run the service, or an ``app`` in its place, once more during the block, over the same tables and store.
+
+        Gives it and its master.
+        """
+        url, running = start_service(self._start, "models", self.environ | environ, app)
         try:
             yield Own(self._start, url, self.pipe, self.environ), running.process
         finally:

@@ -199,7 +199,13 @@ class _Run:
             raise
         except Exception as error:
             why = f"the model was not uploaded: {error}"
-            say(f"{why}. To send it: tunedeck push {shlex.quote(options.upload)} --job {self._job.job_id}")
+            described = {
+                "--job": self._job.job_id,
+                "--base-model": options.base_model,
+                "--name": options.model_name,
+            }
+            words = [str(word) for pair in described.items() if pair[1] is not None for word in pair]
+            say(f"{why}. To send it: {shlex.join(['tunedeck', 'push', options.upload, *words])}")
             return why
         told = f"{options.upload} is model {model.get('ID')} now"
         tell_person(told)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import NoReturn
 
+from flask import redirect
+from werkzeug import Response
+
 from services.models.api.hub_requests import tell_error
 from services.models.hub.errors import NotOffered
 from shared.http.service import Blueprint
@@ -16,10 +19,17 @@ _OTHER_TYPES = "Repositories here are models: there are no datasets and no Space
 _REST = "The Hub's API is here for reading and pushing of models; /api/v1/models lists, changes and deletes them."
 
 
+_WITHOUT_XET = "Xet-is-not-offered-here:set-HF_HUB_DISABLE_XET=1"
+
+
 @blp.get("/api/models/<namespace>/<name>/<any('xet-read-token', 'xet-write-token'):kind>/<rest:revision>")
-def get_xet_token(namespace: str, name: str, kind: str, revision: str) -> NoReturn:
+@blp.alt_response(307, description="To an address that says what to do.", success=True)
+def get_xet_token(namespace: str, name: str, kind: str, revision: str) -> Response:
     """Refuse Xet, by which clients upload since 1.20, and from which they do not fall back."""
-    raise NotOffered("Xet is not offered here: set HF_HUB_DISABLE_XET=1, and files go by LFS.")
+    if revision == _WITHOUT_XET:
+        raise NotOffered("Xet is not offered here: set HF_HUB_DISABLE_XET=1, and files go by LFS.")
+    # Of a refusal these clients show the status and the address, so it is the address that has to tell.
+    return redirect(f"/api/models/{namespace}/{name}/{kind}/{_WITHOUT_XET}", 307)
 
 
 @blp.route("/api/<any(datasets, spaces):kind>/<rest:rest>", methods=_ALL)

@@ -19,9 +19,10 @@ from services.models.api.hub_schemas import (
 from services.models.api.request_urls import NO_STORE, request_urls
 from services.models.files.staged_objects import complete_staged
 from services.models.hub.commit import apply_commit
+from services.models.hub.commit_limit import MAX_COMMIT_BYTES, MAX_LINE_BYTES, CommitLimit
 from services.models.hub.commit_lines import read_commit
 from services.models.hub.errors import NotOffered
-from services.models.hub.lfs import batch, require_staged
+from services.models.hub.lfs import announce, batch, require_staged
 from services.models.hub.repositories import create_repository, find_model
 from services.models.hub.resolve import require_branch
 from services.models.hub.snapshot import Snapshots
@@ -38,7 +39,6 @@ from shared.http.errors import error_body
 from shared.http.service import Blueprint
 from shared.s3.bucket import Bucket
 
-MAX_COMMIT_BYTES = 64 * 2**20
 LFS = "application/vnd.git-lfs+json"
 
 blp = Blueprint("hub_uploading", __name__)
@@ -98,7 +98,9 @@ def preupload(body: dict[str, Any], query: dict[str, bool], namespace: str, name
     model = requested_model(namespace, name)
     require_branch(revision)
     snapshot = collaborator(Snapshots).get(model)
-    return jsonify({"files": choose_modes(snapshot.files, body["files"])})
+    modes = choose_modes(snapshot.files, body["files"])
+    announce(model, snapshot, modes, {file["path"]: file["size"] for file in body["files"]})
+    return jsonify({"files": modes})
 
 
 @blp.post("/<namespace>/<name>.git/info/lfs/objects/batch")
@@ -150,8 +152,9 @@ def commit(query: dict[str, bool], namespace: str, name: str, revision: str) -> 
     _refuse_pull_request(query)
     model = requested_model(namespace, name)
     require_branch(revision)
-    change = read_commit(read_lines(MAX_COMMIT_BYTES))
-    sha = apply_commit(collaborator(Bucket), collaborator(Snapshots), model.id, change)
+    with collaborator(CommitLimit).admit(request.content_length):
+        change = read_commit(read_lines(MAX_COMMIT_BYTES, MAX_LINE_BYTES))
+        sha = apply_commit(collaborator(Bucket), collaborator(Snapshots), model.id, change)
     url = f"{_address()}/{namespace}/{name}/commit/{sha}"
     return jsonify({"success": True, "commitOid": sha, "commitUrl": url, "hookOutput": ""})
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from datetime import UTC, datetime
 
+from services.models.files.announced_files import forget_announced
 from services.models.files.staged_objects import drop_staged, find_expired
 from services.models.presigned_urls import LIFETIME
 from services.models.tables import StagedObject, Upload, connected
@@ -33,6 +34,7 @@ def expire_uploads(bucket: Bucket, now: datetime | None = None) -> None:
     for staged in find_expired(now, _MOST_AT_ONCE):
         drop_staged(bucket, staged)
         log.info("Model %d: dropped %s, which no commit took", staged.model_id, staged.key)
+    forget_announced(now)
     known = _known_to_the_store()
     for open_upload in bucket.list_uploads():
         if open_upload.since < now - LIFETIME and open_upload.id not in known:

@@ -10,8 +10,9 @@ from typing import Any, Protocol
 import gevent
 
 from shared.errors import Conflict, Unavailable, Unprocessable
-from shared.s3.bucket import Bucket, PartInfo
+from shared.s3.bucket import Bucket
 from shared.s3.errors import ObjectMissing, StoreHangs
+from shared.s3.multipart import PartInfo
 
 _MIB = 2**20
 _SMALLEST_PART = 16 * _MIB
@@ -66,25 +67,41 @@ def join_parts(bucket: Bucket, upload: InParts, sent: Sent) -> str:
     return _join_once(bucket, upload, sent)
 
 
+def check_parts(bucket: Bucket, upload: InParts, sent: Sent) -> None:
+    """Raise Unprocessable unless the parts are all that came, and Conflict where the store lost them."""
+    try:
+        _require_parts(upload, sent, bucket.list_parts(upload.key, upload.store_id))
+    except ObjectMissing as error:
+        raise _lost(upload) from error
+
+
+def _lost(upload: InParts) -> Conflict:
+    return Conflict(f"The store no longer has upload {upload.id}; begin another one.")
+
+
 def _join_once(bucket: Bucket, upload: InParts, sent: Sent) -> str:
     """Return the object's etag, also where an earlier request completed it and died before the row was written."""
-    etags = [part["etag"].strip('"') for part in sent]
+    etags = _etags_of(sent)
     try:
-        _require_parts(upload, sent, etags, bucket.list_parts(upload.key, upload.store_id))
+        _require_parts(upload, sent, bucket.list_parts(upload.key, upload.store_id))
         return bucket.complete_upload(upload.key, upload.store_id, [(etag, None) for etag in etags])
     except ObjectMissing as error:
         joined = bucket.joined_etag(upload.key, etags)
         if joined is None:
-            raise Conflict(f"The store no longer has upload {upload.id}; begin another one.") from error
+            raise _lost(upload) from error
         return joined
 
 
-def _require_parts(upload: InParts, sent: Sent, etags: list[str], came: Sequence[PartInfo]) -> None:
+def _etags_of(sent: Sent) -> list[str]:
+    return [part["etag"].strip('"') for part in sent]
+
+
+def _require_parts(upload: InParts, sent: Sent, came: Sequence[PartInfo]) -> None:
     sizes = sizes_of(upload)
     if [part["number"] for part in sent] != list(sizes):
         raise Unprocessable.field("parts", f"Must be the parts 1 to {len(sizes)}, each once and in this order.")
     stored = {(part.number, part.etag): part.size for part in came}
-    for (number, size), etag in zip(sizes.items(), etags, strict=True):
+    for (number, size), etag in zip(sizes.items(), _etags_of(sent), strict=True):
         if (number, etag) not in stored:
             raise Unprocessable.field("parts", f"No part {number} came that has this etag.")
         if stored[number, etag] != size:

@@ -1,32 +1,39 @@
-"""Staged content: it comes in parts, by its SHA-256, before it has a path; a commit copies it to where it belongs."""
+"""Staged content: it comes in parts, by its SHA-256, before it has a path; a commit puts it where it belongs.
+
+That is a copy within the store; or, of a new file whose path was announced, no more than that its parts are put
+together there.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from typing import Any
 
-from services.models.files.parts import Sent, join_parts, part_size
+from services.models.files.parts import Sent, check_parts, join_parts, part_size
 from services.models.presigned_urls import LIFETIME
 from services.models.tables import StagedObject, connected
-from shared.errors import NotFound
+from shared.errors import Conflict, NotFound
 from shared.s3.bucket import Bucket
 
 FOLDER = "uploads"
 """Of the bucket; no model lies below it."""
 
 _NAMES_AT_ONCE = 500
+_WHOLE = StagedObject.etag.is_null(False) | StagedObject.parts.is_null(False)
 
 
-def stage(bucket: Bucket, model_id: int, sha256: str, size: int) -> StagedObject:
+def stage(bucket: Bucket, model_id: int, sha256: str, size: int, place: str | None = None) -> StagedObject:
     """Return the row of a model's staged content, whole or not; what is not there yet begins.
 
-    An interrupted upload goes on under the row that it has. Raises Unavailable.
+    ``place`` is the key that it will probably have. An interrupted upload goes on under the row that it has. Raises
+    Unavailable.
     """
     row = _find_extended(model_id, sha256, size)
     if row is not None:
         return row
     # Each model's own: nobody learns by a checksum what others have, nor is given what they only say they sent.
-    key = f"{FOLDER}/{model_id}/{sha256}"
+    key = place or staging_key(model_id, sha256)
     return _insert(
         model_id=model_id,
         sha256=sha256,
@@ -37,12 +44,17 @@ def stage(bucket: Bucket, model_id: int, sha256: str, size: int) -> StagedObject
     )
 
 
+def staging_key(model_id: int, sha256: str) -> str:
+    """Return the key of content whose place is not known yet."""
+    return f"{FOLDER}/{model_id}/{sha256}"
+
+
 @connected
 def _find_extended(model_id: int, sha256: str, size: int) -> StagedObject | None:
     now = datetime.now(UTC)
     same = (StagedObject.model_id == model_id) & (StagedObject.sha256 == sha256) & (StagedObject.size == size)
     query = StagedObject.select().where(same, StagedObject.expires_at > now)
-    row: StagedObject | None = query.order_by(StagedObject.etag.is_null(), StagedObject.id.desc()).first()
+    row: StagedObject | None = query.order_by(~_WHOLE, StagedObject.id.desc()).first()
     if row is not None:
         row.expires_at = now + LIFETIME
         row.save()
@@ -57,8 +69,13 @@ def _insert(**columns: object) -> StagedObject:
 def complete_staged(bucket: Bucket, model_id: int, staged_id: int, sent: Sent) -> None:
     """Make the parts the content; idempotent. Raises NotFound and what ``join_parts`` raises."""
     row = _get(model_id, staged_id)
-    if row.etag is None:
-        _record(row, join_parts(bucket, row, sent))
+    if row.is_whole:
+        return
+    if row.key == staging_key(model_id, row.sha256):
+        _record(row, etag=join_parts(bucket, row, sent))
+    else:
+        check_parts(bucket, row, sent)
+        _record(row, parts=sent)
 
 
 @connected
@@ -71,9 +88,26 @@ def _get(model_id: int, staged_id: int) -> StagedObject:
 
 
 @connected
-def _record(row: StagedObject, etag: str) -> None:
-    row.etag, row.expires_at = etag, datetime.now(UTC) + LIFETIME
+def _record(row: StagedObject, **values: Any) -> None:
+    for name, value in {"expires_at": datetime.now(UTC) + LIFETIME, **values}.items():
+        setattr(row, name, value)
     row.save()
+
+
+def put_together(bucket: Bucket, row: StagedObject) -> str:
+    """Make an object of the parts that wait in their place, and return its etag; idempotent."""
+    return join_parts(bucket, row, row.parts)
+
+
+def move_to_staging(bucket: Bucket, row: StagedObject) -> None:
+    """Take content away from a place that turned out not to be its own; Conflict where another object has that."""
+    wrong, key = row.key, staging_key(row.model_id, row.sha256)
+    if bucket.has(wrong):
+        _forget(row)
+        raise Conflict(f"{wrong} was written by another request meanwhile; push again.", retry_after=1)
+    etag = bucket.copy(wrong, key, size=row.size, etag=put_together(bucket, row))
+    bucket.remove(wrong)
+    _record(row, key=key, etag=etag, parts=None)
 
 
 @connected
@@ -83,7 +117,7 @@ def find_staged(model_id: int, sha256s: Iterable[str]) -> dict[str, StagedObject
     found: dict[str, StagedObject] = {}
     for start in range(0, len(wanted), _NAMES_AT_ONCE):
         some = StagedObject.sha256.in_(wanted[start : start + _NAMES_AT_ONCE])
-        query = StagedObject.select().where(StagedObject.model_id == model_id, some, StagedObject.etag.is_null(False))
+        query = StagedObject.select().where(StagedObject.model_id == model_id, some, _WHOLE)
         found |= {row.sha256: row for row in query.order_by(StagedObject.id)}
     return found
 
@@ -93,6 +127,14 @@ def find_expired(now: datetime, limit: int) -> list[StagedObject]:
     """Return staged contents that no commit has taken in time."""
     query = StagedObject.select().where(StagedObject.expires_at <= now)
     return list(query.order_by(StagedObject.expires_at).limit(limit))
+
+
+def end_staged(bucket: Bucket, row: StagedObject) -> None:
+    """Drop what a commit has put in its place. Raises Unavailable."""
+    if row.etag is None:  # its parts are the file now, and not for an abort to delete
+        _forget(row)
+    else:
+        drop_staged(bucket, row)
 
 
 def drop_staged(bucket: Bucket, row: StagedObject) -> None:

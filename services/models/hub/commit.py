@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from services.models.bucket import list_objects
 from services.models.files.holds import hold_model, require_not_frozen_elsewhere
-from services.models.files.staged_objects import drop_staged, find_staged
+from services.models.files.staged_objects import end_staged, find_staged
 from services.models.hub.base_model import UNKNOWN, find_base_model
 from services.models.hub.commit_files import ManifestRow, place_contents
 from services.models.hub.commit_lines import Commit
@@ -77,7 +77,7 @@ def _clean_up(bucket: Bucket, model: Model, deleted: Iterable[str], staged: Iter
         for path in deleted:
             bucket.remove(f"{model.storage_path}/{path}")
         for row in staged:
-            drop_staged(bucket, row)
+            end_staged(bucket, row)
     except Unavailable as error:
         log.warning("Model %d: objects of an earlier revision stay: %s", model.id, error)
 

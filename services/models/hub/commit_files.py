@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from isal import isal_zlib
 
-from services.models.files.staged_objects import FOLDER
+from services.models.files.staged_objects import move_to_staging, put_together, staging_key
 from services.models.hub.commit_names import Change
 from services.models.tables import Model, StagedObject
 from shared.errors import Unprocessable
@@ -50,7 +50,15 @@ def place_contents(
 
     ``check`` is called before each and may raise. Raises Unprocessable for a checksum that nothing has.
     """
+    waiting = _leave_wrong_places(bucket, model, change, staged)
     sources = _find_sources(bucket, model, change, rows, staged)
+
+    def join(path: str) -> None:
+        check()
+        row, present = staged[change.checksums[path]], rows.get(path)
+        is_there = present is not None and present.known_sha256 == row.sha256
+        etag = present.etag if present is not None and is_there else put_together(bucket, row)
+        sources[row.sha256] = sources[row.sha256].with_etag(etag)
 
     def put(path: str) -> ManifestRow:
         check()
@@ -65,8 +73,19 @@ def place_contents(
         return path in rows
 
     with ThreadPoolExecutor(_AT_ONCE) as senders:
+        list(senders.map(join, waiting))
         copied = senders.map(copy, sorted(change.checksums, key=is_replaced))
         return [*senders.map(put, sorted(change.contents, key=is_replaced)), *copied]
+
+
+def _leave_wrong_places(bucket: Bucket, model: Model, change: Change, staged: Mapping[str, StagedObject]) -> list[str]:
+    """Return the paths where parts wait to be put together; content that waits for another path is taken from there."""
+    start = len(model.storage_path) + 1
+    waiting = [(row.key[start:], row) for row in staged.values() if row.etag is None]
+    for path, row in waiting:
+        if change.checksums.get(path) != row.sha256:
+            move_to_staging(bucket, row)
+    return [path for path, row in waiting if row.etag is None]
 
 
 def _put(bucket: Bucket, model: Model, path: str, content: bytes, present: ManifestRow | None) -> ManifestRow:
@@ -81,7 +100,8 @@ def _copy(bucket: Bucket, model: Model, source: _Source, present: ManifestRow | 
     row = source.row
     if present is not None and present.known_sha256 == row.known_sha256:
         return present
-    etag = bucket.copy(source.key, f"{model.storage_path}/{path}", size=row.size, etag=row.etag)
+    key = f"{model.storage_path}/{path}"
+    etag = row.etag if source.key == key else bucket.copy(source.key, key, size=row.size, etag=row.etag)
     return row._replace(path=path, etag=etag)
 
 
@@ -90,6 +110,9 @@ class _Source(NamedTuple):
 
     key: str
     row: ManifestRow
+
+    def with_etag(self, etag: str) -> _Source:
+        return self._replace(row=self.row._replace(etag=etag))
 
 
 def _find_sources(
@@ -105,7 +128,7 @@ def _find_sources(
     for path, sha256 in change.checksums.items():
         if sha256 in staged:
             whole = staged[sha256]
-            row = ManifestRow(path, whole.size, str(whole.etag), announced_sha256=sha256)
+            row = ManifestRow(path, whole.size, whole.etag or "", announced_sha256=sha256)
             sources[sha256] = _Source(whole.key, row)
         elif sha256 in present:
             sources[sha256] = _keep(bucket, model, present[sha256], change)
@@ -120,5 +143,5 @@ def _keep(bucket: Bucket, model: Model, row: ManifestRow, change: Change) -> _So
     is_replaced = row.path in change.contents or change.checksums.get(row.path, row.known_sha256) != row.known_sha256
     if not is_replaced:
         return _Source(key, row)
-    kept = f"{FOLDER}/{model.id}/{row.known_sha256}"
+    kept = staging_key(model.id, str(row.known_sha256))
     return _Source(kept, row._replace(etag=bucket.copy(key, kept, size=row.size, etag=row.etag)))

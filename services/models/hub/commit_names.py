@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from services.models.hub.commit_lines import Commit
 from services.models.hub.errors import EntryNotFound
+from services.models.hub.places import place_of
 from services.models.hub.snapshot import Snapshot, files_below
-from services.models.lifecycle.model_card import CARD
 from services.models.paths import fold, parents
 from services.models.records.display_names import name_files
 from shared.errors import Conflict
@@ -48,12 +48,8 @@ def plan_change(folders: Sequence[str], commit: Commit, before: Snapshot, stored
 
 
 def _path_of(name: str, paths: Mapping[str, str], folders: Sequence[str]) -> str:
-    """A file that is there keeps its place; of new ones the card is the archive's, too."""
-    if name in paths or name == CARD:
-        return paths.get(name, name)
-    lora, gguf = folders
-    folder = gguf if name.lower().endswith(".gguf") else lora
-    return f"{folder}/{name}" if folder else name
+    """A file that is there keeps its place."""
+    return paths[name] if name in paths else place_of(name, folders)
 
 
 def _deleted_names(commit: Commit, before: Snapshot) -> set[str]:

@@ -137,14 +137,14 @@ def test_a_pull_request_is_refused_with_a_sentence(client, pushed, folder):
 
 
 def test_xet_that_is_not_disabled_is_refused_since_2_and_harmless_before(client, fresh, folder):
-    """Before 1.20 clients take Xet only where the server offers it; later ones show of our answer the status alone."""
+    """Before 1.20 clients take Xet only where the server offers it; later ones show where they were refused."""
     client.eval("create_repo(arg[0])", fresh)
     done = client.eval(UPLOAD, fresh, folder, HF_HUB_DISABLE_XET="0")
     if client.eval("__import__('huggingface_hub').__version__") < "2":
         assert "raised" not in done
     else:
         assert "501 Not Implemented" in done["message"]
-        assert "xet-write-token" in done["message"]
+        assert "set-HF_HUB_DISABLE_XET=1" in done["message"]
 
 
 def test_with_tokens(python, guarded, folder, tmp_path):

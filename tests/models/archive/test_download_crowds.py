@@ -6,12 +6,12 @@ import struct
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 import requests
 
+from tests.support.memory import memory
 from tests.support.system import descendants
 from tests.support.waiting import wait_until
 
@@ -57,12 +57,6 @@ def vanish(service, url):
     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     client.close()
     return status
-
-
-def memory(master):
-    """The bytes of the workers, each page once."""
-    rollups = (Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines() for pid in descendants(master.pid))
-    return sum(int(line.split()[1]) * 1024 for lines in rollups for line in lines if line.startswith("Pss:"))
 
 
 def open_files(master):

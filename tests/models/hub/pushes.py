@@ -50,6 +50,11 @@ class Pusher:
             "POST", "/api/repos/create", json={"name": name, "organization": organization or None, **fields}
         )
 
+    def announce(self, repo_id, contents, revision="main", **kwargs):
+        """Ask how files are to come, and return the answer."""
+        files = [{"path": name, "size": len(content), "sample": ""} for name, content in contents.items()]
+        return self.call("POST", f"/api/models/{repo_id}/preupload/{revision}", json={"files": files}, **kwargs)
+
     def offer(self, repo_id, *contents, **fields):
         """Ask LFS for the upload of contents, and return the answer."""
         objects = [{"oid": sha256(content), "size": len(content)} for content in contents]
