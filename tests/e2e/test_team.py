@@ -146,8 +146,9 @@ def test_a_backup_brings_back_what_was_deleted(team, ask, model, tmp_path):
     later = ask("POST", "/jobs", 201, json={"dataset_id": 9}).json()["ID"]
 
     command(team, "restore", FROM=tmp_path / "backup")
-    for process in team.processes:
-        restart(process)
+    for name in SERVICES:
+        for replica in team.running[name]:
+            restart(replica)
 
     assert lasting(ask("GET", f"/models/{model}")) == before
     assert ask("GET", f"/models/{model}/download").content == content
