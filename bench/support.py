@@ -16,8 +16,8 @@ from pathlib import Path
 
 from run import parts
 from run.parts import Part
+from run.readiness import answers
 from run.settings import free_port
-from run.supervisor import answers
 
 SERVER_CORE, CLIENT_CORE = 0, 1
 START_WITHIN_S = 120

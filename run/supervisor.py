@@ -7,17 +7,14 @@ import contextlib
 import ctypes
 import os
 import signal
-import socket
 import sys
 import time
-import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
-from urllib.error import URLError
-from urllib.parse import urlsplit
 
 from run.log_files import LogFile
 from run.parts import ROOT, Part
+from run.readiness import answers
 
 READY_WITHIN_S = 30.0
 STOP_WITHIN_S = 8.0
@@ -153,26 +150,6 @@ class Supervisor:
     def _last_log_line(self, part: Part) -> str:
         lines = self._logs[part.name].path.read_text(errors="replace").strip().splitlines()
         return lines[-1] if lines else "its log is empty"
-
-
-def answers(url: str) -> bool:
-    """Return whether a ready URL answers 200, or its ``tcp:`` address accepts a connection."""
-    parts = urlsplit(url)
-    if parts.scheme == "tcp":
-        return _accepts_connections(parts.hostname or "", parts.port or 0)
-    try:
-        with urllib.request.urlopen(url, timeout=2) as response:
-            return bool(response.status == 200)
-    except (URLError, OSError):
-        return False
-
-
-def _accepts_connections(host: str, port: int) -> bool:
-    try:
-        socket.create_connection((host, port), timeout=2).close()
-        return True
-    except OSError:
-        return False
 
 
 def _remove_leftovers(part: Part) -> None:

@@ -103,6 +103,17 @@ def test_two_hundred_slow_loris_connections_hold_nothing_up(urls):
                     pass
 
 
+@pytest.mark.soak
+def test_a_connection_that_asks_nothing_more_is_closed(urls):
+    """After two minutes."""
+    with connect(urls["gateway"]) as client:
+        client.settimeout(200)
+        client.sendall(f"GET {JOBS}?limit=1 HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        assert client.recv(65536).startswith(b"HTTP/1.1 200")
+        while client.recv(65536):
+            pass
+
+
 @pytest.mark.parametrize("where", ["logs", "models", "evaluations"])
 def test_two_hundred_slow_loris_connections_hold_no_service_up_either(urls, where):
     paths = {"logs": JOBS, "models": "/api/v1/models", "evaluations": "/api/v1/evaluations"}

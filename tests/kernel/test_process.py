@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from run.readiness import answers
 from run.settings import free_port
-from run.supervisor import STOP_WITHIN_S, answers
+from run.supervisor import STOP_WITHIN_S
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from run.parts import ROOT
+from run.readiness import answers
 from run.settings import free_port
-from run.supervisor import answers
 from tests.support.waiting import wait_until
 
 APP = """

@@ -42,6 +42,7 @@ class Cluster:
         site: str = "http://127.0.0.1",
         **environ: str,
     ) -> None:
+        self.folder = folder
         self.redis = Redis(start, folder, free_port())
         self.ports = {name: [free_port() for _ in range(replicas)] for name in (*SERVICES, *PROCESSES)}
         self.gateway_port = free_port()

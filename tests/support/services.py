@@ -14,8 +14,8 @@ from pathlib import Path
 
 from run import parts
 from run.parts import Part
+from run.readiness import answers
 from run.settings import free_port
-from run.supervisor import answers
 from shared.database.connect import open_database
 from shared.database.migrations import migrate
 from shared.s3.bucket import Bucket

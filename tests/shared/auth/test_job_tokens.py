@@ -147,7 +147,10 @@ def test_one_kind_of_signature_is_no_other_and_neither_is_one_of_another_secret(
     path = f"/api/v1/jobs/{job}"
     good = "tj_" + ours.sign("job", signed, later)
     assert guarded.call("logs", "GET", path, good).status_code == 200
+    assert guarded.call("logs", "GET", path, "ts_" + ours.sign("service", {"n": "models"}, later)).status_code == 200
     for bad in (
+        "ts_" + ours.sign("service", {"n": "models"}, earlier),
+        "ts_" + theirs.sign("service", {"n": "models"}, later),
         "tj_" + ours.sign("ticket", signed, later),
         "tj_" + ours.sign("session", signed, later),
         "ts_" + ours.sign("job", signed, later),
