@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
 
+from run.settings import gateway_url
 from shared.settings import load
 
 POLL_S = 1.0
@@ -28,6 +29,7 @@ GIVE_UP_AFTER_S = 120.0
 @dataclass(frozen=True)
 class DemoSettings:
     port: int = 8080
+    gateway_site: str | None = None
     tunedeck_token: str | None = None
 
 
@@ -101,7 +103,7 @@ class Plain:
 
 def main() -> None:
     settings = load(DemoSettings)
-    base = f"http://localhost:{settings.port}/api/v1"
+    base = f"{gateway_url(settings.gateway_site, settings.port)}/api/v1"
     have_both = shutil.which("curl") and shutil.which("jq") and shutil.which("bash")
     token = settings.tunedeck_token
     client = Shell(token) if have_both and os.name == "posix" else Plain(token)

@@ -60,8 +60,8 @@ def valkey(binary: str | None, folder: Path, port: int) -> Part:
 
 def seaweed(binary: str | None, folder: Path, server: StoreServer, port: Callable[[str], int]) -> Part:
     """Return SeaweedFS with S3 alone and on loopback; by default it listens everywhere and opens consoles."""
-    logs = folder / "tmp"
-    logs.mkdir(parents=True, exist_ok=True)
+    temporary = folder / "tmp"
+    temporary.mkdir(parents=True, exist_ok=True)
     config = folder / "s3.json"
     config.touch(mode=0o600)
     config.write_text(json.dumps(store_identities(server)))
@@ -87,10 +87,10 @@ def seaweed(binary: str | None, folder: Path, server: StoreServer, port: Callabl
     options += [f"-{part}.port.grpc={number}" for part, number in grpc.items()]
     return Part(
         "store",
-        [binary or _beside_python("weed"), "mini", *options],
+        # Else it keeps files of its own as well, in the temporary folder and of up to 1,800 MB each.
+        [binary or _beside_python("weed"), "-logtostderr=true", "mini", *options],
         ready_url=f"{server.endpoint}/healthz",
-        # It logs to the temporary folder.
-        environ={"GOGC": "50", "TMPDIR": str(logs)},
+        environ={"GOGC": "50", "TMPDIR": str(temporary)},
         leaves=tuple(Path(f"/tmp/seaweedfs-{part}-grpc-{number}.sock") for part, number in grpc.items()),
     )
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from run import parts
 from run.parts import Part, StoreServer
-from run.settings import Ports, Settings, gateway_hosts, store_keys
+from run.settings import Ports, Settings, gateway_hosts, gateway_url, store_keys
 from run.token_file import auth_secret, own_token
 from shared.auth.hosts import is_loopback
 from shared.settings import SettingsError
@@ -24,7 +24,8 @@ def make(settings: Settings, data_dir: Path, port: Ports) -> tuple[list[Part], A
     servers = tuple(part.name for part in plan)
     ports = {"logs": settings.logs_port, "models": port("models"), "evaluations": port("evaluations")}
     urls = {name: f"http://127.0.0.1:{number}" for name, number in ports.items()}
-    gateway = f"http://localhost:{settings.port}"
+    gateway = gateway_url(settings.gateway_site, settings.port)
+    hosts = gateway_hosts(settings.host)
     kernel_port = port("kernel")
     kernel_token, auth = _auth(settings, data_dir)
     environ = {
@@ -39,7 +40,7 @@ def make(settings: Settings, data_dir: Path, port: Ports) -> tuple[list[Part], A
         "LOGS_URL": urls["logs"],
         "MODELS_URL": urls["models"],
         "EVALUATIONS_URL": urls["evaluations"],
-        "API_URL": f"http://{_authority(gateway_hosts(settings.host)[0])}:{settings.port}",
+        "API_URL": gateway if settings.gateway_site else f"http://{_authority(hosts[0])}:{settings.port}",
         "DATA_DIR": str(data_dir),
     }
     for service in parts.SERVICES:
@@ -52,7 +53,8 @@ def make(settings: Settings, data_dir: Path, port: Ports) -> tuple[list[Part], A
     upstreams["S3_UPSTREAM"] = server.endpoint
     upstreams["CORS_ORIGINS"] = settings.cors_origins or ""
     upstreams["TRUSTED_PROXIES"] = settings.trusted_proxies or ""
-    hosts = gateway_hosts(settings.host)
+    upstreams["GATEWAY_SITE"] = settings.gateway_site or "http://"
+    upstreams["GATEWAY_TLS"] = settings.gateway_tls or ""
     plan.append(parts.caddy(settings.caddy_bin, data_dir / "gateway", hosts, settings.port, upstreams, parts.SERVICES))
     if settings.example_kernel and "models" in parts.SERVICES:
         plan.append(_kernel(environ | kernel_token | {"KERNEL_PORT": str(kernel_port)}, kernel_port))
@@ -106,18 +108,25 @@ def _companions(service: str, environ: dict[str, str], settings: Settings, port:
     """Return the background processes of a service, which share its tables."""
     if service == "models":
         checksums = [sys.executable, "-m", "services.models.checksums"]
-        measured = environ | {"METRICS_PORT": str(port("checksums_metrics"))}
-        return [Part("checksums", checksums, measured, ("models",), "alive:")]
+        own, url = _metrics(settings, port("checksums_metrics"))
+        return [Part("checksums", checksums, environ | own, ("models",), url)]
     if service == "evaluations" and settings.evaluation_worker:
         worker = [sys.executable, "-m", "services.evaluations.worker"]
-        measured = environ | {"METRICS_PORT": str(port("worker_metrics"))}
-        return [Part("evaluation worker", worker, measured, ("evaluations",), "alive:")]
+        own, url = _metrics(settings, port("worker_metrics"))
+        return [Part("evaluation worker", worker, environ | own, ("evaluations",), url)]
     return []
+
+
+def _metrics(settings: Settings, port: int) -> tuple[dict[str, str], str]:
+    """Return the settings of a process that answers for its metrics alone, and their address; then it is at work."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.metrics_host, settings.metrics_host)
+    return {"METRICS_PORT": str(port)}, f"http://{_authority(host)}:{port}/metrics"
 
 
 def _kernel(environ: dict[str, str], port: int) -> Part:
     # Its matrices are small: more BLAS threads would only take CPU from the services.
-    environ |= {"PYTHONPATH": str(parts.ROOT / "client"), "OPENBLAS_NUM_THREADS": "1"}
+    # And it asks for no token: HOST is the gateway's.
+    environ |= {"PYTHONPATH": str(parts.ROOT / "client"), "OPENBLAS_NUM_THREADS": "1", "HOST": "127.0.0.1"}
     command = [sys.executable, "-m", "examples.kernel"]
     return Part("kernel", command, environ, ("gateway", "logs"), f"http://127.0.0.1:{port}/healthz")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import json
+import re
 import secrets
 import socket
 import sys
@@ -22,6 +23,10 @@ class Settings:
     port: int = 8080
     host: str | None = None
     """Where the gateway listens; by default on 127.0.0.1 and, if the machine has it, on ::1."""
+    gateway_site: str | None = None
+    """``https://`` and a name: the gateway answers to it alone, by HTTPS, on the port."""
+    gateway_tls: str | None = None
+    """How it gets its certificate, a line of a Caddyfile; by default from a public authority."""
     logs_port: int = 8001
     """The port of the logs service, to which kernels push their lines."""
     logs_database_url: str | None = None
@@ -47,12 +52,20 @@ class Settings:
     trusted_proxies: str | None = None
     """Address ranges of proxies before the gateway, whose word counts on how a client came."""
     cors_origins: str | None = None
+    metrics_host: str = "127.0.0.1"
+    """Where the evaluation worker and the checksum process answer for their metrics."""
     example_kernel: bool = True
     evaluation_worker: bool = True
     caddy_bin: str | None = None
     weed_bin: str | None = None
     valkey_bin: str | None = None
 
+    def __post_init__(self) -> None:
+        if self.gateway_site is not None and not _SITE.fullmatch(self.gateway_site):
+            raise SettingsError(f"GATEWAY_SITE={self.gateway_site!r}: must be https:// and a name; PORT is its port")
+
+
+_SITE = re.compile(r"https?://[A-Za-z0-9.-]+")
 
 _UNASSIGNED = range(10_000, 32_768)
 """Where servers listen; Linux assigns those above to outgoing connections, macOS 49,152 and above."""
@@ -116,6 +129,13 @@ def free_port() -> int:
         return port
 
 
+def gateway_url(site: str | None, port: int) -> str:
+    """Return the gateway's address on this machine, or that of its site, to which alone it answers then."""
+    if site is None:
+        return f"http://localhost:{port}"
+    return site if (site[:6], port) in (("https:", 443), ("http:/", 80)) else f"{site}:{port}"
+
+
 def gateway_hosts(host: str | None) -> list[str]:
     """Return the addresses on which the gateway listens: ``localhost`` may be either of the two."""
     if host:
@@ -132,6 +152,8 @@ def _can_bind(family: socket.AddressFamily, host: str, port: int) -> bool:
         with socket.socket(family) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((host, port))
+    except PermissionError:
+        return True  # not by us, but the program that is to listen there may be allowed to
     except OSError:
         return False
     return True

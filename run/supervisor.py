@@ -13,14 +13,15 @@ import time
 import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO
 from urllib.error import URLError
 from urllib.parse import urlsplit
 
+from run.log_files import LogFile
 from run.parts import ROOT, Part
 
 READY_WITHIN_S = 30.0
 STOP_WITHIN_S = 8.0
+LAST_WORDS_WITHIN_S = 1.0
 MAX_FAILED_STARTS = 5
 _BACKOFF_S = (0.0, 1.0, 2.0, 5.0)
 _PROBE_EVERY_S = 0.1
@@ -36,7 +37,7 @@ class Supervisor:
 
     def __init__(self, parts: Sequence[Part], log_dir: Path) -> None:
         self._parts = parts
-        self._log_dir = log_dir
+        self._logs = {part.name: LogFile(log_dir / f"{part.name.replace(' ', '-')}.log") for part in parts}
         self._ready = {part.name: asyncio.Event() for part in parts}
         self._running: dict[str, asyncio.subprocess.Process] = {}
         self._stopping = asyncio.Event()
@@ -88,25 +89,29 @@ class Supervisor:
                 failed_starts = 0
             else:
                 failed_starts += 1
-                code = await self._stop(process)
-                _say(f"{part.name} did not become ready ({_ending(code)}), see {self._log_path(part)}")
+                code = await self._stop(part.name, process)
+                _say(f"{part.name} did not become ready ({_ending(code)}), see {self._logs[part.name].path}")
                 if failed_starts >= MAX_FAILED_STARTS:
                     raise PartFailed(f"{part.name} failed to start {failed_starts} times: {self._last_log_line(part)}")
             await asyncio.sleep(_BACKOFF_S[min(max(failed_starts, deaths), len(_BACKOFF_S) - 1)])
 
     async def _start(self, part: Part) -> asyncio.subprocess.Process:
         _remove_leftovers(part)  # of a run that was killed
-        process = await asyncio.create_subprocess_exec(
-            *part.command,
-            cwd=ROOT,
-            env=os.environ | part.environ,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=self._log_file(part),
-            stderr=asyncio.subprocess.STDOUT,
-            # A process group of its own: Ctrl-C signals us alone, and we signal all that the part has started.
-            start_new_session=True,
-            preexec_fn=_die_with_parent,
-        )
+        output = self._logs[part.name].open_pipe()
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *part.command,
+                cwd=ROOT,
+                env=os.environ | part.environ,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=asyncio.subprocess.STDOUT,
+                # A process group of its own: Ctrl-C signals us alone, and we signal all that the part has started.
+                start_new_session=True,
+                preexec_fn=_die_with_parent,
+            )
+        finally:
+            os.close(output)
         self._running[part.name] = process
         return process
 
@@ -129,27 +134,24 @@ class Supervisor:
     async def _stop_all(self) -> None:
         # The gateway first: no client sees a service go.
         order = sorted(self._running.items(), key=lambda item: item[0] != "gateway")
-        await asyncio.gather(*(self._stop(process) for _, process in order))
+        await asyncio.gather(*(self._stop(name, process) for name, process in order))
         for part in self._parts:
             _remove_leftovers(part)
+            self._logs[part.name].close()
 
-    async def _stop(self, process: asyncio.subprocess.Process) -> int:
-        """Stop a process and its group: SIGTERM, and SIGKILL after eight seconds."""
+    async def _stop(self, name: str, process: asyncio.subprocess.Process) -> int:
+        """Stop a part's process and its group: SIGTERM, and SIGKILL after eight seconds; its last words are kept."""
         if process.returncode is None:
             _signal_group(process.pid, signal.SIGTERM)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(process.wait(), STOP_WITHIN_S)
         _signal_group(process.pid, signal.SIGKILL)
-        return await process.wait()
-
-    def _log_path(self, part: Part) -> Path:
-        return self._log_dir / f"{part.name.replace(' ', '-')}.log"
-
-    def _log_file(self, part: Part) -> IO[bytes]:
-        return self._log_path(part).open("ab")
+        code = await process.wait()
+        await asyncio.to_thread(self._logs[name].wait, LAST_WORDS_WITHIN_S)
+        return code
 
     def _last_log_line(self, part: Part) -> str:
-        lines = self._log_path(part).read_text(errors="replace").strip().splitlines()
+        lines = self._logs[part.name].path.read_text(errors="replace").strip().splitlines()
         return lines[-1] if lines else "its log is empty"
 
 

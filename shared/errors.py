@@ -99,9 +99,14 @@ class TooMany(ServiceError):
 
 
 class Unavailable(ServiceError):
-    """Something that this service needs does not answer; the same request may succeed later."""
+    """Something that this service needs does not answer, or this process is full; the same request may succeed later.
+
+    The connection closes: a gateway that kept it would send the next request to this process too, however much room
+    the others have.
+    """
 
     status = 503
+    headers = {"Connection": "close"}
 
     def __init__(self, message: str, *, retry_after: int = 1) -> None:
         super().__init__(message, retry_after=retry_after)

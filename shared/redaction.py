@@ -15,17 +15,28 @@ _CODE = re.compile(r"[0-9A-Z]{5}")
 _URL_SECRETS = re.compile(
     r"(?P<scheme>\b[a-z][a-z0-9+.-]*://)(?:[^\s/@\"']*@)?(?P<place>[^\s?#\"']*)(?:[?#][^\s\"']*)?", re.I
 )
-_KEYS = re.compile(r"\b(?:sk|hf|gsk|xai)[-_][A-Za-z0-9_-]{8,}|(?<=Bearer )[^\s\"']+|(?<=Basic )[A-Za-z0-9+/=]{8,}")
-
+_SECRETS = re.compile(
+    r"(\?)[^\s\"']+"
+    r"|((?i:bearer[ \t]+|tunedeck-\d+=))[^\s\"';]+"
+    r"|(Basic[ \t]+)[A-Za-z0-9+/=]{8,}"
+    r"|\b(t[djs]_)[\w.-]+"
+    r"|\b(?:sk|hf|gsk|xai)[-_][A-Za-z0-9_-]{8,}"
+)
+"""Queries, what authenticates a request, our tokens and cookies, and what looks like a key of others."""
 
 log = logging.getLogger(__name__)
 
 
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
-    """Return a text without the secrets, without what looks like a key, its URLs without user, password and query."""
+    """Return a text without the secrets, without what looks like one, its URLs without user, password and query."""
     for secret in secrets:
         text = text.replace(secret, _HIDDEN)
-    return _KEYS.sub(_HIDDEN, _URL_SECRETS.sub(r"\g<scheme>\g<place>", text))
+    return _SECRETS.sub(_hide, _URL_SECRETS.sub(r"\g<scheme>\g<place>", text))
+
+
+def _hide(found: re.Match[str]) -> str:
+    """Show what kind of secret was there, where that can be said."""
+    return next(filter(None, found.groups()), "") + _HIDDEN
 
 
 def describe_failure(error: BaseException) -> str:

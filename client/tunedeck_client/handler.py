@@ -120,6 +120,10 @@ class JobLogHandler(logging.Handler):
         finally:
             self.release()
 
+    def set_token(self, token: str) -> None:
+        """Send by this token from now on."""
+        self._shipper.set_job(self._shipper.destination[0], token)
+
     def _is_repeat(self, record: logging.LogRecord) -> bool:
         last, destination = _last_records.by_destination, self._shipper.destination
         seen, last[destination] = last.get(destination), weakref.ref(record)

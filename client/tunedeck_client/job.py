@@ -38,13 +38,14 @@ class Job:
     ) -> None:
         environ = os.environ
         url = base_of(url or environ.get("TUNEDECK_LOGS_URL") or environ.get("TUNEDECK_URL") or "")
-        number = job_id if job_id is not None else _number(environ.get("TUNEDECK_JOB"))
+        self.job_id = number = job_id if job_id is not None else _number(environ.get("TUNEDECK_JOB"))
         self.handler = JobLogHandler(number, url=url, token=token, spool_dir=spool_dir, excepthook=False)
         self.ended_as: str | None = None
         self._ends_itself = "TUNEDECK_KERNEL" not in environ
         api = JobApi(url, token=token, timeout=REQUEST_TIMEOUT_S)
         kernel = kernel or environ.get("TUNEDECK_KERNEL") or kernel_name()
         self._claimed = ClaimedJob(api, kernel, job_id=number)
+        self._claimed.on_created = self._use_token
         self._claimed.claim()
         self._heartbeat = Heartbeat(self._claimed, self._note_end, every_s=beat_every_s)
         self._heartbeat.start()
@@ -52,8 +53,9 @@ class Job:
         atexit.register(self._end_late)
 
     @property
-    def job_id(self) -> int | None:
-        return self._claimed.job_id
+    def token(self) -> str | None:
+        """The job's own token, where ours is a kernel's, with which it was claimed."""
+        return self._claimed.token
 
     @property
     def cancelled(self) -> bool:
@@ -89,6 +91,10 @@ class Job:
             self._claimed.claim()  # the last progress
         self._heartbeat.has_ended()
         self.handler.close()
+
+    def _use_token(self, job_id: int) -> None:
+        if self._claimed.token is not None:
+            self.handler.set_token(self._claimed.token)
 
     def _note_end(self, status: str) -> None:
         self.ended_as = status

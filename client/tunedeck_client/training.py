@@ -49,7 +49,7 @@ class Training:
         if self._job is None or self._job.cancelled or os.environ.get("TUNEDECK_UPLOAD"):
             return None
         try:
-            upload_model(folder, base_model=base_model, job_id=self._job.job_id)
+            upload_model(folder, base_model=base_model, job_id=self._job.job_id, token=self._job.token)
         except Exception as error:  # whatever it is, the training is done and its folder is there
             why = f"the model was not uploaded: {error}"
             say(why)

@@ -76,6 +76,8 @@ class Evaluation(_Table):
     """The rows of the set; ``done`` of them have both answers, or an error in the place of one."""
     done = IntegerField(default=0)
     errors = IntegerField(default=0)
+    answers = IntegerField(default=0)
+    """The answers stored, a judge's verdict on a row among them; a row in error waits for none and counts as judged."""
     truncated = IntegerField(default=0)
     """The rows in which a generation was cut at its greatest length."""
     message = TextField(null=True)
@@ -84,8 +86,8 @@ class Evaluation(_Table):
     warnings = JSONField(null=True)
     """Of the test set, known before the first answer; a list of sentences."""
     taken_at = TimeField(null=True)
-    """When the present worker began, with ``taken_done`` rows done by others before it."""
-    taken_done = IntegerField(default=0)
+    """When the present worker began, with ``taken_answers`` that it did not have to ask for."""
+    taken_answers = IntegerField(default=0)
     manifest_digest = CharField(null=True)
     """Of the model's files as they were; None while their checksums are not known."""
     provenance = JSONField(null=True)

@@ -6,6 +6,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 open_streams = Gauge("tunedeck_streams_open", "Streams that are open now.", multiprocess_mode="livesum")
 streams_limit = Gauge("tunedeck_streams_limit", "Streams that can be open.", multiprocess_mode="livesum")
+streams_refused = Counter("tunedeck_streams_refused", "Streams told to come back because their process is full.")
 lines_stored = Counter("tunedeck_lines_stored", "Lines stored.")
 lines_streamed = Counter("tunedeck_lines_streamed", "Lines that streams went through, filtered ones included.")
 lines_read = Counter("tunedeck_lines_read", "Lines sent in pages and text files.")

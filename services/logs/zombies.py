@@ -16,7 +16,6 @@ from services.logs.lines.levels import LEVEL_NUMBERS
 from services.logs.lines.parse import NewBatch
 from services.logs.tables import Job
 from shared.errors import ServiceError
-from shared.redaction import describe_failure
 from shared.timestamps import format_time, to_micros
 
 EVERY_S = 5.0
@@ -55,8 +54,8 @@ class ZombieSweep:
         except ServiceError as error:
             self._heard.clear()
             log.warning("silent kernels are left to the next sweep: %s", error.message)
-        except Exception as error:
-            log.error("the sweep of silent kernels failed: %s", describe_failure(error))
+        except Exception:
+            log.exception("the sweep of silent kernels failed")
 
     def sweep(self) -> None:
         """End each job whose kernel has been silent for too long, with a last line that says so."""

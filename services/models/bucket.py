@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from shared.s3.bucket import Bucket, ObjectInfo
+from shared.s3.bucket import Bucket
+from shared.s3.readable_bucket import ObjectInfo
 
 BUCKET = "models"
 

@@ -43,7 +43,7 @@ def open_database(url: str) -> Database:
                 "journal_mode": "wal",
                 "synchronous": "full",
                 "foreign_keys": 1,
-                "cache_size": -16_000,
+                "cache_size": -4_000,
                 "busy_timeout": BUSY_TIMEOUT_MS,
             },
             timeout=POOL_WAIT_S,

@@ -23,12 +23,14 @@ class _Connection(psycopg.Connection[Any]):
     """A connection that is given up where the server does not answer."""
 
     query_timeout_s: float | None = None
+    gave_up = False
 
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
         try:
             return super().wait(gen, interval, timeout or self.query_timeout_s)
         except psycopg.OperationalError:
             if self.pgconn.transaction_status == psycopg.pq.TransactionStatus.ACTIVE:
+                self.gave_up = True
                 self.pgconn.finish()  # or the rollback would wait as long again
             raise
 
@@ -59,8 +61,9 @@ class PostgresqlDatabase(PooledPostgresqlDatabase):
             return super().execute_sql(sql, params)
         except (OperationalError, InterfaceError) as error:
             # A pooled connection that PostgreSQL closed since (a restart) fails at its first use: a read outside
-            # of a transaction has done nothing yet and goes again on a fresh one.
-            if self.in_transaction() or not sql.lstrip().startswith("SELECT"):
+            # of a transaction has done nothing yet and goes again on a fresh one. A server that is silent would be so
+            # again, and whoever asked would wait for longer than the gateway does.
+            if self.in_transaction() or self._gave_up() or not sql.lstrip().startswith("SELECT"):
                 raise unavailable(error) from error
         self._renew_connection()
         try:
@@ -71,7 +74,9 @@ class PostgresqlDatabase(PooledPostgresqlDatabase):
     def begin(self, isolation_level: Any = None) -> None:
         try:
             super().begin(isolation_level)
-        except (OperationalError, InterfaceError):
+        except (OperationalError, InterfaceError) as first:
+            if self._gave_up():
+                raise unavailable(first) from first
             self._renew_connection()
             try:
                 super().begin(isolation_level)
@@ -89,6 +94,9 @@ class PostgresqlDatabase(PooledPostgresqlDatabase):
             return super().rollback()
         except (OperationalError, InterfaceError) as error:
             raise unavailable(error) from error
+
+    def _gave_up(self) -> bool:
+        return bool(getattr(self._state.conn, "gave_up", False))
 
     def _renew_connection(self) -> None:
         self.close()

@@ -11,7 +11,6 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.http import HTTP_STATUS_CODES
 
 from shared.errors import Forbidden, Misdirected, ServiceError, TooLarge, Unauthorized
-from shared.redaction import describe_failure
 
 _BEFORE_THE_BODY = (Unauthorized.status, Forbidden.status, Misdirected.status)
 _SMALL_BODY = 65_536
@@ -68,5 +67,5 @@ def _answer_service_error(error: ServiceError) -> Response:
 
 
 def _answer_unexpected_error(error: Exception) -> Response:
-    log.error("request %s failed: %s", g.request_id, describe_failure(error))
+    log.error("request %s failed", g.request_id, exc_info=error)
     return error_response(500, "The service failed; its log has the reason under the request's id.")

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import logging.config
-import re
 import sys
 from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
 
-from shared.redaction import describe_failure
+from shared.redaction import describe_failure, redact
 from shared.telemetry.request_id import current_request_id
-
-_SECRETS = re.compile(r"""(\?)[^\s'"]+|(bearer[ \t]+|tunedeck-\d+=)[^\s'";]+|\b(t[djs]_)[\w.-]+""", re.IGNORECASE)
-"""Queries, tokens and cookies."""
 
 _Fields = MutableMapping[str, Any]
 
@@ -37,7 +33,7 @@ def logging_config(process: str, level: str = "INFO") -> dict[str, Any]:
         "processors": [
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             _describe_exception,
-            redact,
+            _redact,
             structlog.processors.JSONRenderer(ensure_ascii=False),
         ],
     }
@@ -61,11 +57,11 @@ def log_json_lines(process: str) -> None:
     logging.config.dictConfig(logging_config(process))
 
 
-def redact(logger: Any, method: str, fields: _Fields) -> _Fields:
-    """Take queries, tokens and cookies out of what was quoted of a request, and of a traceback."""
+def _redact(logger: Any, method: str, fields: _Fields) -> _Fields:
+    """Take secrets out of what was quoted of a request, and of a traceback."""
     for name in ("event", "exception"):
         if name in fields:
-            fields[name] = _SECRETS.sub(lambda match: f"{match[1] or match[2] or match[3]}…", str(fields[name]))
+            fields[name] = redact(str(fields[name]))
     return fields
 
 

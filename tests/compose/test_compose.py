@@ -80,3 +80,9 @@ def test_every_volume_and_file_that_is_mounted_is_there():
         for mount in service.get("volumes", ()):
             source = mount.split(":")[0]
             assert (ROOT / source).exists() if source.startswith("./") else source in COMPOSE["volumes"]
+
+
+def test_what_runs_for_ever_has_a_bounded_log():
+    for name, service in SERVICES.items():
+        if service.get("restart") == "unless-stopped":
+            assert service["logging"]["options"] == {"max-size": "10m", "max-file": "3"}, name

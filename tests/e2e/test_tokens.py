@@ -58,15 +58,19 @@ def test_it_works(system, demo):
 def test_the_kernel_worked_by_the_token_of_its_job(system, demo):
     job = system.get("/jobs/1").json()
     assert (job["status"], job["kernel"]) == ("completed", "example")
-    listed = subprocess.run(
-        [sys.executable, "-m", "run.token"],
-        cwd=ROOT,
-        env={**os.environ, "DATA_DIR": str(system.data_dir)},
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    assert re.search(r"^example +kernel,read ", listed, re.MULTILINE)
+    assert re.search(r"^example +kernel,read ", make_token(system), re.MULTILINE)
+
+
+def make_token(system, *arguments):
+    """Do what `make token` does, and return what it has printed."""
+    command = [sys.executable, "-m", "run.token", *arguments]
+    environ = {**os.environ, "DATA_DIR": str(system.data_dir)}
+    return subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=True).stdout
+
+
+def takes(system, token):
+    headers = {"Authorization": f"Bearer {token}"}
+    return requests.get(f"{system.url}/api/v1/jobs", headers=headers, timeout=10).status_code == 200
 
 
 def test_whoever_has_no_token_gets_nothing(system, demo):
@@ -85,11 +89,16 @@ print("loss 0.5", os.environ["TUNEDECK_JOB"])
 """
 
 
-@pytest.mark.parametrize("whose", ["user", "job"])
+@pytest.mark.parametrize("whose", ["user", "job", "kernel"])
 def test_a_run_of_the_command_line_works_by_a_token(system, tmp_path, whose):
-    """A user's, or that of the job alone."""
+    """A user's, that of the job alone, or one made by `make token SCOPES=kernel`, which has its name in it."""
     job, name = system.request("POST", "/jobs", json={"dataset_id": 404}).json()["ID"], f"machine of a {whose}"
-    token = system.token if whose == "user" else system.request("POST", f"/jobs/{job}/token").json()["token"]
+    token = system.token
+    if whose == "job":
+        token = system.request("POST", f"/jobs/{job}/token").json()["token"]
+    elif whose == "kernel":
+        name, token = "gpu-1", make_token(system, "NAME=gpu-1", "SCOPES=kernel").split()[0]
+        wait_until(lambda: all(takes(system, token) for _ in range(20)))  # each process
     environ = {name: value for name, value in os.environ.items() if not name.startswith("TUNEDECK")}
     environ |= {"PYTHONPATH": str(ROOT / "client"), "TUNEDECK_URL": system.url, "TUNEDECK_TOKEN": token}
     environ |= {"XDG_STATE_HOME": str(tmp_path / "state"), "XDG_CONFIG_HOME": str(tmp_path / "config")}

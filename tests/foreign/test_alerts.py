@@ -23,7 +23,7 @@ from shared.s3.client import S3Settings, connect
 from shared.settings import load
 from tests.e2e.conftest import inference, new_cluster, server  # noqa: F401  # fixtures
 from tests.foreign.test_prometheus import FOLDER
-from tests.logs.faults.load import create_job
+from tests.logs.faults.load import create_job, read_metrics
 from tests.support.databases import run_sql
 from tests.support.evaluations import Inference
 from tests.support.waiting import wait_until
@@ -189,8 +189,13 @@ def test_a_line_is_gone(cluster, server, fires):  # noqa: F811
 
 def test_streams_are_nearly_all_taken(cluster, fires):
     job = create_job(cluster.url)
-    streams = [ask(cluster, "GET", f"/jobs/{job}/logs", stream=True) for _ in range(60)]
+    logs, streams = f"http://127.0.0.1:{cluster.ports['logs'][0]}", []
+    # Either of the two workers, ten streams each, accepts a connection: the fuller one may do so many times in a row.
+    while read_metrics(logs)["tunedeck_streams_open"] < 20:
+        streams.append(ask(cluster, "GET", f"/jobs/{job}/logs", stream=True))
     fires("StreamsNearlyFull")
+    ask(cluster, "GET", f"/jobs/{job}/logs")
+    fires("StreamsRefused")
     for stream in streams:
         stream.close()
 

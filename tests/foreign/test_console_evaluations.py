@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import signal
 
 from playwright.sync_api import expect
 
@@ -64,21 +62,18 @@ REPORT = {
 
 def begin_evaluation(system, model):
     body = {"test_set_path": "datasets/test_split.json", "base_model_name": "nobody-serves-this"}
-    return system.request("POST", f"/models/{model}/evaluate", json=body).json()["evaluation_id"]
-
-
-def signal_worker(system, number):
-    for pid in system.processes("services.evaluations.worker"):
-        os.kill(pid, number)
+    answer = system.request("POST", f"/models/{model}/evaluate", json=body)
+    answer.raise_for_status()
+    return answer.json()["evaluation_id"]
 
 
 def test_figures_of_an_outside_worker_show_where_they_are_there(system, trained, evaluation, open_page):
-    signal_worker(system, signal.SIGSTOP)
+    system.stop_worker()
     try:
         reported = begin_evaluation(system, trained[1])
         system.request("PUT", f"/evaluations/{reported}", json=REPORT).raise_for_status()
     finally:
-        signal_worker(system, signal.SIGCONT)
+        system.resume_worker()
     page = open_page(f"/ui/evaluations/{reported}")
 
     expect(page.locator(".verdict")).to_be_visible()
@@ -165,7 +160,7 @@ def test_a_test_set_has_a_ranking(system, trained, evaluation, open_page):
 
 
 def test_graded_scores_and_a_judge_show_in_each_row(system, trained, open_page):
-    signal_worker(system, signal.SIGSTOP)
+    system.stop_worker()
     try:
         graded = begin_evaluation(system, trained[1])
         figures = {"score": 0.25, "accuracy": 0.0, "score_interval": [0.1, 0.4]}
@@ -201,7 +196,7 @@ def test_graded_scores_and_a_judge_show_in_each_row(system, trained, open_page):
         }
         system.request("PUT", f"/evaluations/{graded}", json=report).raise_for_status()
     finally:
-        signal_worker(system, signal.SIGCONT)
+        system.resume_worker()
     page = open_page(f"/ui/evaluations/{graded}")
 
     expect(page.locator(".verdict")).to_contain_text("better by 50.0 points")

@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 import time
@@ -87,7 +86,7 @@ class Walk:
             self.wait_until_idle()
             if sample.language == "bash" and "Workflow" not in sample.name:
                 answers = self.shell(sample, self.stand_ins(sample))
-                self.signal_worker(signal.SIGCONT)
+                self.system.resume_worker()
             elif sample.language == "json" and sample.label == "Response":
                 self.compare(sample, answers)
             elif sample.label == "Response Headers":
@@ -110,22 +109,15 @@ class Walk:
 
     def fresh_evaluation(self) -> int:
         """Make an evaluation that stays pending, for the worker is stopped until the sample has run."""
-        self.signal_worker(signal.SIGSTOP)
+        self.system.stop_worker()
         body = {"test_set_path": "datasets/test_split.json"}
         created = self.system.request("POST", "/models/1/evaluate", json=body)
         assert created.status_code == 202, created.text
         return int(created.json()["evaluation_id"])
 
     def wait_until_idle(self) -> None:
-        """Wait for the evaluations that a sample began: the next one may show them, or stop their worker.
-
-        (A process that is stopped inside of a transaction holds SQLite's one write lock.)
-        """
+        """Wait for the evaluations that a sample began: the next one may show them."""
         wait_until(lambda: not any(self.system.get(f"/evaluations?status={status}").json()["total"] for status in OPEN))
-
-    def signal_worker(self, number: signal.Signals) -> None:
-        for pid in self.system.processes("services.evaluations.worker"):
-            os.kill(pid, number)
 
     def compare(self, expected: Sample, answers: list[str]) -> None:
         found = differences(expected.json(), json.loads(answers[0]))

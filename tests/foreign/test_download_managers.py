@@ -22,7 +22,7 @@ RATE = 5_000_000
 """Bytes a second of each connection: the archive takes twelve seconds, and three interruptions more."""
 
 WITHIN_S = 90
-VICTIMS = {"the models service": "services.models.app", "S3": "weed mini", "the gateway": "caddy run"}
+VICTIMS = {"the models service": "services.models.app", "S3": "weed -logtostderr=true mini", "the gateway": "caddy run"}
 KILLS_AT_S = (2, 5, 9)
 
 

@@ -47,6 +47,7 @@ BREAKS: dict[str, dict[str, str]] = {
         f"tunedeck_streams_open{{{LOGS}}}": "7500x90",
         f"tunedeck_streams_limit{{{LOGS}}}": "8000x90",
     },
+    "StreamsRefused": {f"tunedeck_streams_refused_total{{{LOGS}}}": "0x85 1x5"},
     "ChecksumsLate": {
         'tunedeck_checksum_queue_files{job="models",instance="a"}': "3x90",
         'tunedeck_checksum_queue_age_seconds{job="models",instance="a"}': "0+60x90",

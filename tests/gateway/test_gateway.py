@@ -184,7 +184,7 @@ def test_it_does_not_trust_forwarding_headers_of_clients(gateway, logs):
     assert answer.status_code == 200
 
 
-def test_a_browser_stream_of_a_service_that_is_away_is_told_to_come_back(start, store_server, tmp_path_factory, logs):
+def test_a_stream_of_a_service_that_is_away_is_told_to_come_back(start, store_server, tmp_path_factory, logs):
     port, nobody = free_port(), f"127.0.0.1:{free_port()}"
     environ = dict.fromkeys(("LOGS_UPSTREAM", "MODELS_UPSTREAM", "EVALUATIONS_UPSTREAM"), nobody)
     environ |= {"S3_UPSTREAM": store_server.endpoint, "UPSTREAM_PATIENCE": "300ms"}
@@ -192,12 +192,13 @@ def test_a_browser_stream_of_a_service_that_is_away_is_told_to_come_back(start, 
     start(parts.caddy(os.environ.get("CADDY_BIN"), folder, ["127.0.0.1"], port, environ, ()))
     away = type(logs)(f"http://127.0.0.1:{port}")
 
-    stream = away.get("/api/v1/jobs/1/logs", headers={"Accept": "text/event-stream"})
-    page = away.get("/api/v1/jobs/1/logs?limit=5")
-
-    assert (stream.status_code, stream.headers["Content-Type"]) == (200, "text/event-stream; charset=utf-8")
-    assert stream.text.startswith("retry: 5000\n")
-    assert page.status_code == 503
+    for path, accept in (("", "text/event-stream"), ("?tail=5", "*/*"), ("", None), ("?limit=5", "text/event-stream")):
+        stream = away.get(f"/api/v1/jobs/1/logs{path}", headers={"Accept": accept})
+        assert (stream.status_code, stream.headers["Content-Type"]) == (200, "text/event-stream; charset=utf-8")
+        assert stream.text.startswith("retry: 5000\n")
+    for path, accept in (("?limit=5", "*/*"), ("?level=warn&after=3", None), ("", "application/json"), ("/x", "*/*")):
+        page = away.get(f"/api/v1/jobs/1/logs{path}", headers={"Accept": accept})
+        assert (page.status_code, page.headers["Retry-After"]) == (503, "5")
 
 
 def test_what_is_refused_before_its_body_is_read_is_told_every_time(gateway):

@@ -1,32 +1,49 @@
 """Texts without the secrets that are in them, and failures without their texts."""
 
+import json
 import subprocess
 import sys
 
 import psycopg
 import pytest
-from flask import Flask, g
 
 from run.parts import ROOT
-from shared.http.errors import handle_errors
 from shared.redaction import describe_failure, redact
 
 SECRET = "sk-very-secret-key"
 
 
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("plain", "plain"),
-        ("http://a:b@host:1/v1?key=1#f", "http://host:1/v1"),
-        ("(https://host/v1?sig=abc)", "(https://host/v1"),
-        ("postgresql://u:p@db/x and redis://:p@r/0", "postgresql://db/x and redis://r/0"),
-        ("Incorrect API key provided: sk-proj-abcdefgh123", "Incorrect API key provided: ***"),
-        ("Authorization: Bearer abc.def", "Authorization: Bearer ***"),
-    ],
-)
+TEXTS = [
+    ("plain", "plain"),
+    ("what? nothing; a task_list, the basic authentication", "what? nothing; a task_list, the basic authentication"),
+    ("http://a:b@host:1/v1?key=1#f", "http://host:1/v1"),
+    ("(https://host/v1?sig=abc)", "(https://host/v1"),
+    ("postgresql://u:p@db/x and redis://:p@r/0", "postgresql://db/x and redis://r/0"),
+    ("Incorrect API key provided: sk-proj-abcdefgh123", "Incorrect API key provided: ***"),
+    ("Authorization: Bearer abc.def", "Authorization: Bearer ***"),
+    ("authorization: bearer\tabc.def; x", "authorization: bearer\t***; x"),
+    ("Proxy-Authorization: Basic dXNlcjpwYXNz", "Proxy-Authorization: Basic ***"),
+    ("Cookie: a=b; tunedeck-8080=eyJ.abc; c=d", "Cookie: a=b; tunedeck-8080=***; c=d"),
+    ("GET /api/v1/models/1/download?ticket=abc;d HTTP/1.1", "GET /api/v1/models/1/download?*** HTTP/1.1"),
+    ("the tokens td_ab-c, tj_x.y.z and 'ts_1'", "the tokens td_***, tj_*** and 'ts_***'"),
+]
+
+
+@pytest.mark.parametrize(("text", "shown"), TEXTS)
 def test_what_looks_like_a_secret_is_redacted(text, shown):
     assert redact(text) == shown
+
+
+def run_logging(code):
+    """Run a program that logs as our processes do, and return what it has printed."""
+    code = f"from shared.telemetry.json_lines import log_json_lines\nlog_json_lines('test')\n{code}"
+    return subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60).stderr
+
+
+def test_so_is_what_is_logged():
+    printed = run_logging(f"import logging\nfor text in {[text for text, _ in TEXTS]!r}: logging.warning('%s', text)")
+
+    assert [json.loads(line)["event"] for line in printed.splitlines()] == [shown for _, shown in TEXTS]
 
 
 def failure(cause):
@@ -61,21 +78,33 @@ def test_a_failure_that_causes_itself_is_described_once():
     assert describe_failure(error) == "ValueError"
 
 
-def test_no_secret_in_an_exception_reaches_the_log_of_a_service(caplog):
-    app = Flask("a service")
-    handle_errors(app)
-    app.before_request(lambda: setattr(g, "request_id", "the-id"))
+SERVICE = """
+from flask import Flask, g
+from shared.http.errors import handle_errors
+app = Flask("a service")
+handle_errors(app)
+app.before_request(lambda: setattr(g, "request_id", "the-id"))
+@app.get("/")
+def fail():
+    key = "sk-very-" + "secret-key"
+    try:
+        raise KeyError(key)
+    except KeyError as error:
+        raise RuntimeError(f"with {key}") from error
+print(app.test_client().get("/").get_json(), file=sys.stderr)
+"""
 
-    @app.get("/")
-    def fail():
-        raise failure(KeyError(SECRET))
 
-    answer = app.test_client().get("/")
+def test_no_secret_in_an_exception_reaches_the_log_of_a_service():
+    printed = run_logging(f"import sys\n{SERVICE}")
+    line, answer = printed.splitlines()
 
-    assert answer.status_code == 500
-    assert SECRET not in caplog.text + answer.text
-    assert "request the-id failed: RuntimeError" in caplog.text
-    assert "in fail\n" in caplog.text
+    assert "'code': 500" in answer
+    assert SECRET not in printed
+    assert json.loads(line)["event"] == "request the-id failed"
+    assert json.loads(line)["exception"].startswith("RuntimeError\n")
+    assert "in fail\n" in json.loads(line)["exception"]
+    assert "\ncaused by KeyError\n" in json.loads(line)["exception"]
 
 
 @pytest.mark.parametrize("where", ["threading.Thread(target=fail).start()", "gevent.spawn(fail).join()", "fail()"])

@@ -39,12 +39,14 @@ class Cluster:
         store: StoreServer,
         inference_url: str,
         replicas: int = 1,
+        site: str = "http://127.0.0.1",
         **environ: str,
     ) -> None:
         self.redis = Redis(start, folder, free_port())
         self.ports = {name: [free_port() for _ in range(replicas)] for name in (*SERVICES, *PROCESSES)}
         self.gateway_port = free_port()
-        self.url = f"http://127.0.0.1:{self.gateway_port}"
+        self.site = site
+        self.url = f"{site}:{self.gateway_port}"
         postgres = Pipe(postgres_socket)
         self.databases = {name: f"postgresql://postgres@127.0.0.1:{postgres.port}/{name}" for name in SERVICES}
         among = {name: f"127.0.0.1:{self.ports[name][0] if replicas == 1 else self.gateway_port}" for name in SERVICES}
@@ -72,6 +74,8 @@ class Cluster:
             "GATEWAY_URL": self.url,
             **environ,
         }
+        if site.startswith("https:"):  # whose certificate is not a pipe's
+            self.environ |= dict.fromkeys(("LOGS_URL", "MODELS_URL", "EVALUATIONS_URL"), self.url)
         for name in SERVICES:
             set_up(name, self.environ | {"DATABASE_URL": self.databases[name], "S3_ENDPOINT": store.endpoint})
         self.running = {
@@ -91,6 +95,7 @@ class Cluster:
             f"{name.upper()}_UPSTREAM": " ".join(f"127.0.0.1:{port}" for port in self.ports[name]) for name in SERVICES
         }
         upstreams |= {"S3_UPSTREAM": self.environ["S3_ENDPOINT"], "CORS_ORIGINS": "", "TRUSTED_PROXIES": ""}
+        upstreams["GATEWAY_SITE"] = self.site if self.site.startswith("https:") else "http://"
         own = folder / "gateway"
         return parts.caddy(os.environ.get("CADDY_BIN"), own, ["127.0.0.1"], self.gateway_port, upstreams, ())
 

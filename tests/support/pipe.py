@@ -28,6 +28,8 @@ class Pipe:
         self._hangs_at = None
         self.connected = 0
         """How many connections to the server are open."""
+        self.accepted = 0
+        """How many there were."""
         self._live = []
         self._refuses_then = False
         self._flows = threading.Event()
@@ -82,6 +84,7 @@ class Pipe:
                 continue
             self._live += [client, server]
             self.connected += 1
+            self.accepted += 1
             threading.Thread(target=self._pump, args=(client, server, None), daemon=True).start()
             threading.Thread(target=self._give, args=(server, client, self.passes), daemon=True).start()
 

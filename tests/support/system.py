@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,10 +33,13 @@ class System:
     out: Path
     token: str | None = None
     """Sent with each request."""
+    site: str = "http://localhost"
+    authority: Path | None = None
+    """The certificate of whoever vouches for the gateway."""
 
     @property
     def url(self) -> str:
-        return f"http://localhost:{self.port}"
+        return f"{self.site}:{self.port}"
 
     @property
     def printed(self) -> str:
@@ -48,6 +53,8 @@ class System:
     def request(self, method: str, path: str, **kwargs: object) -> requests.Response:
         if self.token is not None:
             kwargs.setdefault("headers", {"Authorization": f"Bearer {self.token}"})
+        if self.authority is not None:
+            kwargs.setdefault("verify", str(self.authority))
         return requests.request(method, f"{self.url}/api/v1{path}", timeout=30, **kwargs)  # type: ignore[arg-type]
 
     def get(self, path: str, **kwargs: object) -> requests.Response:
@@ -56,6 +63,25 @@ class System:
     def processes(self, words: str) -> list[int]:
         """Return the pids of the system's processes whose command line has ``words``."""
         return [pid for pid in descendants(self.process.pid) if words in command_line(pid)]
+
+    def stop_worker(self) -> None:
+        """Stop the evaluations worker (SIGSTOP), but never within a transaction, where it would hold SQLite's lock."""
+        with closing(sqlite3.connect(self.data_dir / "evaluations.db", timeout=0.05, isolation_level=None)) as database:
+            while True:
+                self._signal_worker(signal.SIGSTOP)
+                try:
+                    database.execute("BEGIN IMMEDIATE").execute("ROLLBACK")
+                except sqlite3.OperationalError:
+                    self.resume_worker()
+                else:
+                    return
+
+    def resume_worker(self) -> None:
+        self._signal_worker(signal.SIGCONT)
+
+    def _signal_worker(self, number: signal.Signals) -> None:
+        for pid in self.processes("services.evaluations.worker"):
+            os.kill(pid, number)
 
     def wait_until_ready(self) -> None:
         deadline = time.monotonic() + READY_WITHIN_S
@@ -89,4 +115,4 @@ def start_system(data_dir: Path, **environ: str) -> System:
         process = subprocess.Popen(
             [sys.executable, "-m", "run"], cwd=ROOT, env=os.environ | settings, stdout=log, stderr=subprocess.STDOUT
         )
-    return System(process, data_dir, port, logs_port, out)
+    return System(process, data_dir, port, logs_port, out, site=environ.get("GATEWAY_SITE", System.site))

@@ -21,7 +21,7 @@ def push_dataset(
         made = tunedeck.push_dataset(file, name)
     if as_json:
         return print_json(made)
-    tell(f"{made['rows']} rows, {size(made['size'])}")
+    tell(f"{made['rows']} row{'' if made['rows'] == 1 else 's'}, {size(made['size'])}")
     return typer.echo(made["name"])
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import typer
 
 from tunedeck_client.api import Tunedeck
+from tunedeck_client.cli import ids
 from tunedeck_client.cli.exit_codes import ENDED_BADLY, NOT_REACHED
 from tunedeck_client.cli.output import AsJSON, fail, print_json, print_table, printable, tell
 from tunedeck_client.cli.progress import EvaluationProgress
@@ -29,7 +30,7 @@ class Requirement(str, Enum):
 
 
 def evaluate(
-    model: int,
+    model: int = ids.Model,
     test_set: str = typer.Option(
         ..., help="A file, which is uploaded if need be, or the name of a test set."
     ),

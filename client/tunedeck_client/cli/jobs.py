@@ -8,6 +8,7 @@ from typing import Any
 import typer
 
 from tunedeck_client.api import Tunedeck
+from tunedeck_client.cli import ids
 from tunedeck_client.cli.guard import guarded
 from tunedeck_client.cli.output import AsJSON, Limit, print_json, print_record, print_table
 
@@ -16,7 +17,7 @@ app = typer.Typer(help="List, show, create and cancel jobs.", no_args_is_help=Tr
 
 def list_jobs(
     status: str | None = typer.Option(None, help="pending, running, completed, failed or cancelled."),
-    dataset: int | None = typer.Option(None, help="Those of a dataset."),
+    dataset: int | None = ids.option("Those of a dataset."),
     search: str | None = typer.Option(None, help="A part of the name."),
     limit: int = Limit,
     as_json: bool = AsJSON,
@@ -37,7 +38,7 @@ def _row(job: dict[str, Any]) -> list[object]:
     return [job["ID"], job["status"], job["name"], job["dataset_id"], progress]
 
 
-def show_job(job: int, as_json: bool = AsJSON) -> None:
+def show_job(job: int = ids.Job, as_json: bool = AsJSON) -> None:
     """Show a job."""
     with Tunedeck() as tunedeck:
         found = tunedeck.job(job)
@@ -45,7 +46,7 @@ def show_job(job: int, as_json: bool = AsJSON) -> None:
 
 
 def create_job(
-    dataset: int | None = typer.Option(None, help="The dataset; a kernel that has it takes the job."),
+    dataset: int | None = ids.option("The dataset; a kernel that has it takes the job."),
     name: str | None = typer.Option(None, help="A name to find it by."),
     settings: list[str] = typer.Option(
         [], "--set", metavar="KEY=VALUE", help="A field of its configuration, JSON or text; repeat for more."
@@ -73,7 +74,7 @@ def _configuration(settings: list[str]) -> dict[str, Any]:
     return found
 
 
-def cancel_job(job: int, as_json: bool = AsJSON) -> None:
+def cancel_job(job: int = ids.Job, as_json: bool = AsJSON) -> None:
     """Cancel a job."""
     with Tunedeck() as tunedeck:
         found = tunedeck.cancel_job(job)

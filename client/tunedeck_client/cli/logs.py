@@ -8,6 +8,7 @@ from typing import Any
 import typer
 
 from tunedeck_client.api import Tunedeck
+from tunedeck_client.cli import ids
 from tunedeck_client.cli.exit_codes import ENDED_BADLY
 from tunedeck_client.cli.output import has_colours, print_json, printable, tell
 
@@ -15,7 +16,7 @@ _COLOURS = {"debug": "\x1b[2m", "warn": "\x1b[33m", "error": "\x1b[31m"}
 
 
 def show_log(
-    job: int,
+    job: int = ids.Job,
     follow: bool = typer.Option(False, "--follow", "-f", help="Go on until the job has ended."),
     tail: int | None = typer.Option(None, "--tail", "-n", min=0, help="Begin with the last so many lines."),
     level: str | None = typer.Option(None, help="debug, info, warn or error: that one and above."),

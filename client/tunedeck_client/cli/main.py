@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import os
 import sys
-from typing import Sequence
+from typing import Any, Optional, Sequence
 
 import typer
 
 from tunedeck_client.cli import datasets, evaluations, jobs, login, logs, metrics, models, pages
 from tunedeck_client.cli.exit_codes import BROKEN_PIPE, INTERRUPTED
 from tunedeck_client.cli.guard import guarded
+from tunedeck_client.run.options import declared_options
 from tunedeck_client.version import __version__
 
 app = typer.Typer(
@@ -49,10 +51,24 @@ def _root(
     pass
 
 
-@app.command("run", context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
-def _run(context: typer.Context) -> None:
+def _run(context: typer.Context, **options: Any) -> None:
     """Run a training as a job: `tunedeck run --help`."""
     raise typer.Exit(2)  # the console script has taken it before
+
+
+def _signature_of_run() -> inspect.Signature:
+    """Return what a shell has to know of `tunedeck run` to complete it."""
+    kind = inspect.Parameter.KEYWORD_ONLY
+    found = [inspect.Parameter("context", kind, annotation=typer.Context)]
+    for each in declared_options():
+        annotation, default = (bool, False) if each.nargs == 0 else (Optional[str], None)
+        option = typer.Option(default, *each.option_strings, help=each.help)
+        found.append(inspect.Parameter(each.dest, kind, annotation=annotation, default=option))
+    return inspect.Signature(found)
+
+
+_run.__signature__ = _signature_of_run()  # type: ignore[attr-defined]
+app.command("run", context_settings={"ignore_unknown_options": True, "allow_extra_args": True})(_run)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 import typer
 
 from tunedeck_client.api import Tunedeck
+from tunedeck_client.cli import ids
 from tunedeck_client.cli.curve import draw, number
 from tunedeck_client.cli.output import AsJSON, print_json, print_table, printable, tell
 
@@ -17,7 +18,7 @@ _MAX_WIDTH = 120
 
 
 def show_metrics(
-    job: int,
+    job: int = ids.Job,
     name: list[str] = typer.Option([], help="Draw this metric; repeat for more."),
     log: bool = typer.Option(False, "--log", help="Logarithmic values."),
     max_points: int = typer.Option(1000, min=2, max=10_000, help="At most so many points of each."),
@@ -26,10 +27,12 @@ def show_metrics(
     """Show what a job's metrics are, or with --name draw them."""
     with Tunedeck() as tunedeck:
         found = tunedeck.metrics(job, name, max_points=max_points if name or as_json else 2)
-    if as_json:
-        return print_json(found)
+        if as_json:
+            return print_json(found)
+        known = found if found["series"] or not name else tunedeck.metrics(job, max_points=2)
     if not found["series"]:
-        return tell(f"job {job} has no {'such metric' if name else 'metrics'}")
+        has = ", ".join(curve["name"] for curve in known["series"])
+        return tell(f"job {job} has no metrics" if not has else f"job {job} has no such metric; it has {has}")
     if name:
         return _draw(found["series"], is_log=log)
     return print_table(

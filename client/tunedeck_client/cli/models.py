@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from tunedeck_client.api import Tunedeck
+from tunedeck_client.cli import ids
 from tunedeck_client.cli.guard import guarded
 from tunedeck_client.cli.output import AsJSON, Limit, print_json, print_record, print_table, size, tell
 from tunedeck_client.cli.progress import TransferProgress
@@ -16,7 +17,7 @@ def push(
     folder: str,
     base_model: str | None = typer.Option(None, help="The base; else adapter_config.json says it."),
     name: str | None = typer.Option(None, help="The model's name; else the folder's."),
-    job: int | None = typer.Option(None, help="The job that made it."),
+    job: int | None = ids.option("The job that made it."),
     include_state: bool = typer.Option(
         False, help="Also optimizer.pt, scheduler.pt, rng_state*, runs and checkpoint-*."
     ),
@@ -39,7 +40,7 @@ def push(
 
 
 def pull(
-    model: int,
+    model: int = ids.Model,
     folder: str | None = typer.Argument(None, help="Where to; else model-<ID>, and for --zip here."),
     as_zip: bool = typer.Option(False, "--zip", help="The whole as one ZIP."),
     force: bool = typer.Option(False, help="Replace files here that differ from the model's."),
@@ -59,7 +60,7 @@ def pull(
 def list_models(
     status: str | None = typer.Option(None, help="uploading, ready or error."),
     base_model: str | None = typer.Option(None, help="Those of a base."),
-    job: int | None = typer.Option(None, help="Those of a job."),
+    job: int | None = ids.option("Those of a job."),
     limit: int = Limit,
     as_json: bool = AsJSON,
 ) -> None:
@@ -78,7 +79,7 @@ def list_models(
     )
 
 
-def show_model(model: int, as_json: bool = AsJSON) -> None:
+def show_model(model: int = ids.Model, as_json: bool = AsJSON) -> None:
     """Show a model and its files."""
     with Tunedeck() as tunedeck:
         found = tunedeck.model(model)
@@ -96,7 +97,7 @@ def show_model(model: int, as_json: bool = AsJSON) -> None:
 
 
 def delete_model(
-    model: int,
+    model: int = ids.Model,
     purge: bool = typer.Option(False, help="Its files as well, where no other model has them."),
     as_json: bool = AsJSON,
 ) -> None:

@@ -60,10 +60,10 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
 
 
 def print_record(record: dict[str, Any]) -> None:
-    """Print a record's fields, one a line, those that are not known left out."""
+    """Print a record's fields, one a line, those that are not known or empty left out."""
     width = max((len(name) for name in record), default=0)
     for name, value in record.items():
-        if value is None:
+        if value in (None, ""):
             continue
         shown = json.dumps(value, ensure_ascii=False) if isinstance(value, (dict, list)) else _cell(value)
         sys.stdout.write(f"{name:<{width}}  {printable(shown)}\n")

@@ -61,7 +61,7 @@ class TransferProgress:
 
 
 class EvaluationProgress:
-    """The bar of an evaluation: rows done, and the time that the service thinks is left."""
+    """The bar of an evaluation: answers stored, and the time that the service thinks is left."""
 
     def __init__(self) -> None:
         columns = (
@@ -88,10 +88,17 @@ class EvaluationProgress:
         self._progress.update(
             self._bar,
             description=evaluation["status"],
-            completed=at.get("done") or 0,
-            total=at.get("total"),
-            eta="" if eta is None else f"{eta} s left",
+            completed=at.get("answers", at.get("done")) or 0,
+            total=at.get("answers_total", at.get("total")),
+            eta="" if eta is None else f"{_duration(eta)} left",
         )
+
+
+def _duration(seconds: int) -> str:
+    hours, minutes = divmod(seconds // 60, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {seconds % 60} s" if minutes else f"{seconds} s"
 
 
 def _progress(*columns: Any) -> Progress:

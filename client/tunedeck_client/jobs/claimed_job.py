@@ -20,7 +20,11 @@ def kernel_name() -> str:
 
 
 class ClaimedJob:
-    """`job_id` is None until the service has created the job from `new`. Thread-safe, and raises nothing."""
+    """`job_id` is None until the service has created the job from `new`. Thread-safe, and raises nothing.
+
+    A token of the scope `kernel` claims jobs under its own name and does nothing else to them: for the rest
+    the job's own `token` is asked for, and `job_id` of a job that is there is None until that is known, too.
+    """
 
     def __init__(
         self,
@@ -31,11 +35,13 @@ class ClaimedJob:
         new: Mapping[str, Any] | None = None,
         key: str = "",
     ) -> None:
-        self.job_id = job_id
+        self.job_id = None if api.may_be_a_kernels else job_id
         self.kernel = kernel
+        self.token: str | None = None
         self.progress: float | None = None
         self.on_created: Callable[[int], None] = lambda job_id: None
         self._api = api
+        self._there = job_id
         self._new = new or {}
         self._key = key
         self._lock = threading.Lock()
@@ -44,13 +50,42 @@ class ClaimedJob:
         """Create the job if need be, and claim it: the first time to have it, then as a sign of life."""
         with self._lock:
             if self.job_id is None:
-                answer = self._api.create(self._new, self._key)
-                job_id = (answer.record or {}).get("ID")
-                if answer.status != 201 or not isinstance(job_id, int):
+                answer = self._create() if self._there is None else self._identify(self._there)
+                if self.job_id is None:
                     return answer
-                self.job_id = job_id
-                self.on_created(job_id)
-            return self._api.claim(self.job_id, self.kernel, HEARTBEAT_S, self.progress)
+                self.on_created(self.job_id)
+            return self._claim(self.job_id)
+
+    def _claim(self, job_id: int) -> Answer:
+        return self._api.claim(job_id, self.kernel, HEARTBEAT_S, self.progress)
+
+    def _create(self) -> Answer:
+        answer = self._api.create(self._new, self._key)
+        job_id = (answer.record or {}).get("ID")
+        if answer.status == 201 and isinstance(job_id, int):
+            self.job_id = job_id
+        return answer
+
+    def _identify(self, job_id: int) -> Answer:
+        """Set `job_id` once it is known by which token the job is worked on."""
+        answer = self._api.show_caller()
+        if answer.status in (0, 408, 429) or answer.status >= 500:
+            return answer
+        caller = answer.record or {}
+        if _is_kernel(caller):
+            self.kernel = str(caller["name"])
+            answer = self._claim(job_id)
+            # 409: it has ended, under our name perhaps, and its last lines are still to be sent.
+            if answer.status not in (200, 409):
+                return answer
+            token = self._api.make_token(job_id)
+            if token.status == 201 and token.record is not None:
+                self.token = str(token.record["token"])
+                self._api = self._api.with_token(self.token)
+            elif answer.status == 200:
+                return token
+        self.job_id = job_id
+        return answer
 
     def ended_as(self) -> str | None:
         """Return the job's status where it has ended; None also where the service does not say."""
@@ -69,3 +104,10 @@ class ClaimedJob:
     def abort(self) -> None:
         """Break off the request in flight, and each later one."""
         self._api.abort()
+
+
+def _is_kernel(caller: Mapping[str, Any]) -> bool:
+    scopes = caller.get("scopes")
+    return (
+        isinstance(scopes, list) and "kernel" in scopes and "write" not in scopes and bool(caller.get("name"))
+    )

@@ -9,6 +9,7 @@ from tunedeck_client.transport.server import JSON, Answer, Server
 
 TERMINAL = ("completed", "failed", "cancelled")
 MAX_ERROR_CHARS = 1000
+JOB_TOKEN = "tj_"
 
 _JOBS = "/api/v1/jobs"
 
@@ -17,7 +18,26 @@ class JobApi:
     """The jobs of one service. Raises ValueError for a url or token that cannot work."""
 
     def __init__(self, url: str, *, token: str | None = None, timeout: float = 10.0) -> None:
+        self._address = (url, timeout)
         self._server = Server(url, token, timeout)
+
+    @property
+    def may_be_a_kernels(self) -> bool:
+        """Whether our token is none that a job has for itself, so that it may be one which only claims."""
+        return self._server.token is not None and not self._server.token.startswith(JOB_TOKEN)
+
+    def with_token(self, token: str) -> JobApi:
+        """Return the same service's jobs by another token."""
+        url, timeout = self._address
+        return JobApi(url, token=token, timeout=timeout)
+
+    def show_caller(self) -> Answer:
+        """Ask whose our token is, and what its scopes are; everybody may."""
+        return self._server.ask("GET", "/api/v1/session")
+
+    def make_token(self, job_id: int) -> Answer:
+        """Ask for the token of a job, which may do all that its training needs and nothing else."""
+        return self._server.ask("POST", f"{_JOBS}/{job_id}/token")
 
     def create(self, new: Mapping[str, Any], key: str) -> Answer:
         """Create a job; with the same idempotency key again it is the same one."""

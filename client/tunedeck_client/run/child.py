@@ -104,6 +104,8 @@ def reason_of(code: int) -> str | None:
     """Return in words why the job of a command with this code has failed; None where it has not."""
     if code == 0:
         return None
+    if code == 128 + signal.SIGKILL:  # a shell, or a launcher, says so of what it has started
+        return f"exit code {code}: a process of it was {OUT_OF_MEMORY}"
     if code > 0:
         return f"exit code {code}"
     if -code == signal.SIGKILL:

@@ -20,7 +20,9 @@ def child_environment(
     """Return the child's environment. What somebody has set already stays, the pairs together."""
     child = {"PYTHONUNBUFFERED": "1", **environ}
     child.update(TUNEDECK_URL=url, TUNEDECK_LOGS_URL=logs_url)
-    if token is not None:
+    if job.token is not None:  # what somebody has set is the kernel's, with which a training can do nothing
+        child["TUNEDECK_TOKEN"] = token = job.token
+    elif token is not None:
         child.setdefault("TUNEDECK_TOKEN", token)
     if job.job_id is None:  # the service is away: a trainer that reports by itself would wait for it
         child.pop("TUNEDECK_JOB", None)

@@ -62,7 +62,7 @@ def main(
         return 2
     run = _Run(options, job, record, upload, beat_every_s=beat_every_s, end_timeout_s=end_timeout_s)
     earlier = LeftToReport(states, api, options.logs_url, options.logs_token)
-    with _token_file(options.logs_token) as token_file:
+    with _token_file(job.token or options.logs_token) as token_file:
         code = run.watch_child(token_file, earlier, grace_s=grace_s)
     if not (earlier.has_ended() & run.has_ended()):
         # A thread hangs in the system, inside of TLS perhaps: it must not see the interpreter end.
@@ -130,7 +130,7 @@ class _Run:
         self._shipper = LogShipper(
             *(job_id, options.logs_url),
             source=options.source,
-            token=options.logs_token,
+            token=self._job.token or options.logs_token,
             folder=folder,
             spool_dir=options.spool_dir,
             exit_timeout=self._end_timeout_s,
@@ -140,8 +140,8 @@ class _Run:
     def _created(self, job_id: int) -> None:
         tell_person(f"this is job {job_id}: {self._options.url}/ui/jobs/{job_id}")
         if self._record is not None:
-            self._record.write(job=job_id)
-        self._shipper.set_job(job_id)
+            self._record.write(job=job_id, kernel=self._job.kernel)
+        self._shipper.set_job(job_id, self._job.token)
 
     def _ended_by_other(self, status: str) -> None:
         self._ended_as = status
@@ -192,14 +192,20 @@ class _Run:
                 url=options.url,
                 base_model=options.base_model,
                 name=options.model_name,
-                token=options.token,
+                token=self._job.token or options.token,
                 job_id=self._job.job_id,
             )
         except Interrupted:
             raise
         except Exception as error:
             why = f"the model was not uploaded: {error}"
-            say(f"{why}. To send it: tunedeck push {shlex.quote(options.upload)} --job {self._job.job_id}")
+            described = {
+                "--job": self._job.job_id,
+                "--base-model": options.base_model,
+                "--name": options.model_name,
+            }
+            words = [str(word) for pair in described.items() if pair[1] is not None for word in pair]
+            say(f"{why}. To send it: {shlex.join(['tunedeck', 'push', options.upload, *words])}")
             return why
         told = f"{options.upload} is model {model.get('ID')} now"
         tell_person(told)

@@ -39,7 +39,7 @@ def open_job(
         say("no state folder can be written: what is not sent by the end of the run is lost")
     job = ClaimedJob(api, content["kernel"], job_id=options.job, new=content["new"], key=content["key"])
     if record is not None:
-        job.on_created = lambda job_id: record.write(job=job_id)
+        job.on_created = lambda job_id: record.write(job=job_id, kernel=job.kernel)
     answer = job.claim()
     if _is_refusal(answer):
         if record is not None:

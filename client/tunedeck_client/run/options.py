@@ -18,6 +18,11 @@ cancelled; 127 no such command; 126 not executable; 1 the model was not uploaded
 job that cannot be claimed"""
 
 
+def declared_options() -> list[argparse.Action]:
+    """Return the options, for a shell's completion; `--help` is every command's."""
+    return [each for each in _parser()._actions if each.dest != "help"]
+
+
 def parse_options(arguments: Sequence[str]) -> argparse.Namespace:
     """Return the options, with the command as `command`; ends the process with 2 where they cannot work."""
     parser = _parser()

@@ -99,13 +99,13 @@ def _report_record(
         new=content["new"],
         key=content["key"],
     )
-    job.on_created = lambda job_id: record.write(job=job_id)
+    job.on_created = lambda job_id: record.write(job=job_id, kernel=job.kernel)
     answer = job.claim()
     if answer.status == 0 or answer.status >= 500:
         record.release()
         return False
     end = content["end"] or if_killed
-    told = job.job_id is not None and _send_lines(record, job.job_id, url, token, timeout_s)
+    told = job.job_id is not None and _send_lines(record, job.job_id, url, job.token or token, timeout_s)
     if told and (end is None or report_end(job, end, timeout_s)):
         record.delete()
         return True

@@ -122,8 +122,11 @@ class LogShipper:
             if util is not None:
                 util.Finalize(None, self.close, args=(CHILD_EXIT_TIMEOUT,), exitpriority=0)
 
-    def set_job(self, job_id: int) -> None:
-        """Send to this job from now on, which was just created."""
+    def set_job(self, job_id: int, token: str | None = None) -> None:
+        """Send to this job from now on, which was just created or claimed; by its token, if it has one."""
+        if token is not None:
+            self._new_post = partial(self._new_post, token=token)
+            self._post.set_token(token)
         self._job_id = self._post.job_id = job_id
         self.destination = (job_id, self.destination[1])
 

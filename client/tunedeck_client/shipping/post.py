@@ -33,7 +33,12 @@ class Post:
     def __init__(self, url: str, job_id: int | None, token: str | None, timeout: float) -> None:
         self.url = url
         self.job_id = job_id
+        self._timeout = timeout
         self._server = Server(url, token, timeout)
+
+    def set_token(self, token: str) -> None:
+        """Send by this token from now on."""
+        self._server = Server(self.url, token, self._timeout)
 
     def __call__(self, key: str, records: bytes, kind: Kind = LINES) -> PostResult:
         """Send encoded lines or points on a new connection: a stale one would look like a dead service."""

@@ -59,11 +59,11 @@ class Server:
         self._host, self._port, self._timeout = parts.hostname, parts.port, timeout
         self._prefix = parts.path.rstrip("/")
         self._headers = {"Connection": "close", "User-Agent": f"tunedeck-client/{__version__}"}
-        token = token or os.environ.get("TUNEDECK_TOKEN")
-        if token:
-            if not (token.isascii() and token.isprintable()):
+        self.token = token or os.environ.get("TUNEDECK_TOKEN") or None
+        if self.token:
+            if not (self.token.isascii() and self.token.isprintable()):
                 raise ValueError("token must be printable ASCII")
-            self._headers["Authorization"] = f"Bearer {token}"
+            self._headers["Authorization"] = f"Bearer {self.token}"
 
     def ask(
         self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] = JSON

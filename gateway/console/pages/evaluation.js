@@ -111,11 +111,11 @@ function unfinished(evaluation) {
     if (status === 'failed') return h('div', { class: 'problem' }, h('span', { 'aria-hidden': 'true' }, '✕ '), others(evaluation.error ?? 'It failed and did not say why.'));
     if (status === 'pending') return h('p', null, 'It waits for an evaluation worker.');
     if (status === 'completed') return h('p', { class: 'quiet' }, 'Completed without results.');
-    const done = progress?.done ?? 0;
-    const total = progress?.total ?? null;
+    const done = progress?.answers ?? 0;
+    const total = progress?.answers_total ?? null;
     return h('div', { class: 'block', role: 'status' },
-        h('p', null, h('progress', { value: total ? done : undefined, max: total ?? undefined, 'aria-label': 'Rows done' }),
-            ` ${count(done)}${total === null ? '' : ` of ${count(total)}`} rows`,
+        h('p', null, h('progress', { value: total ? done : undefined, max: total ?? undefined, 'aria-label': 'Answers' }),
+            ` ${count(done)}${total === null ? '' : ` of ${count(total)}`} answers`,
             progress?.errors ? h('span', { class: 'warn' }, `, ${plural(progress.errors, 'error')}`) : null,
             typeof progress?.eta_seconds === 'number' ? h('span', { class: 'quiet' }, `, about ${duration(progress.eta_seconds)} left`) : null),
         progress?.message ? h('p', null, others(progress.message)) : null,

@@ -10,7 +10,7 @@ import marshmallow as ma
 from marshmallow import validate
 
 from services.evaluations.datasets.prompt_template import TemplateProblem, compile_template
-from shared.http.fields import BodySchema, Integer, JSONObject
+from shared.http.fields import BodySchema, Integer, Items, JSONObject
 from shared.http.strict_json import text_problem
 
 _MAX_TEXT = 100_000
@@ -61,7 +61,7 @@ class ShotsFromSchema(BodySchema):
 class PromptSchema(BodySchema):
     system = Text(allow_none=True, validate=validate.Length(1, _MAX_TEXT))
     template = Text(validate=validate.Length(1, 10_000))
-    examples = ma.fields.List(ma.fields.Nested(ShotSchema), validate=validate.Length(0, _MAX_EXAMPLES))
+    examples = Items(ma.fields.Nested(ShotSchema), validate=validate.Length(0, _MAX_EXAMPLES))
     examples_from = ma.fields.Nested(ShotsFromSchema, allow_none=True)
 
     @ma.validates("template")

@@ -22,10 +22,16 @@ _FLEETING = frozenset({"progress", "stale"})
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a running evaluation is: rows done, in all, in error, the seconds left, what it waits for, warnings."""
+    """How far a running evaluation is: rows done, in all, in error, the seconds left, what it waits for, warnings.
+
+    A row is done at its last answer, which may be hours after its first: ``answers`` counts each, and each verdict of a
+    judge, of ``answers_total``.
+    """
 
     done: int
     total: int | None
+    answers: int
+    answers_total: int | None
     errors: int
     eta_seconds: int | None
     message: str | None
@@ -89,12 +95,28 @@ def _provenance(evaluation: Evaluation) -> dict[str, Any] | None:
 
 
 def _progress(evaluation: Evaluation) -> Progress:
-    eta = None
-    # What an earlier worker did says nothing of how fast this one is.
-    own = evaluation.done - evaluation.taken_done
-    if own and evaluation.total is not None and evaluation.taken_at is not None:
-        elapsed = (datetime.now(UTC) - evaluation.taken_at).total_seconds()
-        eta = round(elapsed / own * (evaluation.total - evaluation.done))
     return Progress(
-        evaluation.done, evaluation.total, evaluation.errors, eta, evaluation.message, evaluation.warnings or []
+        done=evaluation.done,
+        total=evaluation.total,
+        answers=evaluation.answers,
+        answers_total=None if evaluation.total is None else evaluation.total * _answers_of_row(evaluation),
+        errors=evaluation.errors,
+        eta_seconds=_eta_seconds(evaluation),
+        message=evaluation.message,
+        warnings=evaluation.warnings or [],
     )
+
+
+def _answers_of_row(evaluation: Evaluation) -> int:
+    """Return how many answers a row waits for: one of each model, and a judge's verdict."""
+    return 1 + bool(evaluation.base_model_name) + (evaluation.scoring == "judge")
+
+
+def _eta_seconds(evaluation: Evaluation) -> int | None:
+    # What an earlier worker did says nothing of how fast this one is.
+    own = evaluation.answers - evaluation.taken_answers
+    if own <= 0 or evaluation.total is None or evaluation.taken_at is None:
+        return None
+    elapsed = (datetime.now(UTC) - evaluation.taken_at).total_seconds()
+    left: float = elapsed / own * (evaluation.total * _answers_of_row(evaluation) - evaluation.answers)
+    return round(left)

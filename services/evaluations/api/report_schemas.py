@@ -11,7 +11,7 @@ from marshmallow import validate
 from services.evaluations.api.strict_fields import Ratio, StrictBoolean, is_ratio
 from services.evaluations.records.evaluations import TERMINAL
 from services.evaluations.scoring.metrics import RATIOS, ROLES
-from shared.http.fields import BodySchema, Time, UpdateSchema, depth_problem
+from shared.http.fields import BodySchema, Items, Time, UpdateSchema, depth_problem
 
 MIB = 2**20
 WINNERS = ("fine_tuned", "base_model", "tie")
@@ -75,6 +75,6 @@ class ReportSchema(UpdateSchema):
 
     status = ma.fields.String(required=True, validate=validate.OneOf(sorted(TERMINAL)))
     results = Results(allow_none=True)
-    examples = ma.fields.List(ma.fields.Nested(ReportedExampleSchema))
+    examples = Items(ma.fields.Nested(ReportedExampleSchema))
     error = ma.fields.String(allow_none=True, validate=validate.Length(1, 10_000))
     completed_at = Time(allow_none=True)

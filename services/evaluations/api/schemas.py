@@ -153,6 +153,8 @@ class RecordSchema(ListedSchema):
 class ProgressSchema(ma.Schema):
     done = ma.fields.Integer()
     total = ma.fields.Integer(allow_none=True)
+    answers = ma.fields.Integer()
+    answers_total = ma.fields.Integer(allow_none=True)
     errors = ma.fields.Integer()
     eta_seconds = ma.fields.Integer(allow_none=True)
     message = ma.fields.String(allow_none=True)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from services.evaluations.records import evaluations
+from services.evaluations.scoring.metrics import ROLES
 from services.evaluations.tables import Evaluation, Example, connected, database
 from shared.errors import Conflict
 
@@ -70,3 +71,10 @@ def _drop_rows(evaluation: Evaluation) -> None:
     cut = Example.base_model_truncated | Example.fine_tuned_truncated
     evaluation.truncated = Example.select().where(own & cut).count()
     evaluation.done = Example.select().where(own & Example.done).count()
+    judged = evaluation.done if evaluation.scoring == "judge" else 0
+    evaluation.answers = judged + sum(Example.select().where(own & _has_answer(role)).count() for role in ROLES)
+
+
+def _has_answer(role: str) -> Any:
+    output, error = getattr(Example, f"{role}_output"), getattr(Example, f"{role}_error")
+    return output.is_null(False) | error.is_null(False)

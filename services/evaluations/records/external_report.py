@@ -12,6 +12,7 @@ from services.evaluations.scoring.graders import is_correct
 from services.evaluations.tables import Evaluation, Example, connected, database
 from shared.database.queries import tuples
 from shared.errors import Conflict, Unprocessable
+from shared.pacing import yielding
 
 _REPORTED = (
     "input",
@@ -25,6 +26,8 @@ _REPORTED = (
     "base_model_score",
     "fine_tuned_score",
 )
+
+_EXAMPLES_A_TURN = 100
 
 
 @connected
@@ -59,7 +62,7 @@ def _derived(changes: dict[str, Any]) -> dict[str, Any]:
         improvement = metrics.improvement(results["base_model"], results["fine_tuned"])
         derived["results"] = results | {"improvement": improvement}
     if "examples" in changes:
-        derived["examples"] = [_derived_example(example) for example in changes["examples"]]
+        derived["examples"] = [_derived_example(example) for example in yielding(changes["examples"], _EXAMPLES_A_TURN)]
     if changes["status"] == "completed" and results is None:
         raise Unprocessable.field("results", "Is required where the status is completed.")
     if changes["status"] == "failed" and changes.get("error") is None:
@@ -108,7 +111,7 @@ def _store_report(evaluation: Evaluation, reported: dict[str, Any]) -> None:
     evaluation.eval_results_due = now if evaluation.status == "completed" else None
     # What our worker had by then is dropped with its lease; no set of ours is what the report is about.
     evaluation.test_set_sha256 = evaluation.total = evaluation.provenance = None
-    evaluation.done = evaluation.errors = evaluation.retried = evaluation.truncated = 0
+    evaluation.done = evaluation.answers = evaluation.errors = evaluation.retried = evaluation.truncated = 0
     evaluation.message = evaluation.waiting_since = None
     Example.delete().where(Example.evaluation_id == evaluation.id).execute()
     columns = ("evaluation_id", "row", *_REPORTED, "done")

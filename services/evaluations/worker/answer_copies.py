@@ -53,7 +53,7 @@ def copy_answers(
             if (with_errors or answer.error is None) and is_open(answer.row, answer.role)
         ]
         if answers:
-            rows.store(answers)
+            rows.store(answers, copied=True)
         yield_turn()
 
 

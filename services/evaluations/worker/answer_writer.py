@@ -62,7 +62,7 @@ _Known = dict[tuple[int, str], _Half]
 
 
 class AnswerWriter:
-    """Writes the answers of a run, and counts the rows that are done and those in error."""
+    """Writes the answers of a run, and counts them, the rows that are done and those in error."""
 
     def __init__(self, run: Run, begun: RunState, *, judged: bool = False) -> None:
         self._run = run
@@ -70,6 +70,7 @@ class AnswerWriter:
         self._is_alone = len(run.roles) == 1
         self._is_judged = judged
         self._done, self._errors, self._truncated = begun.done, begun.errors, begun.truncated
+        self._stored, self._taken = begun.answers, begun.taken_answers
         self._asked: tuple[str, ...] = ()
         self._halves: _Known = {}
         """The first answers of rows whose second one is due in this pass."""
@@ -94,13 +95,15 @@ class AnswerWriter:
         return not self._is_judged or answer.error is not None or other[1] is not None
 
     @connected
-    def store(self, answers: Sequence[Answer]) -> bool:
+    def store(self, answers: Sequence[Answer], *, copied: bool = False) -> bool:
         """Store answers in one transaction; True once the error budget is exceeded, or too many generations were cut.
 
         The statements are written out: peewee would spend more time on making them than the rest of a request takes.
         Nobody else counts while the lease is ours, so nothing has to be read.
         """
         halves, done, errors, truncated = self._halves, self._done, self._errors, self._truncated
+        # What is not asked for says nothing of how long the rest takes.
+        taken = self._taken + (len(answers) if copied else 0)
         rows = []
         for answer in answers:
             other = halves.pop((answer.row, _other(answer.role)), None)
@@ -112,19 +115,23 @@ class AnswerWriter:
             errors += answer.error is not None and (other is None or other[1] is None)
             truncated += bool(answer.truncated and (other is None or not other[2]))
             rows.append(_values(self._run, answer, other, is_done=is_done))
+        # No verdict comes on a row that is done without one.
+        stored = self._stored + len(answers) + (done - self._done if self._is_judged else 0)
         # In one order, for a worker that lost the lease may send the same rows before it knows, and drop them then.
         rows.sort(key=_row_of)
         mark = database.param
-        counts = f"done = {mark}, errors = {mark}, truncated = {mark}"
-        count = f"UPDATE evaluation SET {counts} WHERE id = {mark} AND lease_token = {mark}"
+        counts = {"done": done, "errors": errors, "truncated": truncated, "answers": stored, "taken_answers": taken}
+        assigned = ", ".join(f"{name} = {mark}" for name in counts)
+        count = f"UPDATE evaluation SET {assigned} WHERE id = {mark} AND lease_token = {mark}"
         with database.atomic():
             # First of all, for it holds the evaluation's row until the end.
             with database.pipelined():
-                counted = database.execute_sql(count, (done, errors, truncated, self._run.id, self._run.token))
+                counted = database.execute_sql(count, (*counts.values(), self._run.id, self._run.token))
                 database.insert_rows(Example, _COLUMNS, rows, _COMPLETE)
             if counted.rowcount != 1:
                 raise LeaseLost
         self._done, self._errors, self._truncated = done, errors, truncated
+        self._stored, self._taken = stored, taken
         telemetry.answers_stored.inc(len(answers))
         telemetry.answer_errors.inc(sum(answer.error is not None for answer in answers))
         return exceeds_error_budget(max(errors, truncated), self._begun.total, self._begun.max_error_rate)

@@ -58,7 +58,7 @@ def claim() -> Run | None:
         waited = _waited_s(found, now)
         found.status, found.started_at = "running", found.started_at or now
         found.lease_token, found.leased_until = uuid.uuid4().hex, lease_end()
-        found.taken_at, found.taken_done = now, found.done
+        found.taken_at, found.taken_answers = now, found.answers
         found.save()
     return Run(
         id=found.id,

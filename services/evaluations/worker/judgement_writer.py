@@ -44,7 +44,7 @@ class JudgementWriter:
     def __init__(self, run: Run, present: RunState) -> None:
         self._run = run
         self._present = present
-        self._done, self._errors = present.done, present.errors
+        self._done, self._errors, self._answers = present.done, present.errors, present.answers
 
     def open_rows(self) -> Iterator[Judged]:
         """Yield the rows that have both answers and no verdict, in their order."""
@@ -70,16 +70,17 @@ class JudgementWriter:
     def store(self, judgements: Sequence[Judgement]) -> bool:
         """Store judgements in one transaction; True once the error budget is exceeded."""
         done = self._done + len(judgements)
+        answers = self._answers + len(judgements)
         errors = self._errors + sum(judgement.error is not None for judgement in judgements)
         held = (Evaluation.id == self._run.id) & (Evaluation.lease_token == self._run.token)
         with database.atomic():
             # First of all, for it holds the evaluation's row until the end.
-            if Evaluation.update(done=done, errors=errors).where(held).execute() != 1:
+            if Evaluation.update(done=done, errors=errors, answers=answers).where(held).execute() != 1:
                 raise LeaseLost
             for judgement in judgements:
                 own = (Example.evaluation_id == self._run.id) & (Example.row == judgement.row)
                 Example.update(**_values(judgement)).where(own).execute()
-        self._done, self._errors = done, errors
+        self._done, self._errors, self._answers = done, errors, answers
         return exceeds_error_budget(errors, self._present.total, self._present.max_error_rate)
 
 

@@ -28,7 +28,7 @@ from shared.database.connect import open_database
 from shared.errors import NotFound, TooLarge, Unavailable, Unprocessable
 from shared.lease import LeaseLost, kept_alive
 from shared.notifier import Notifier
-from shared.redaction import describe_failure, log_uncaught_failures
+from shared.redaction import log_uncaught_failures
 from shared.s3.bucket import Bucket
 from shared.s3.client import connect
 from shared.s3.errors import ObjectChanged
@@ -121,9 +121,9 @@ class Worker:
             self._stopping.wait(POLL_S)
             self._release(run)
         except Exception as error:
-            # Not its text: a library may put whatever it was given into it, an API key as well.
+            # Not its text, as in the log: a library may put whatever it was given into it, an API key as well.
             name = type(error).__name__
-            log.error("evaluation %d: %s", run.id, describe_failure(error))
+            log.exception("evaluation %d: failed", run.id)
             self._fail(run, f"The worker failed ({name}); its log says where, under evaluation {run.id}.")
 
     def _release(self, run: Run, after: timedelta = timedelta()) -> None:
@@ -141,11 +141,11 @@ class Worker:
 
 def main() -> None:
     log_json_lines("evaluation worker")
-    serve_metrics(load(MetricsSettings))
     settings = load(WorkerSettings)
     database.initialize(open_database(settings.database_url))
     log_uncaught_failures(gevent.get_hub())
     worker = Worker(settings, load(AuthSettings))
+    serve_metrics(load(MetricsSettings))
     for number in (signal.SIGTERM, signal.SIGINT):
         gevent.signal_handler(number, worker.stop)
     worker.run()

@@ -22,8 +22,9 @@ Outcome = TypeVar("Outcome")
 
 
 class RequestPool:
-    """At most ``size`` requests are sent whose outcome is not stored yet: that is what a kill can cost.
+    """At most ``size`` requests are in flight, and twice as many are taken up: some are sent while others are stored.
 
+    A kill costs what is in flight and what is being stored.
     Each method raises what the guard does, UnknownModel, InferenceError or ServerAway; what is in flight is dropped
     with the block.
     """
@@ -55,16 +56,16 @@ class RequestPool:
 
     def send(self, asks: Iterator[Ask], send: Callable[[Ask], Outcome], store: Callable[[list[Outcome]], bool]) -> bool:
         """Send all and store each outcome as it comes; True once ``store`` says that it is enough."""
-        in_flight = 0
+        pending = 0
         while True:
             self._guard.require_wanted()
-            for ask in islice(asks, self._size - in_flight):
+            for ask in islice(asks, 2 * self._size - pending):
                 self._asks.put((send, ask))
-                in_flight += 1
-            if not in_flight:
+                pending += 1
+            if not pending:
                 return False
             outcomes = self._arrived()
-            in_flight -= len(outcomes)
+            pending -= len(outcomes)
             if outcomes and store(outcomes):
                 return True
 

@@ -17,6 +17,8 @@ class RunState:
     done: int
     errors: int
     truncated: int
+    answers: int
+    taken_answers: int
     total: int
     max_error_rate: float
 
@@ -27,8 +29,8 @@ def begin(run: Run, sha256: str, total: int, provenance: dict[str, Any], warning
     with held(run) as evaluation:
         if evaluation.test_set_sha256 not in (None, sha256):
             Example.delete().where(Example.evaluation_id == run.id).execute()
-            evaluation.done = evaluation.errors = evaluation.taken_done = 0
-            evaluation.truncated = evaluation.retried = 0
+            evaluation.done = evaluation.errors = evaluation.truncated = evaluation.retried = 0
+            evaluation.answers = evaluation.taken_answers = 0
             evaluation.provenance = None
         evaluation.test_set_sha256, evaluation.total = sha256, total
         # What an earlier worker noted of what it asked stays: there may be nothing left to ask.
@@ -48,8 +50,15 @@ def find_state(run: Run) -> RunState:
 
 
 def _state(evaluation: Evaluation) -> RunState:
-    counts = evaluation.done, evaluation.errors, evaluation.truncated
-    return RunState(*counts, evaluation.total or 0, evaluation.max_error_rate)
+    return RunState(
+        done=evaluation.done,
+        errors=evaluation.errors,
+        truncated=evaluation.truncated,
+        answers=evaluation.answers,
+        taken_answers=evaluation.taken_answers,
+        total=evaluation.total or 0,
+        max_error_rate=evaluation.max_error_rate,
+    )
 
 
 def _is_mixed(evaluation: Evaluation, provenance: dict[str, Any]) -> bool:

@@ -11,7 +11,7 @@ from services.logs.api.schemas import Number, StoredMetricsSchema
 from services.logs.integrations import kubeflow
 from services.logs.metrics.parse import MAX_VALUES
 from services.logs.metrics.trainer_lines import MAX_NAME_CHARS
-from shared.http.fields import BodySchema, Time
+from shared.http.fields import BodySchema, Items, Time
 from shared.http.service import Blueprint
 
 blp = Blueprint("kubeflow", __name__, url_prefix="/api/v1")
@@ -32,7 +32,7 @@ class _StatusMetricSchema(_Lenient):
 class _TrainerStatusSchema(_Lenient):
     percentage = Number(minimum=0, maximum=100, data_key="progressPercentage", load_default=None, allow_none=True)
     moment = Time(data_key="lastUpdatedTime", load_default=None, allow_none=True)
-    metrics = ma.fields.List(
+    metrics = Items(
         ma.fields.Nested(_StatusMetricSchema),
         load_default=None,
         allow_none=True,

@@ -165,5 +165,7 @@ def _stream_answer(job_id: int, query: dict[str, Any]) -> Response:
     stream = streams.start(job_id, last_event_ids, query["tail"], wanted, connection, follow=query["follow"])
     if stream is None:
         return Response(status=204, headers={"Vary": "Accept"})
+    # A gateway that kept the connection of a client told to come back would send the next one to this full process too.
+    headers = _STREAM_HEADERS | {"Connection": "close"} if streams.is_full else _STREAM_HEADERS
     # Passed through as it is: Werkzeug's two iterators around it would cost each idle stream a kilobyte.
-    return Response(stream, headers=_STREAM_HEADERS, direct_passthrough=True)
+    return Response(stream, headers=headers, direct_passthrough=True)

@@ -17,7 +17,7 @@ from services.logs.metrics.trainer_lines import MAX_NAME_CHARS
 from shared.auth.access import require_job
 from shared.errors import NotFound
 from shared.http import strict_json
-from shared.http.fields import MAX_ID, BodySchema, Integer, QueryInteger, QuerySchema, QueryText
+from shared.http.fields import MAX_ID, BodySchema, Integer, Items, QueryInteger, QuerySchema, QueryText
 from shared.timestamps import to_micros
 
 MAX_BATCH = 1_000
@@ -98,7 +98,7 @@ class LogEntrySchema(_EntrySchema):
 
 
 def _list_of(schema: type[ma.Schema]) -> Any:
-    return ma.fields.List(ma.fields.Nested(schema), load_default=list, validate=validate.Length(max=MAX_BATCH))
+    return Items(ma.fields.Nested(schema), load_default=list, validate=validate.Length(max=MAX_BATCH))
 
 
 class LogBatchSchema(_Body):

@@ -12,7 +12,7 @@ from marshmallow import validate
 from services.logs.metrics.points import NewPoint
 from services.logs.metrics.trainer_lines import MAX_NAME_CHARS
 from shared.http import strict_json
-from shared.http.fields import MAX_ID, BodySchema, Integer, Time, unprocessable
+from shared.http.fields import MAX_ID, BodySchema, Integer, Items, Time, unprocessable
 from shared.timestamps import plain_micros, to_micros
 
 MAX_VALUES = 10_000
@@ -32,13 +32,22 @@ class MetricValue(ma.fields.Field[float]):
         raise ma.ValidationError('Must be a number, "NaN", "Infinity" or "-Infinity".')
 
 
+class _Values(ma.fields.Dict):
+    """Values by name, whose number is validated before they are."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
+        if isinstance(value, dict):
+            self._validate(value)
+        return super()._deserialize(value, attr, data, **kwargs)  # type: ignore[no-untyped-call]
+
+
 class _MetricsAtStepSchema(BodySchema):
     step = Integer(minimum=0, required=True)
-    values = ma.fields.Dict(
+    values = _Values(
         keys=ma.fields.String(validate=validate.Length(1, MAX_NAME_CHARS)),
         values=MetricValue(),
         required=True,
-        validate=validate.Length(min=1),
+        validate=validate.Length(1, MAX_VALUES),
     )
     timestamp = Time(load_default=None, allow_none=True)
     epoch = MetricValue(load_default=None, allow_none=True)
@@ -47,7 +56,7 @@ class _MetricsAtStepSchema(BodySchema):
 class NewMetricsSchema(BodySchema):
     """At most 10,000 values, the epochs among them."""
 
-    metrics = ma.fields.List(ma.fields.Nested(_MetricsAtStepSchema), required=True, validate=validate.Length(min=1))
+    metrics = Items(ma.fields.Nested(_MetricsAtStepSchema), required=True, validate=validate.Length(min=1))
 
     @ma.validates_schema(skip_on_field_errors=True)
     def limit_values(self, data: dict[str, Any], **kwargs: Any) -> None:

@@ -20,7 +20,6 @@ from services.logs.streaming.subscriber import Subscriber
 from services.logs.tables import Job
 from shared.errors import ServiceError
 from shared.notifier import Notifier
-from shared.redaction import describe_failure
 
 TOPIC = "logs"
 """Redis' own channel, on which all processes tell each other of news."""
@@ -163,6 +162,6 @@ def _logged(what: str) -> Iterator[None]:
     except ServiceError as error:
         log.warning("%s: %s", what, error.message)
         gevent.sleep(TICK_S)
-    except Exception as error:
-        log.error("%s: %s", what, describe_failure(error))
+    except Exception:
+        log.exception(what)
         gevent.sleep(TICK_S)

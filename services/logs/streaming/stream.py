@@ -89,6 +89,10 @@ class Streams:
         telemetry.streams_limit.set(limit)
         self.open = 0
 
+    @property
+    def is_full(self) -> bool:
+        return self.open >= self._limit
+
     def start(
         self,
         job_id: int,
@@ -128,7 +132,8 @@ class Streams:
         It ends with the job, and once line ``until`` has been reached.
         """
         yield sse.OPENING
-        if self.open >= self._limit:
+        if self.is_full:
+            telemetry.streams_refused.inc()
             yield sse.come_back(5, 15)
             return
         self.open += 1

@@ -11,8 +11,8 @@ from marshmallow import validate
 from services.models.api.schemas import FilePath
 from services.models.hub.commit_lines import MAX_OPERATIONS
 from services.models.repo_ids import MAX_CHARS
-from shared.http.fields import BodySchema, Integer, QueryBoolean, QuerySchema, QueryText
-from shared.s3.bucket import MAX_OBJECT_BYTES, MAX_PARTS
+from shared.http.fields import BodySchema, Integer, Items, QueryBoolean, QuerySchema, QueryText
+from shared.s3.multipart import MAX_OBJECT_BYTES, MAX_PARTS
 
 _BODY_BYTES = 8 * 2**20
 
@@ -53,9 +53,7 @@ class _AnnouncedFileSchema(_TolerantSchema):
 class PreuploadSchema(_TolerantSchema):
     body_limit = _BODY_BYTES
 
-    files = ma.fields.List(
-        ma.fields.Nested(_AnnouncedFileSchema), required=True, validate=validate.Length(max=MAX_OPERATIONS)
-    )
+    files = Items(ma.fields.Nested(_AnnouncedFileSchema), required=True, validate=validate.Length(max=MAX_OPERATIONS))
 
 
 class _LfsObjectSchema(_TolerantSchema):
@@ -71,9 +69,7 @@ class LfsBatchSchema(_TolerantSchema):
     operation = ma.fields.String(
         required=True, validate=validate.Equal("upload", error="Must be upload: files are read at …/resolve/….")
     )
-    objects = ma.fields.List(
-        ma.fields.Nested(_LfsObjectSchema), required=True, validate=validate.Length(max=MAX_OPERATIONS)
-    )
+    objects = Items(ma.fields.Nested(_LfsObjectSchema), required=True, validate=validate.Length(max=MAX_OPERATIONS))
 
 
 class LfsVerifySchema(_LfsObjectSchema):
@@ -88,7 +84,7 @@ class _LfsPartSchema(_TolerantSchema):
 class LfsCompleteSchema(_TolerantSchema):
     body_limit = _BODY_BYTES
 
-    parts = ma.fields.List(ma.fields.Nested(_LfsPartSchema), required=True, validate=validate.Length(max=MAX_PARTS))
+    parts = Items(ma.fields.Nested(_LfsPartSchema), required=True, validate=validate.Length(max=MAX_PARTS))
 
 
 class CommitQuery(QuerySchema):

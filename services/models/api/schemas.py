@@ -19,6 +19,7 @@ from shared.auth.access import current_caller
 from shared.http.fields import (
     BodySchema,
     Integer,
+    Items,
     JSONObject,
     QueryBoolean,
     QueryInteger,
@@ -28,7 +29,7 @@ from shared.http.fields import (
     UpdateSchema,
 )
 from shared.http.pagination import PageQuery, page_schema
-from shared.s3.bucket import MAX_OBJECT_BYTES, MAX_PARTS
+from shared.s3.multipart import MAX_OBJECT_BYTES, MAX_PARTS
 from shared.s3.object_paths import path_problem
 from shared.timestamps import parse_time
 
@@ -268,4 +269,4 @@ class UploadProgressSchema(UploadSchema):
 
 
 class CompleteSchema(BodySchema):
-    parts = ma.fields.List(ma.fields.Nested(_PartSchema), required=True, validate=validate.Length(max=MAX_PARTS))
+    parts = Items(ma.fields.Nested(_PartSchema), required=True, validate=validate.Length(max=MAX_PARTS))

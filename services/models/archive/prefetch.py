@@ -10,7 +10,8 @@ import gevent
 
 from services.models.archive.layout import Read
 from services.models.archive.object_reader import Content, StoredObject, read_content
-from shared.s3.bucket import CHUNK_BYTES, Bucket
+from shared.s3.bucket import Bucket
+from shared.s3.readable_bucket import CHUNK_BYTES
 
 _SMALL_BYTES = CHUNK_BYTES
 _FILES_AHEAD = 4

@@ -56,10 +56,10 @@ def main() -> None:
     signal.signal(signal.SIGINT, _stop)
     settings = load(ChecksumSettings)
     log_uncaught_failures()
-    serve_metrics(load(MetricsSettings))
     database.initialize(open_database(settings.database_url))
     rate = RateLimit(settings.checksum_mib_per_s)
     bucket = Bucket(connect(settings), BUCKET)
+    serve_metrics(load(MetricsSettings))
     holder = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
     sweep_at = time.monotonic()
     while True:

@@ -15,7 +15,8 @@ from services.models.records.models import get_model
 from services.models.tables import File, Upload, connected, database
 from shared.database.pagination import Page, paginate
 from shared.errors import Conflict, NotFound, ServiceError
-from shared.s3.bucket import Bucket, PartInfo
+from shared.s3.bucket import Bucket
+from shared.s3.multipart import PartInfo
 
 
 def begin_upload(

@@ -10,8 +10,9 @@ from typing import Any, Protocol
 import gevent
 
 from shared.errors import Conflict, Unavailable, Unprocessable
-from shared.s3.bucket import Bucket, PartInfo
+from shared.s3.bucket import Bucket
 from shared.s3.errors import ObjectMissing, StoreHangs
+from shared.s3.multipart import PartInfo
 
 _MIB = 2**20
 _SMALLEST_PART = 16 * _MIB

@@ -13,7 +13,7 @@ from services.models.records.models import lock_model
 from services.models.tables import File, Hold, Model, connected, database
 from shared.database.queries import tuples
 from shared.errors import Conflict
-from shared.s3.bucket import ObjectInfo
+from shared.s3.readable_bucket import ObjectInfo
 
 _COLUMNS = ("path", "size", "etag", "crc32", "sha256", "announced_sha256")
 _PATHS_AT_ONCE = 500

@@ -15,7 +15,8 @@ from shared.database.queries import tuples
 from shared.database.request_keys import create_once, find_created
 from shared.errors import Conflict, ServiceError, Unprocessable
 from shared.request_key import RequestKey
-from shared.s3.bucket import Bucket, ObjectInfo
+from shared.s3.bucket import Bucket
+from shared.s3.readable_bucket import ObjectInfo
 
 _TRANSITIONS = {"uploading": {"ready", "error"}, "error": {"uploading"}, "ready": {"uploading", "error"}}
 ON_CARD = frozenset(

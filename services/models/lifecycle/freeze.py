@@ -10,7 +10,7 @@ from services.models.paths import fold
 from services.models.tables import File, Generated, Hold, Model, Upload, database
 from shared.database.queries import tuples
 from shared.errors import Conflict
-from shared.s3.bucket import ObjectInfo
+from shared.s3.readable_bucket import ObjectInfo
 
 _CHECKSUMS = ("crc32", "sha256", "announced_sha256")
 _COLUMNS = ("model_id", "path", "folded", "size", "etag", *_CHECKSUMS)

@@ -67,15 +67,31 @@ def test_help_and_version_ask_nobody(elsewhere):
     assert "Usage" in elsewhere("jobs", code=2).err + elsewhere("jobs", code=2).out
 
 
-def test_it_completes(elsewhere):
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("tunedeck mod", {"models"}),
+        ("tunedeck jobs c", {"create", "cancel"}),
+        ("tunedeck evaluate 1 --requ", {"--require"}),
+        ("tunedeck run --set a=b --ba", {"--base-model"}),
+        ("tunedeck run --logs", {"--logs-url"}),
+    ],
+)
+def test_it_completes(elsewhere, typed, offered):
     done = elsewhere(
         code=None,
         _TUNEDECK_COMPLETE="complete_bash",
-        COMP_WORDS="tunedeck mod",
-        COMP_CWORD="1",
-        _TYPER_COMPLETE_ARGS="tunedeck mod",
+        COMP_WORDS=typed,
+        COMP_CWORD=str(len(typed.split()) - 1),
+        _TYPER_COMPLETE_ARGS=typed,
     )
-    assert "models" in done.out
+    assert set(done.out.split()) == offered
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "9223372036854775808", "1.5", "x"])
+@pytest.mark.parametrize("words", [("jobs", "show"), ("logs",), ("metrics",), ("models", "delete"), ("pull",)])
+def test_what_can_be_no_id_is_a_wrong_argument(elsewhere, words, number):
+    assert "Invalid value for" in elsewhere(*words, "--", number, code=2).err
 
 
 def test_the_bare_package_needs_neither_typer_nor_rich():

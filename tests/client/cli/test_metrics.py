@@ -28,4 +28,15 @@ def test_a_job_without_metrics_is_told(tunedeck, new_job):
         done = tunedeck("metrics", job, *arguments)
         assert (done.out, "metric" in done.err) == ("", True)
     assert tunedeck("metrics", job, "--json").json["series"] == []
+
+
+def test_a_name_that_no_metric_has_is_told_with_those_there_are(tunedeck, new_job, system):
+    job = new_job()
+    system.request("POST", f"/jobs/{job}/metrics", json={"metrics": [{"step": 1, "values": {"loss": 1, "lr": 0.1}}]})
+    done = tunedeck("metrics", job, "--name", "los")
+    assert (done.out, done.err) == ("", f"job {job} has no such metric; it has loss, lr\n")
+    assert tunedeck("metrics", job, "--name", "los", "--json").json["series"] == []
+
+
+def test_a_job_that_is_not_there_has_none(tunedeck):
     assert "no job" in tunedeck("metrics", 999_999, code=3).err

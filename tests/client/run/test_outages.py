@@ -3,6 +3,7 @@
 import json
 import re
 import signal
+import time
 
 import pytest
 
@@ -61,6 +62,20 @@ def test_an_outage_in_the_middle(start_run, gateway, new_job, lines_of, show):
     assert run.end(b"after it\nend\n")[:2] == (0, b"after it\n")
     assert show(job)["status"] == "completed"
     assert [message for _, message in lines_of(job)] == ["ready", "in the outage", "after it"]
+
+
+@pytest.mark.soak
+def test_an_outage_of_a_minute_loses_nothing(start_run, gateway, new_job, lines_of, show):
+    job = new_job()
+    program = "import sys, time\nfor step in range(700): print(step, flush=True); time.sleep(0.1)"
+    run = start_run("--job", str(job), program=program, url=f"http://127.0.0.1:{gateway.port}")
+    assert run.process.stdout.readline() == b"0\n"
+    gateway.cut()
+    time.sleep(60)
+    gateway.mend()
+    assert run.end()[0] == 0
+    assert (show(job)["status"], show(job)["error"]) == ("completed", None)
+    assert [message for _, message in lines_of(job)] == [str(step) for step in range(700)]
 
 
 def test_a_run_within_an_outage_is_reported_by_the_next_one(

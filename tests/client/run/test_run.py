@@ -45,6 +45,8 @@ def test_it_creates_a_job(start_run, newest_job):
     [
         ("raise SystemExit(3)", 3, "exit code 3"),
         ("import os, signal; os.kill(os.getpid(), 9)", 137, "killed by SIGKILL, the kernel's out-of-memory killer"),
+        # As a shell or a launcher says it of what it has started.
+        ("raise SystemExit(137)", 137, "exit code 137: a process of it was killed by SIGKILL, the kernel's out-of-"),
         ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", 139, "killed by SIGSEGV"),
         ("import os, signal; os.kill(os.getpid(), signal.SIGTERM)", 143, "killed by SIGTERM"),
     ],

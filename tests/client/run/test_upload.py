@@ -69,9 +69,11 @@ def test_a_folder_that_cannot_become_a_model_fails_the_job(system, start_upload,
 
 
 def test_an_upload_that_fails_fails_the_job(system, start_upload):
-    job, run = start_upload("--upload", "out", UPLOAD="broken")
+    job, run = start_upload("--upload", "out", "--base-model", "a base", "--model-name", "mine", UPLOAD="broken")
     code, _, err = run.end()
     assert (code, b"the store is full" in err) == (1, True)
+    command = f"tunedeck push out --job {job} --base-model 'a base' --name mine"
+    assert err.decode().endswith(f"To send it: {command}\n")
     record = system.get(f"/jobs/{job}").json()
     assert (record["status"], record["error"]) == ("failed", "the model was not uploaded: the store is full")
 

@@ -276,6 +276,15 @@ def test_it_takes_many_examples(new_evaluation, put, evaluations):
     assert evaluations.get(f"{EVALUATIONS}/{number}/examples").json()["total"] == 20_000
 
 
+@one_database
+def test_a_million_wrong_examples_are_told_of_in_short(new_evaluation, evaluations):
+    body = b'{"status": "completed", "examples": [' + b",".join([b"{}"] * 1_000_000) + b"]}"
+    headers = {"Content-Type": "application/json"}
+    answer = evaluations.put(f"{EVALUATIONS}/{new_evaluation()}", data=body, headers=headers)
+
+    assert (answer.status_code, len(answer.json()["errors"])) == (422, 20)
+
+
 def test_it_rejects_what_is_no_json(evaluations, new_evaluation):
     url = f"{EVALUATIONS}/{new_evaluation()}"
 

@@ -160,6 +160,29 @@ def test_a_kill_costs_it_what_is_in_flight(start_worker, inference, judging, ans
 
 
 @only_on("postgresql")
+def test_its_verdicts_count_as_answers(
+    start_worker, evaluations, inference, judging, answered, new_set, evaluate, ended, until
+):
+    def until_answers(number):
+        return until(evaluation, lambda found: found["status"] == "running" and found["progress"]["answers"] == number)
+
+    rows = answered(8)
+    inference.faults["base", rows[0][0]] = [lambda answer: answer.answer(None)]
+    judging.held_after = 2 * 3
+    evaluation = evaluate(new_set(rows), scoring=JUDGE, max_error_rate=0.5)
+    start_worker(INFERENCE_CONCURRENCY="1")
+    # Sixteen answers, three verdicts, and the row in error that waits for none.
+    progress = until_answers(16 + 3 + 1)["progress"]
+    assert (progress["answers_total"], progress["done"]) == (24, 4)
+
+    assert evaluations.post(f"{EVALUATIONS}/{evaluation}/cancel").status_code == 200
+    assert evaluations.post(f"{EVALUATIONS}/{evaluation}/retry").status_code == 200
+    assert until_answers(16 + 3)["progress"]["done"] == 3  # the row in error was asked again and waits for its verdict
+    inference.go_on.set()
+    assert ended(evaluation)["results"]["n"] == 8
+
+
+@only_on("postgresql")
 def test_stored_answers_are_judged_later(
     start_worker, evaluations, inference, judging, answered, new_set, evaluate, ended
 ):

@@ -38,7 +38,7 @@ def _has(example, role):
 
 
 @pytest.mark.soak
-def test_a_kill_every_second_costs_what_is_in_flight(start_worker, inference, new_set, rows, evaluate, until, stored):
+def test_a_kill_every_second_costs_what_is_not_stored(start_worker, inference, new_set, rows, evaluate, until, stored):
     """Of two workers the one at work is killed once it has worked for a second; the other takes over."""
     rows = rows(500)
     inference.takes_s = 0.02
@@ -65,7 +65,7 @@ def test_a_kill_every_second_costs_what_is_in_flight(start_worker, inference, ne
     assert stored(evaluation) == {(model, text) for model in ROLES.values() for text, _ in rows}
     # What was stored at a kill was never asked again.
     assert {key: inference.asked[key] for key in settled} == settled
-    assert inference.asked.total() - 1000 <= kills * IN_FLIGHT
+    assert inference.asked.total() - 1000 <= kills * 2 * IN_FLIGHT
     with connection(database):
         numbers = [example.row for example in Example.select().where(Example.evaluation_id == evaluation)]
     assert sorted(numbers) == list(range(500))
@@ -97,5 +97,5 @@ def test_postgresql_restarts(evaluations, serve, own_postgres, start_worker, inf
 
     assert (record["status"], record["results"]["n"]) == ("completed", 100)
     assert len(record["examples"]) == 100
-    assert inference.asked.total() - 200 <= IN_FLIGHT
+    assert inference.asked.total() - 200 <= 2 * IN_FLIGHT  # those in flight, and those that could not be stored
     assert "Traceback" not in worker.log

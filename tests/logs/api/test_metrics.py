@@ -164,7 +164,8 @@ def test_a_job_without_any_has_none(job, curves):
         ({"metrics": [{"step": 1, "values": {"a" * 256: 1}}]}, f"metrics.0.values.{'a' * 256}.key"),
         ({"metrics": [{"step": 1, "values": {"a": 1}, "timestamp": "now"}]}, "metrics.0.timestamp"),
         ({"metrics": [{"step": 1, "values": {"a": 1}, "x": 1}]}, "metrics.0.x"),
-        ({"metrics": [{"step": 1, "values": {str(n): 1 for n in range(10_001)}}]}, "metrics"),
+        ({"metrics": [{"step": 1, "values": {str(n): 1 for n in range(10_001)}}]}, "metrics.0.values"),
+        ({"metrics": [{"step": 1, "values": {str(n): 1 for n in range(5_001)}}] * 2}, "metrics"),
     ],
 )
 def test_it_rejects_a_bad_report_and_stores_none_of_it(logs, job, curves, body, field):

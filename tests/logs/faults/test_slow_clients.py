@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from tests.logs.faults.conftest import Service
-from tests.logs.faults.load import Events, Reader, create_job, end_job, open_raw, read_until
+from tests.logs.faults.load import Events, Reader, create_job, end_job, open_raw, read_metrics, read_until
 from tests.support.databases import on, only_on
 from tests.support.waiting import wait_until
 
@@ -194,8 +194,9 @@ def test_a_full_process(start, settings):
         read_until(client, b"id: 1\n\n")
 
     with requests.get(service.url + path, timeout=5) as newcomer:
-        assert newcomer.status_code == 200
+        assert (newcomer.status_code, newcomer.headers["Connection"]) == (200, "close")
         assert newcomer.content.startswith(b"retry: 3000\n:\nretry: ")
+    assert read_metrics(service.url)["tunedeck_streams_refused_total"] == 1
     assert requests.get(f"{service.url}/healthz", timeout=5).status_code == 200
     assert requests.get(f"{service.url}{path}?limit=1", timeout=5).json()["count"] == 1
     inside.pop().close()

@@ -14,7 +14,7 @@ from services.models.archive.layout import Read
 from services.models.archive.object_reader import GeneratedFile, ObjectDamaged, StoredObject
 from services.models.archive.prefetch import read_pieces
 from shared.errors import Conflict, Unavailable
-from shared.s3.bucket import CHUNK_BYTES
+from shared.s3.readable_bucket import CHUNK_BYTES
 
 LARGE = os.urandom(CHUNK_BYTES + 1)
 FILES = [b"first", b"", *(b"%d" % number * 1000 for number in range(8)), LARGE, b"", b"last"]

@@ -2,15 +2,19 @@
 
 import sqlite3
 import threading
+from contextlib import nullcontext
+from pathlib import Path
 
 import psycopg
 import pytest
 
 from shared.database import connect, sqlite
 from shared.database.connect import POOL_SIZE, connected_to, connection, open_database
+from shared.database.postgresql import PostgresqlDatabase
 from shared.errors import Unavailable
 from shared.settings import SettingsError
 from tests.support.databases import only_on
+from tests.support.pipe import Pipe
 
 
 def test_it_works(opened, item):
@@ -147,6 +151,38 @@ class TestRestart:
             item.create(text="kept")
         with connection(opened):
             assert [row.text for row in item.select()] == ["kept"]
+
+
+class TestSilence:
+    """PostgreSQL takes what it is sent and answers nothing."""
+
+    pytestmark = only_on("postgresql")
+
+    @pytest.fixture
+    def pipe(self, database_kind, postgres):
+        return Pipe(str(next(Path(postgres.get_uri().partition("host=")[2]).glob(".s.PGSQL.*[0-9]"))))
+
+    @pytest.fixture
+    def behind(self, pipe, new_database, monkeypatch):
+        monkeypatch.setattr(PostgresqlDatabase, "query_timeout_s", 0.5)
+        name = new_database("postgresql").partition("?")[0].rpartition("/")[2]
+        behind = open_database(f"postgresql://postgres@127.0.0.1:{pipe.port}/{name}")
+        yield behind
+        behind.close_all()
+
+    @pytest.mark.parametrize("is_transaction", [False, True])
+    def test_it_is_waited_for_once(self, behind, pipe, is_transaction):
+        """Not again on another connection: whoever asked has given up by then."""
+        with connection(behind):
+            behind.execute_sql("SELECT 1")
+            pipe.hang()
+            with pytest.raises(Unavailable), behind.atomic() if is_transaction else nullcontext():
+                behind.execute_sql("SELECT 1")
+        assert pipe.accepted == 1
+        pipe.cut()
+        pipe.mend()
+        with connection(behind):
+            assert behind.execute_sql("SELECT 1").fetchone() == (1,)
 
 
 class TestLock:
