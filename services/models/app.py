@@ -10,6 +10,7 @@ from services.models.archive.plan import PlanCache
 from services.models.bucket import BUCKET
 from services.models.hub.commit_limit import CommitLimit
 from services.models.hub.snapshot import Snapshots
+from services.models.hub.upstream import Upstream
 from services.models.logs_client import LogsClient
 from services.models.presigned_urls import UrlSigner
 from services.models.records.models import get_model
@@ -58,6 +59,7 @@ def create_app(
             DownloadLimit: DownloadLimit(),
             PlanCache: PlanCache(),
             Snapshots: Snapshots(),
+            Upstream: Upstream(),
             Settings: settings,
             GatewayAddress: GatewayAddress(settings.gateway_url, settings.public_url),
             LogsClient: logs or LogsClient(settings.logs_url, lambda: access.service_headers("models")),

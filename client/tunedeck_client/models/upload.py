@@ -1,4 +1,4 @@
-"""Uploads a folder as a model and makes it ready: four files or parts at once, resumed after a kill."""
+"""Uploads a folder as a model and makes it ready: eight files or parts at once, resumed after a kill."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ from tunedeck_client.models.task_pool import Task, TaskPool
 from tunedeck_client.models.upload_state import UploadState
 from tunedeck_client.transport.connections import FileShrank, Section
 from tunedeck_client.transport.service import PATIENCE, Service, Stopped
+
+AT_ONCE = 8
+"""A store is slow to acknowledge a part, and idle meanwhile."""
 
 SMALLEST_IN_PARTS = 16 * 1024 * 1024
 PAGE = 100
@@ -83,7 +86,9 @@ class _Upload:
         if finished is not None:
             return finished
         self._clear(files)
-        TaskPool(self._service.abort).run([functools.partial(self._send_file, file) for file in files])
+        TaskPool(self._service.abort, AT_ONCE).run(
+            [functools.partial(self._send_file, file) for file in files]
+        )
         self._delete_uploads(
             set()
         )  # one whose answer was lost was begun twice, and would keep the model open

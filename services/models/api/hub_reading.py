@@ -10,12 +10,15 @@ from flask import Response, jsonify, request
 from services.models.api.hub_requests import requested_snapshot, sent_paths, tell_error
 from services.models.api.hub_schemas import InfoQuery, TreeQuery
 from services.models.api.request_urls import NO_STORE, request_urls
+from services.models.hub.errors import Elsewhere
 from services.models.hub.resolve import MAIN, resolve
 from services.models.hub.snapshot import RepoFile, Snapshot
 from services.models.hub.tree import list_tree, show_file, show_paths
+from services.models.hub.upstream import Upstream
 from services.models.tables import Model
 from shared.gateway_address import GatewayAddress
 from shared.http.collaborators import collaborator
+from shared.http.errors import error_response
 from shared.http.service import Blueprint
 
 blp = Blueprint("hub", __name__)
@@ -118,6 +121,19 @@ def resolve_file(namespace: str, name: str, revision: str, path: str) -> Respons
     return _answer_file(model, snapshot, *resolve(model, snapshot, path))
 
 
+@blp.errorhandler(Elsewhere)
+def answer_elsewhere(error: Elsewhere) -> Response:
+    """Say of a file what the upstream says of it (HEAD), or redirect there."""
+    is_asked = request.method == "HEAD" and request.endpoint == "hub.resolve_file"
+    told = collaborator(Upstream).find_file(error.url) if is_asked else None
+    if told is None:
+        return error_response(error.status, error.message, headers=error.headers)
+    # A redirect they would not follow; or, to huggingface.co, which clients take for one of theirs, with their token.
+    if told.status == 200:
+        return _answer_head({**NO_STORE, **told.headers})
+    return error_response(told.status, told.message, headers=told.headers)
+
+
 def _answer_file(model: Model, snapshot: Snapshot, file: RepoFile, etag: str | None) -> Response:
     tag = f'"{file.sha256}"'
     headers = {**NO_STORE, "X-Repo-Commit": snapshot.sha, "ETag": tag, "X-Linked-ETag": tag}
@@ -130,5 +146,8 @@ def _answer_file(model: Model, snapshot: Snapshot, file: RepoFile, etag: str | N
         return Response(status=302, headers=headers)
     # A redirect would be followed with HEAD, for which the link is not signed; and an empty answer would have an empty
     # file for its content.
-    headers["Content-Length"] = str(file.size)
+    return _answer_head({**headers, "Content-Length": str(file.size)})
+
+
+def _answer_head(headers: dict[str, str]) -> Response:
     return Response(iter(()), headers=headers, mimetype="application/octet-stream", direct_passthrough=True)

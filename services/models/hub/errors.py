@@ -31,6 +31,7 @@ class Elsewhere(ServiceError):
 
     def __init__(self, url: str) -> None:
         super().__init__("The repository is not here; the upstream may have it.")
+        self.url = url
         self.headers = {"Location": url}
 
 

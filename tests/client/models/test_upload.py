@@ -260,9 +260,9 @@ def test_a_failed_try_is_gone_on_with_and_what_is_there_is_not_sent_again(system
 
 
 def test_killed_in_the_middle_it_sends_no_part_twice(system, pipe, make_folder, start_upload):
-    size = 6 * PART
+    size = 10 * PART
     folder = make_folder({"model.safetensors": os.urandom(size)}, name="killed")
-    pipe.hang(after=5 * PART)
+    pipe.hang(after=9 * PART)  # eight are on their way at once
     killed = start_upload(folder, pipe.url)
     wait_until(lambda: pipe.hangs)
     killed.kill()

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import uuid
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -122,13 +123,12 @@ def fresh():
     return f"team/{uuid.uuid4().hex}"
 
 
-@pytest.fixture(scope="session")
-def guarded(tmp_path_factory):
-    """A system that asks for tokens; ``token`` may write, ``reader`` only read."""
-    folder = tmp_path_factory.mktemp("guarded") / "data"
+@contextmanager
+def guarded_system(folder, **environ):
+    """Run a system that asks for tokens; ``token`` may write, ``reader`` only read."""
     token = add_token(folder / "tokens.toml", "alice", ["read", "write"], None)
     reader = add_token(folder / "tokens.toml", "bob", ["read"], None)
-    started = start_system(folder, EXAMPLE_KERNEL="0", EVALUATION_WORKER="0")
+    started = start_system(folder, EXAMPLE_KERNEL="0", EVALUATION_WORKER="0", **environ)
     started.token, started.reader = token, reader
     try:
         started.wait_until_ready()
@@ -136,3 +136,9 @@ def guarded(tmp_path_factory):
     finally:
         if started.process.poll() is None:
             started.stop()
+
+
+@pytest.fixture(scope="session")
+def guarded(tmp_path_factory):
+    with guarded_system(tmp_path_factory.mktemp("guarded") / "data") as started:
+        yield started
