@@ -2,6 +2,7 @@
 
 import io
 import os
+import signal
 import subprocess
 import sys
 import uuid
@@ -171,11 +172,19 @@ class Own:
         command = [sys.executable, "-m", "services.models.checksums"]
         process = subprocess.Popen(command, cwd=ROOT, env=os.environ | self.environ | environ)
         try:
+            wait_until(lambda: process.poll() is not None or _handles_sigterm(process.pid))
             yield process
         finally:
             if process.poll() is None:
                 process.terminate()
                 assert process.wait(timeout=20) == 0
+
+
+def _handles_sigterm(pid):
+    """Say whether a process has begun with its own code: until then SIGTERM ends it at once."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    caught = int(next(line for line in status.splitlines() if line.startswith("SigCgt")).split()[1], 16)
+    return bool(caught & 1 << (signal.SIGTERM - 1))
 
 
 @pytest.fixture(scope="session")

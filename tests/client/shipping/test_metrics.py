@@ -183,7 +183,7 @@ def test_a_record_that_a_kill_tore_is_left_out(service, run_python, make_log, tm
     _, handler = make_log(service.url)
     handler.flush()
     assert service.wait_for(lambda s: any("1 metric point lost" in message for message in s.messages))
-    assert len(service.points) == 2_500
+    assert service.wait_for(lambda s: len(s.points) == 2_500)
     assert service.points["loss", 0] == 0
 
 

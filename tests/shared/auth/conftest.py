@@ -76,6 +76,20 @@ class Guarded:
         assert answer.status_code == 201, answer.text
         return str(answer.json()["token"])
 
+    def wait_until_known(self, token: str) -> None:
+        self._wait_until_all_answer(token, 200)
+
+    def wait_until_unknown(self, token: str) -> None:
+        self._wait_until_all_answer(token, 401)
+
+    def _wait_until_all_answer(self, token: str, status: int) -> None:
+        """Wait until every worker of each service has read the file: 20 requests in a row say so."""
+        for service, path in (("logs", "jobs"), ("models", "models"), ("evaluations", "evaluations")):
+            in_a_row = 0
+            while in_a_row < 20:
+                answer = self.call(service, "GET", f"/api/v1/{path}?limit=1", token)
+                in_a_row = in_a_row + 1 if answer.status_code == status else 0
+
     def session(self, token: str, where: str = "logs") -> requests.Session:
         """Log in as the console does, and return a session with the cookie."""
         session = requests.Session()

@@ -5,8 +5,6 @@ import uuid
 
 import pytest
 
-from tests.support.waiting import wait_until
-
 CONTENT = b"content"
 OID = hashlib.sha256(CONTENT).hexdigest()
 
@@ -68,15 +66,13 @@ def test_it_is_good_for_that_one_post(guarded, repo_id):
 
 
 def test_it_dies_with_the_token_of_its_maker(guarded, repo_id):
-    token = guarded.tokens.add("pusher", "write")
-    while guarded.call("models", "GET", "/api/whoami-v2", token).status_code == 401:
-        pass  # the file is looked at once a second
+    token = guarded.tokens.add("pusher", "read", "write")
+    guarded.wait_until_known(token)
     upload = offer(guarded, repo_id, token)
     body = send(guarded, upload)
     guarded.tokens.remove("pusher")
-    while guarded.call("models", "GET", "/api/whoami-v2", token).status_code != 401:
-        pass
-    wait_until(lambda: end(guarded, upload, json=body).status_code == 401)  # each process looks for itself
+    guarded.wait_until_unknown(token)
+    assert end(guarded, upload, json=body).status_code == 401
 
 
 def test_a_ticket_to_read_completes_nothing(guarded, repo_id):

@@ -142,12 +142,12 @@ def known(guarded):
     kernel, read = tokens.add("gpu-1", "kernel"), tokens.add("reader", "read")
     expired = tokens.add("expired", "read", "write", expires_at="2020-01-01T00:00:00Z")
     revoked = tokens.add("revoked", "read", "write")
-    wait_until_known(guarded, revoked)
+    guarded.wait_until_known(revoked)
     job = guarded.new_job()
     guarded.call("logs", "PUT", f"/api/v1/jobs/{job}", kernel, json={"status": "running", "kernel": "gpu-1"})
     of_revoked = guarded.job_token(job, revoked)
     tokens.remove("revoked")
-    wait_until_unknown(guarded, revoked)
+    guarded.wait_until_unknown(revoked)
     return {
         "job": job,
         "bearer": {
@@ -162,23 +162,6 @@ def known(guarded):
             "its job's revoked": of_revoked,
         },
     }
-
-
-def wait_until_known(guarded, token):
-    from_all(guarded, token, 200)
-
-
-def wait_until_unknown(guarded, token):
-    from_all(guarded, token, 401)
-
-
-def from_all(guarded, token, status):
-    """Wait until every worker of each service has read the file: 20 requests in a row say so."""
-    for service, path in zip(SERVICES, ("jobs", "models", "evaluations"), strict=True):
-        in_a_row = 0
-        while in_a_row < 20:
-            answer = guarded.call(service, "GET", f"/api/v1/{path}?limit=1", token)
-            in_a_row = in_a_row + 1 if answer.status_code == status else 0
 
 
 def attempt(guarded, where, method, template, who, known):
