@@ -29,13 +29,26 @@ from tests.support.system import System, start_system
 START_WITHIN_S = 30
 
 TESTS = Path(__file__).parent
-OF_FAULTS = {TESTS / folder for folder in ("logs/faults", "evaluations/worker", "client/run", "run", "e2e")}
-"""Folders all of whose tests are marked so."""
+OF_FAULTS = {
+    TESTS / place
+    for place in (
+        "logs/faults",
+        "evaluations/worker",
+        "client/run",
+        "client/test_pipe.py",
+        "client/test_process.py",
+        "gateway/test_hardening.py",
+        "logs/test_retention.py",
+        "run",
+        "e2e",
+    )
+}
+"""Folders and files all of whose tests are marked so."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if OF_FAULTS.intersection(item.path.parents):
+        if OF_FAULTS.intersection([item.path, *item.path.parents]):
             item.add_marker("faults")
 
 
