@@ -88,7 +88,7 @@ lint: $(VENV)/test.stamp ## style, import contracts, types
 
 # Ratios to nchan, to the bare database, to Flask; needs nginx, libnginx-mod-nchan and wrk, and a quiet machine.
 bench-logs: $(VENV)/test.stamp ## benchmarks of the logs service
-	for name in delivery latency idle ingest reading tokens metrics run; do $(BIN)/python -m bench.$$name || exit 1; done
+	for name in delivery latency idle ingest reading tokens metrics retention run; do $(BIN)/python -m bench.$$name || exit 1; done
 
 # What an evaluation adds to its inference server's own 50 ms, in time, CPU and memory; needs a quiet machine.
 bench-evaluations: $(VENV)/test.stamp ## benchmarks of the evaluation worker

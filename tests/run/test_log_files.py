@@ -67,11 +67,11 @@ def test_it_keeps_three_files_and_tears_no_line(new_log, tmp_path):
 
 
 def test_several_processes_of_a_part_mix_no_lines(new_log, tmp_path):
-    """A service's workers have one pipe; lines beyond what POSIX has a pipe take at once."""
+    """A service's workers have one pipe: a line of up to 4 KiB is whole, however full the pipe is."""
     log = new_log(tmp_path / "part.log", max_bytes=10**6)
     output = log.open_pipe()
     command = [sys.executable, "-c", PRINTS]
-    processes = [subprocess.Popen([*command, who, "300", "9000"], stdout=output) for who in "abc"]
+    processes = [subprocess.Popen([*command, who, "300", "4000"], stdout=output) for who in "abc"]
     os.close(output)
     assert [process.wait(60) for process in processes] == [0, 0, 0]
     log.wait(60)
@@ -79,7 +79,7 @@ def test_several_processes_of_a_part_mix_no_lines(new_log, tmp_path):
     for who in "abc":
         kept = [line for line in lines if line.startswith(who)]
         numbers = range(300 - len(kept), 300)
-        assert kept == [f"{who} {number} {'x' * (number * 37 % 9000)}" for number in numbers]
+        assert kept == [f"{who} {number} {'x' * (number * 37 % 4000)}" for number in numbers]
 
 
 def test_the_next_process_goes_on_in_the_same_files(new_log, tmp_path):

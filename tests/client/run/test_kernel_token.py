@@ -1,6 +1,7 @@
 """A run by a kernel's token, which claims jobs and does no more: it goes on by the job's own token."""
 
 import pytest
+import requests
 from tunedeck_client import Job
 
 from run.token_file import add_token, remove_token
@@ -52,6 +53,16 @@ def gateway(logs):
 @pytest.fixture
 def new_job(logs):
     return lambda: logs.post("/api/v1/jobs", json={"dataset_id": 1}).json()["ID"]
+
+
+def wait_until_all_answer(logs, token, status):
+    """Wait until each process of the service has read the file of tokens: twenty connections in a row say so."""
+    headers = {"Authorization": f"Bearer {token}"}
+
+    def answers():
+        return requests.get(f"{logs.url}/api/v1/jobs", headers=headers, timeout=30).status_code == status
+
+    wait_until(lambda: all(answers() for _ in range(20)))
 
 
 REPORTS = """
@@ -144,12 +155,11 @@ def test_what_a_run_left_is_reported_by_the_next_one(start_run, gateway, new_job
 
 def test_a_token_that_is_revoked_ends_no_training(start_run, new_job, logs, tokens):
     token, job = add_token(tokens, "gpu-2", ["kernel"], None), new_job()
-    listed = {"headers": {"Authorization": f"Bearer {token}"}}
-    wait_until(lambda: all(logs.get("/api/v1/jobs", **listed).status_code == 200 for _ in range(20)))  # by each process
+    wait_until_all_answer(logs, token, 200)
     run = start_run("--job", str(job), program=WAITS, TUNEDECK_TOKEN=token, END_TIMEOUT_S="1")
     assert run.process.stdout.readline() == b"ready\n"
     remove_token(tokens, "gpu-2")
-    wait_until(lambda: all(logs.get("/api/v1/jobs", **listed).status_code == 401 for _ in range(20)))
+    wait_until_all_answer(logs, token, 401)
     code, out, err = run.end(b"end\n", timeout=100)
     assert (code, out, b"not reported yet" in err) == (0, b"end True\n", True)
 
