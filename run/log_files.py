@@ -36,7 +36,7 @@ class LogFile:
         """Return where a process prints to; the caller closes it once the process has it."""
         source, target = os.pipe()
         if sys.platform == "linux":
-            # Lines of up to 4 KiB never mix (POSIX), longer ones not while there is room. A user's pipes may be used up.
+            # Lines of up to 4 KiB never mix (POSIX), longer ones not while there is room. Pipes may be used up.
             with contextlib.suppress(OSError):
                 fcntl.fcntl(target, _F_SETPIPE_SZ, _PIPE_BYTES)
         self._reader = threading.Thread(target=self._read, args=(source,), name=f"log {self.path.name}", daemon=True)
