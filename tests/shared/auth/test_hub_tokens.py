@@ -94,7 +94,7 @@ def test_a_ticket_opens_a_file_of_a_repository(guarded, repo_id):
     made = guarded.call("gateway", "POST", "/api/v1/tickets", guarded.admin, json={"path": path})
     address = made.json()["url"].removeprefix(guarded.urls["gateway"])
     opened = guarded.call("gateway", "GET", address)
-    assert opened.status_code == 302
+    assert opened.status_code == 302, opened.text
     assert "ticket" not in opened.headers["Location"]
     # The client's token comes along where it follows the redirect, for the host is the same.
     link = opened.headers["Location"].removeprefix(guarded.urls["gateway"])
