@@ -5,6 +5,8 @@ import uuid
 
 import pytest
 
+from tests.support.waiting import wait_until
+
 CONTENT = b"content"
 OID = hashlib.sha256(CONTENT).hexdigest()
 
@@ -93,7 +95,12 @@ def test_a_ticket_opens_a_file_of_a_repository(guarded, repo_id):
     assert guarded.call("gateway", "GET", path).status_code == 401
     made = guarded.call("gateway", "POST", "/api/v1/tickets", guarded.admin, json={"path": path})
     address = made.json()["url"].removeprefix(guarded.urls["gateway"])
-    opened = guarded.call("gateway", "GET", address)
+
+    def come_again():  # as a client does that is told to, by a 503
+        answer = guarded.call("gateway", "GET", address)
+        return None if answer.status_code == 503 else answer
+
+    opened = wait_until(come_again)
     assert opened.status_code == 302, opened.text
     assert "ticket" not in opened.headers["Location"]
     # The client's token comes along where it follows the redirect, for the host is the same.
