@@ -250,9 +250,5 @@ def evaluations(service: Service, database_kind: str) -> Client:
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """The whole system as `make run` starts it."""
     started = start_system(tmp_path_factory.mktemp("system") / "data")
-    try:
-        started.wait_until_ready()
+    with started:
         yield started
-    finally:
-        if started.process.poll() is None:
-            started.stop()

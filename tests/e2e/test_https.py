@@ -24,12 +24,8 @@ def system(tmp_path_factory):
     authority = folder / "gateway/caddy/pki/authorities/local/root.crt"
     started = start_system(folder, GATEWAY_SITE="https://localhost", HOST="127.0.0.1", SSL_CERT_FILE=str(authority))
     started.token, started.authority = token, authority
-    try:
-        started.wait_until_ready()
+    with started:
         yield started
-    finally:
-        if started.process.poll() is None:
-            started.stop()
 
 
 @pytest.fixture(scope="module")

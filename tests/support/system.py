@@ -12,6 +12,7 @@ import time
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import requests
 
@@ -89,6 +90,19 @@ class System:
             assert self.process.poll() is None, self.printed
             assert time.monotonic() < deadline, self.printed
             time.sleep(0.1)
+
+    def __enter__(self) -> Self:
+        """Wait until it is ready; after the block it is stopped, unless it has ended."""
+        try:
+            self.wait_until_ready()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self.process.poll() is None:
+            self.stop()
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)

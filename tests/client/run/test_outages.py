@@ -71,7 +71,7 @@ def test_an_outage_of_a_minute_loses_nothing(start_run, gateway, new_job, lines_
     run = start_run("--job", str(job), program=program, url=f"http://127.0.0.1:{gateway.port}")
     assert run.process.stdout.readline() == b"0\n"
     gateway.cut()
-    time.sleep(60)
+    time.sleep(60)  # the outage
     gateway.mend()
     assert run.end()[0] == 0
     assert (show(job)["status"], show(job)["error"]) == ("completed", None)

@@ -130,12 +130,8 @@ def guarded_system(folder, **environ):
     reader = add_token(folder / "tokens.toml", "bob", ["read"], None)
     started = start_system(folder, EXAMPLE_KERNEL="0", EVALUATION_WORKER="0", **environ)
     started.token, started.reader = token, reader
-    try:
-        started.wait_until_ready()
+    with started:
         yield started
-    finally:
-        if started.process.poll() is None:
-            started.stop()
 
 
 @pytest.fixture(scope="session")
