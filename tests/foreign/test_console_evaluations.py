@@ -19,7 +19,7 @@ def test_an_evaluation(evaluation, open_page):
     assert sum(int(cell) for cell in table.locator("td").all_inner_texts() if cell) == 102
     expect(page.locator(".pair")).to_have_count(25)
     page.get_by_label("Show").select_option("fine_tuned")
-    assert "winner=fine_tuned" in page.url
+    expect(page).to_have_url(re.compile("winner=fine_tuned"))
     expect(page.locator(".pair").first).to_contain_text("Only the fine-tuned was right")
     expect(page.locator(".pair del").first).to_be_visible()
     expect(page.locator(".pair ins").first).to_be_visible()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import signal
 import subprocess
@@ -11,13 +12,15 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from run import parts
 from run.parts import Part
 from run.readiness import answers
 from run.settings import free_port
-from shared.database.connect import open_database
+from shared.database.connect import connection, open_database
 from shared.database.migrations import migrate
+from shared.database.sqlite import SqliteDatabase
 from shared.s3.bucket import Bucket
 from shared.s3.client import S3Settings, connect
 from shared.settings import load
@@ -121,9 +124,25 @@ def set_up(name: str, environ: Mapping[str, str]) -> None:
     """Do what the service's setup does, here: a process for each would take a tenth of all tests' time."""
     database = open_database(environ["DATABASE_URL"])
     migrate(database, import_module(f"services.{name}.tables").MIGRATIONS)
+    if name == "models":
+        _number_models(database)
     database.close_all()
     if name in _BUCKETS:
         Bucket(connect(load(S3Settings, environ)), _BUCKETS[name]).create()
+
+
+_last_numbers = itertools.count(1_000, 1_000)
+
+
+def _number_models(database: Any) -> None:
+    """Let a new database give its models numbers that no other's have: in one bucket, their objects lie below them."""
+    with connection(database):
+        if database.execute_sql("SELECT COUNT(*) FROM model").fetchone()[0] > 0:
+            return
+        if isinstance(database, SqliteDatabase):
+            database.execute_sql("INSERT INTO sqlite_sequence (name, seq) VALUES ('model', ?)", (next(_last_numbers),))
+        else:
+            database.execute_sql("SELECT setval(pg_get_serial_sequence('model', 'id'), %s)", (next(_last_numbers),))
 
 
 def environ_of(settings: S3Settings) -> dict[str, str]:

@@ -301,12 +301,13 @@ export class LogView {
         this.move(event.deltaY * unit);
     }
 
+    /** Drawn at once, for one is called before the frame is painted: else the end would be out of sight for one. */
     _resized() {
         if (this.wrap) {
             this._tall.clear();
             this._heightsAreOld = true;
         }
-        this.draw();
+        this._draw();
     }
 
     /** @param {MouseEvent} event */
