@@ -85,8 +85,7 @@ def only_changes(body: Mapping[str, Any], schema: type[UpdateSchema], present: M
         elif value != present[name]:
             errors[name] = ["Is read-only."]
     if errors:
-        name, problems = next(iter(errors.items()))
-        raise Unprocessable(f"{name}: {problems[0]}", errors=dict(islice(errors.items(), MOST_ERRORS)))
+        raise unprocessable(errors)
     return changes
 
 
