@@ -85,7 +85,8 @@ def only_changes(body: Mapping[str, Any], schema: type[UpdateSchema], present: M
         elif value != present[name]:
             errors[name] = ["Is read-only."]
     if errors:
-        raise unprocessable(errors)
+        name, problems = next(iter(errors.items()))
+        raise Unprocessable(f"{name}: {problems[0]}", errors=dict(islice(errors.items(), MOST_ERRORS)))
     return changes
 
 
