@@ -7,12 +7,14 @@ import os
 import shutil
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import gevent
 from gunicorn.http.unreader import SocketUnreader
 
 from shared.redaction import log_uncaught_failures
+from shared.settings import Port, Positive, exit_on, load
 from shared.telemetry.json_lines import log_json_lines
 
 # Bytes of an upload that are read at once: with gunicorn's own 1 MiB, each smaller read copies the rest.
@@ -21,11 +23,23 @@ SocketUnreader.max_body_chunk = 256 * 1024
 # A worker with MAX_STREAMS open streams must still answer /healthz.
 _SPARE_CONNECTIONS = 200
 
-host = os.environ.get("HOST") or "127.0.0.1"
-bind = f"{host}:{os.environ['PORT']}"
-workers = int(os.environ.get("WEB_CONCURRENCY") or 2)
+
+@dataclass(frozen=True)
+class _Settings:
+    port: Port
+    host: str = "127.0.0.1"
+    web_concurrency: Positive = 2
+    max_streams: int = 4000
+    service: str = "service"
+
+
+with exit_on():
+    _settings = load(_Settings)
+
+bind = f"{_settings.host}:{_settings.port}"
+workers = _settings.web_concurrency
 worker_class = "shared.http.worker.Worker"
-worker_connections = int(os.environ.get("MAX_STREAMS") or 4000) + _SPARE_CONNECTIONS
+worker_connections = _settings.max_streams + _SPARE_CONNECTIONS
 backlog = 4096
 timeout = 60
 # Below the supervisor's STOP_WITHIN_S: a worker with an idle keep-alive connection takes all of it to exit.
@@ -49,7 +63,7 @@ def on_starting(server):  # type: ignore[no-untyped-def]
     of what an earlier run counted.
     """
     # Not by `logconfig_dict`: with that gunicorn makes the fields of an access log for each request, a tenth of a push.
-    log_json_lines(os.environ.get("SERVICE") or "service")
+    log_json_lines(_settings.service)
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         folder = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
         folder.mkdir(parents=True, exist_ok=True)
@@ -66,7 +80,7 @@ def on_starting(server):  # type: ignore[no-untyped-def]
 
 def on_reload(server):  # type: ignore[no-untyped-def]
     """Log as before: gunicorn has set its own handlers anew."""
-    log_json_lines(os.environ.get("SERVICE") or "service")
+    log_json_lines(_settings.service)
 
 
 def on_exit(server):  # type: ignore[no-untyped-def]

@@ -7,17 +7,16 @@ import fcntl
 import json
 import os
 import resource
-import sys
 from pathlib import Path
 
 from run import plan
 from run.settings import Ports, Settings, gateway_hosts, is_free
 from run.supervisor import PartFailed, Supervisor
-from shared.settings import SettingsError, load
+from shared.settings import SettingsError, exit_on, load
 
 
 def main() -> None:
-    try:
+    with exit_on(PartFailed):
         settings = load(Settings)
         data_dir = Path(settings.data_dir).absolute()
         (data_dir / "logs").mkdir(parents=True, exist_ok=True)
@@ -30,8 +29,6 @@ def main() -> None:
             parts, addresses = plan.make(settings, data_dir, ports)
             state.write_text(json.dumps({**addresses, "ports": ports.given}, indent=2) + "\n")
             asyncio.run(Supervisor(parts, data_dir / "logs").run(f"ready: {addresses['gateway']}"))
-    except (PartFailed, SettingsError) as error:
-        sys.exit(f"error: {error}")
 
 
 def _lock(descriptor: int, data_dir: Path) -> None:

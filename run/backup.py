@@ -17,7 +17,7 @@ from run.settings import Settings
 from shared.errors import ServiceError
 from shared.s3.bucket import Bucket
 from shared.s3.client import S3Client, connect
-from shared.settings import SettingsError, load
+from shared.settings import exit_on, load
 from shared.timestamps import format_time
 from shared.version import VERSION
 
@@ -34,11 +34,9 @@ class _Arguments:
 
 
 def main(arguments: list[str]) -> None:
-    try:
+    with exit_on(ServiceError, CopyDiffers, OSError):
         folder = Path(load(_Arguments, dict(argument.split("=", 1) for argument in arguments)).to)
         back_up(find_places(load(Settings)), folder)
-    except (SettingsError, ServiceError, CopyDiffers, OSError) as error:
-        sys.exit(f"error: {error}")
 
 
 def dump_name(service: str, url: str) -> str:

@@ -20,7 +20,7 @@ from typing import Any
 from urllib.error import HTTPError, URLError
 
 from run.settings import gateway_url
-from shared.settings import load
+from shared.settings import exit_on, load
 
 POLL_S = 1.0
 GIVE_UP_AFTER_S = 120.0
@@ -174,4 +174,5 @@ def _show(value: Any) -> Any:
 
 
 if __name__ == "__main__":
-    main()
+    with exit_on():
+        main()

@@ -16,7 +16,7 @@ from run.settings import Settings
 from shared.errors import ServiceError
 from shared.s3.bucket import Bucket
 from shared.s3.client import connect
-from shared.settings import SettingsError, load
+from shared.settings import SettingsError, exit_on, load
 
 _SET_ETAG = """UPDATE file SET etag = ? WHERE etag = ? AND id IN (
     SELECT file.id FROM file JOIN model ON model.id = file.model_id
@@ -24,13 +24,11 @@ _SET_ETAG = """UPDATE file SET etag = ? WHERE etag = ? AND id IN (
 
 
 def main(arguments: list[str]) -> None:
-    try:
+    with exit_on(ServiceError, CopyDiffers, OSError):
         given = dict(argument.split("=", 1) for argument in arguments)
         if not given.get("FROM"):
             raise SettingsError("FROM is not set: make restore FROM=folder")
         restore(find_places(load(Settings)), Path(given["FROM"]))
-    except (SettingsError, ServiceError, CopyDiffers, OSError) as error:
-        sys.exit(f"error: {error}")
 
 
 def restore(places: Places, folder: Path) -> None:

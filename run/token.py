@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from run.token_file import add_token, list_tokens, remove_token
-from shared.settings import SettingsError, load
+from shared.settings import exit_on, load
 from shared.timestamps import format_time
 
 
@@ -26,7 +26,7 @@ class _Wanted:
 
 
 def main(arguments: list[str]) -> None:
-    try:
+    with exit_on(OSError):
         settings = load(_FileSettings)
         # Not from the environment: some shells have a NAME in it.
         wanted = load(_Wanted, dict(argument.split("=", 1) for argument in arguments))
@@ -38,8 +38,6 @@ def main(arguments: list[str]) -> None:
             _make(path, wanted.name, wanted)
         else:
             _list(path)
-    except (SettingsError, OSError) as error:
-        sys.exit(f"error: {error}")
 
 
 def _make(path: Path, name: str, wanted: _Wanted) -> None:

@@ -13,6 +13,7 @@ class ServiceError(Exception):
 
     status = 500
     headers: Mapping[str, str] = {}
+    usual_retry_after: int | None = None
 
     def __init__(
         self, message: str, *, errors: dict[str, list[str]] | None = None, retry_after: int | None = None
@@ -20,7 +21,7 @@ class ServiceError(Exception):
         super().__init__(message)
         self.message = message
         self.errors = errors
-        self.retry_after = retry_after
+        self.retry_after = self.usual_retry_after if retry_after is None else retry_after
 
 
 class BadRequest(ServiceError):
@@ -93,9 +94,7 @@ class Unprocessable(ServiceError):
 
 class TooMany(ServiceError):
     status = 429
-
-    def __init__(self, message: str, *, retry_after: int = 1) -> None:
-        super().__init__(message, retry_after=retry_after)
+    usual_retry_after = 1
 
 
 class Unavailable(ServiceError):
@@ -107,6 +106,4 @@ class Unavailable(ServiceError):
 
     status = 503
     headers = {"Connection": "close"}
-
-    def __init__(self, message: str, *, retry_after: int = 1) -> None:
-        super().__init__(message, retry_after=retry_after)
+    usual_retry_after = 1

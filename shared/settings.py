@@ -3,25 +3,38 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import MISSING, fields
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from urllib.parse import urlsplit
 
 Settings = TypeVar("Settings")
 
 
 class SettingsError(Exception):
-    """Names the variable that is missing or bad; gunicorn's master stops at it, as at any error of a worker's start."""
+    """Names the variable that is missing or bad."""
+
+
+@contextmanager
+def exit_on(*errors: type[Exception]) -> Iterator[None]:
+    """End the process with one line on stderr and the status 1 at a SettingsError, or one of ``errors``."""
+    ends: tuple[type[Exception], ...] = (SettingsError, *errors)
+    try:
+        yield
+    except ends as error:
+        sys.exit(f"error: {error}")
 
 
 def load(cls: type[Settings], environ: Mapping[str, str] = os.environ) -> Settings:
     """Fill the dataclass ``cls``: the field ``redis_url`` from the variable ``REDIS_URL``, and so on.
 
     White space around a value goes: a secret read from a file ends in a line end. A field without a default must be
-    set; an empty variable counts as unset. Field types: str, int, bool, the first two with ``| None``, and a Literal of
-    strings.
+    set; an empty variable counts as unset. Field types: str, int, bool, those below, each also with ``| None``, and a
+    Literal of strings.
     """
-    hints = get_type_hints(cls)
+    hints = get_type_hints(cls, include_extras=True)
     values: dict[str, Any] = {}
     for field in fields(cls):  # type: ignore[arg-type]  # a dataclass, which the type system cannot say
         variable = field.name.upper()
@@ -35,11 +48,17 @@ def load(cls: type[Settings], environ: Mapping[str, str] = os.environ) -> Settin
     return cls(**values)
 
 
-def _parse(variable: str, text: str, kind: Any) -> Any:
+def _parse(variable: str, text: str, hint: Any) -> Any:
+    kind = get_args(hint)[0] if type(None) in get_args(hint) else hint
+    kind, *checks = get_args(kind) if get_origin(kind) is Annotated else (kind,)
     try:
-        return _choice(text, get_args(kind)) if get_origin(kind) is Literal else _PARSERS[kind](text)
+        value = _choice(text, get_args(kind)) if get_origin(kind) is Literal else _PARSERS[kind](text)
+        for check in checks:
+            check(value)
     except ValueError as error:
-        raise SettingsError(f"{variable}={text!r}: {error}") from error
+        shown = "" if kind is str else f"={text!r}"  # a text may have a password in it
+        raise SettingsError(f"{variable}{shown}: {error}") from error
+    return value
 
 
 def _choice(text: str, choices: tuple[str, ...]) -> str:
@@ -60,10 +79,50 @@ def _whole_number(text: str) -> int:
     return int(text)
 
 
-_PARSERS: dict[Any, Callable[[str], Any]] = {
-    str: str,
-    str | None: str,
-    int: _whole_number,
-    int | None: _whole_number,
-    bool: _flag,
-}
+_PARSERS: dict[Any, Callable[[str], Any]] = {str: str, int: _whole_number, bool: _flag}
+
+
+def _require_positive(number: int) -> None:
+    if number < 1:
+        raise ValueError("must be at least 1")
+
+
+def _require_port(number: int) -> None:
+    if number > 65_535:
+        raise ValueError("must be at most 65535")
+
+
+def _require_visible(text: str) -> None:
+    if not all("!" <= character <= "~" for character in text):
+        raise ValueError("must be visible ASCII characters")
+
+
+def _require_http_url(text: str) -> None:
+    if not text.startswith(("http://", "https://")):
+        raise ValueError("must begin with http:// or https://")
+    _require_host(text)
+
+
+def _require_redis_url(text: str) -> None:
+    if not text.startswith(("redis://", "rediss://", "unix://")):
+        raise ValueError("must begin with redis://, rediss:// or unix://")
+    if not text.startswith("unix://"):
+        _require_host(text)
+
+
+def _require_host(url: str) -> None:
+    try:
+        _require_visible(url)
+        parts = urlsplit(url)
+        is_valid = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_valid = False
+    if not is_valid:
+        raise ValueError("is no valid URL")
+
+
+Positive = Annotated[int, _require_positive]
+Port = Annotated[int, _require_port]
+Visible = Annotated[str, _require_visible]
+HttpUrl = Annotated[str, _require_http_url]
+RedisUrl = Annotated[str, _require_redis_url]

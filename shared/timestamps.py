@@ -51,6 +51,11 @@ def format_time(value: datetime) -> str:
     return value.replace(microsecond=0, tzinfo=None).isoformat() + "Z"
 
 
+def format_micros(value: int) -> str:
+    """Return ``2024-02-19T10:30:45.123456Z``, or without a fraction where that is 0, of microseconds since 1970."""
+    return from_micros(value).replace(tzinfo=None).isoformat() + "Z"
+
+
 def to_micros(value: datetime) -> int:
     """Return the microseconds since 1970 of an aware datetime."""
     return (value - _EPOCH) // timedelta(microseconds=1)

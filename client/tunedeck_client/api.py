@@ -6,7 +6,7 @@ import os
 import time
 import uuid
 from types import TracebackType
-from typing import Any, Callable, Dict, Iterable, Iterator
+from typing import Any, Callable, Iterable, Iterator
 from urllib.parse import quote, urlencode
 
 from tunedeck_client.errors import BadFolder, Refused, Unreachable
@@ -14,15 +14,12 @@ from tunedeck_client.log_stream import follow_log, read_log
 from tunedeck_client.login import find_login
 from tunedeck_client.models.checksum import sha256_of
 from tunedeck_client.models.download import download_archive, download_model
+from tunedeck_client.models.transfer import OnProgress
 from tunedeck_client.models.upload import upload_model
 from tunedeck_client.transport.connections import FileShrank, Section
+from tunedeck_client.transport.pages import Record, read_pages
 from tunedeck_client.transport.service import REPEATED, Service
 
-Record = Dict[str, Any]
-"""A record as docs/api.md shows it."""
-
-OnProgress = Callable[[str, int, int], None]
-PAGE = 100
 POLL_S = 1.0
 PATIENCE_S = 300.0
 """For so long `wait` and its like ask again while nobody answers."""
@@ -255,17 +252,8 @@ class Tunedeck:
         return self._service.call("POST", place, body, {"Idempotency-Key": uuid.uuid4().hex})
 
     def _list(self, place: str, limit: int, filters: Record) -> list[Record]:
-        query = {name: value for name, value in filters.items() if value is not None}
-        found: list[Record] = []
-        number = 1
-        while len(found) < limit:
-            asked = urlencode({**query, "page": number, "limit": min(PAGE, limit)})
-            page = self._service.call("GET", f"{place}?{asked}")
-            found += page["data"]
-            if not page["data"] or len(found) >= page["total"]:
-                break
-            number += 1
-        return found[:limit]
+        given = {name: value for name, value in filters.items() if value is not None}
+        return read_pages(self._service, place, given, limit)
 
 
 def _digest(path: str) -> str:

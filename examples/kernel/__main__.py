@@ -27,7 +27,10 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    settings = Settings.from_environ(os.environ)
+    try:
+        settings = Settings.from_environ(os.environ)
+    except ValueError as error:
+        sys.exit(f"error: {error}")
 
     base = fit_base(data.general())
     api = Api(settings.logs_url, settings.api_url, settings.token)

@@ -99,6 +99,10 @@ class Evaluation(_Table):
     """When the models service is next sent the results; None where it has them, or there are none."""
     eval_results_attempts = IntegerField(default=0)
 
+    def void_lease(self) -> None:
+        """Take the evaluation from whichever worker has it; nobody waits for the inference server any more."""
+        self.lease_token = self.leased_until = self.message = self.waiting_since = None
+
 
 class Example(_Table):
     """A row of the test set with both models' answers, or an example of an external report."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from services.logs.tables import Job, connected, database
 from shared.database.pagination import Page, paginate
-from shared.database.queries import get_or_404
+from shared.database.queries import get_or_404, update_row
 from shared.database.request_keys import create_once
 from shared.errors import Conflict, Unprocessable
 from shared.request_key import RequestKey
@@ -40,6 +40,12 @@ def get_job(job_id: int) -> Job:
     return job
 
 
+def lock_job(job_id: int) -> Job:
+    """Return the job, its row locked until the transaction that this is called in ends, or raise NotFound."""
+    job: Job = get_or_404(database.lock_rows(Job.select().where(Job.id == job_id)), f"job {job_id}")
+    return job
+
+
 @connected
 def get_jobs(job_ids: list[int]) -> list[Job]:
     """Return those of the jobs that exist, in one query."""
@@ -52,11 +58,9 @@ def list_jobs(*, page: int, limit: int, order: str, q: str | None = None, **filt
 
     ``q`` is a part of the name, in any case.
     """
-    query = Job.select()
+    query = Job.select().filter(**filters)
     if q is not None:
         query = query.where(Job.name.contains(q))
-    for name, value in filters.items():
-        query = query.where(getattr(Job, name) == value)
     keys = (Job.created_at, Job.id)
     ordered = query.order_by(*keys) if order == "asc" else query.order_by(*(key.desc() for key in keys))
     return paginate(ordered, page, limit)
@@ -72,7 +76,7 @@ def move_job(job_id: int, status: str, kernel: str | None, **told: Any) -> Job:
     if told.get("error") is not None and status != "failed":
         raise Unprocessable.field("error", "Goes with the status failed.")
     with database.atomic():
-        job: Job = get_or_404(database.lock_rows(Job.select().where(Job.id == job_id)), f"job {job_id}")
+        job = lock_job(job_id)
         if kernel is not None and job.kernel not in (None, kernel):
             raise Conflict(f"Job {job_id} is the kernel {job.kernel!r}'s.")
         if job.status == status:
@@ -95,7 +99,7 @@ def follow_run(job_id: int, kernel: str, status: str | None, name: str | None) -
     already stays as it is: no error, for the training is to go on. ``name`` names a job that has no name.
     """
     with database.atomic():
-        job: Job = get_or_404(database.lock_rows(Job.select().where(Job.id == job_id)), f"job {job_id}")
+        job = lock_job(job_id)
         if job.status != "pending" and (job.completed_at is not None or job.kernel != kernel):
             return job
         told = {"name": name} if name is not None and job.name is None else {}
@@ -110,10 +114,7 @@ def follow_run(job_id: int, kernel: str, status: str | None, name: str | None) -
 
 def _hear(job: Job, told: dict[str, Any]) -> None:
     """Note that a job's kernel lives, and what it says."""
-    job.last_seen_at = datetime.now(UTC)
-    for name, value in told.items():
-        setattr(job, name, value)
-    job.save()
+    update_row(job, last_seen_at=datetime.now(UTC), **told)
 
 
 def _enter(job: Job, status: str, kernel: str | None, told: dict[str, Any]) -> None:

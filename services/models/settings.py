@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from shared.s3.client import S3Settings
-from shared.settings import SettingsError
+from shared.settings import HttpUrl
 
 
 @dataclass(frozen=True)
@@ -14,14 +14,10 @@ class Settings(S3Settings):
     """Signs upload parts: an identity that can write and not read."""
     s3_parts_secret_key: str
     database_url: str
-    logs_url: str
-    gateway_url: str
+    logs_url: HttpUrl
+    gateway_url: HttpUrl
     """The gateway's local address: links carry it where a request did not come through the gateway."""
-    public_url: str | None = None
+    public_url: HttpUrl | None = None
     """The gateway's address for all the world; where it is set, links carry no other."""
-    hub_upstream: str | None = None
+    hub_upstream: HttpUrl | None = None
     """The Hub to which clients are sent for repositories that are not here."""
-
-    def __post_init__(self) -> None:
-        if self.hub_upstream is not None and not self.hub_upstream.startswith(("http://", "https://")):
-            raise SettingsError(f"HUB_UPSTREAM={self.hub_upstream}: must be a URL")

@@ -5,8 +5,10 @@ from __future__ import annotations
 from services.models.bucket import BUCKET
 from services.models.tables import MIGRATIONS
 from shared.s3.setup import set_up_bucket
+from shared.settings import exit_on
 from shared.setup import set_up_tables
 
 if __name__ == "__main__":
-    set_up_tables(MIGRATIONS)
-    set_up_bucket(BUCKET)
+    with exit_on():
+        set_up_tables(MIGRATIONS)
+        set_up_bucket(BUCKET)

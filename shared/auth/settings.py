@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from shared.settings import SettingsError
+from shared.settings import HttpUrl, SettingsError
 
 MIN_SECRET_BYTES = 32
 
@@ -24,11 +24,11 @@ class AuthSettings:
     cors_origins: str | None = None
     host: str | None = None
     """Where the service listens; by default on loopback."""
-    public_url: str | None = None
-    gateway_url: str | None = None
-    logs_url: str | None = None
-    models_url: str | None = None
-    evaluations_url: str | None = None
+    public_url: HttpUrl | None = None
+    gateway_url: HttpUrl | None = None
+    logs_url: HttpUrl | None = None
+    models_url: HttpUrl | None = None
+    evaluations_url: HttpUrl | None = None
 
     def __post_init__(self) -> None:
         for name in ("auth_secret", "auth_secret_previous"):

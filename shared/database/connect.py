@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from peewee import DatabaseProxy
 
@@ -24,6 +24,7 @@ Result = TypeVar("Result")
 POOL_SIZE = 20
 POOL_WAIT_S = 5
 _NO_WAIT_S = 0.01
+_PROBLEM = "DATABASE_URL: must be sqlite:///path or postgresql://user:password@host/name"
 
 Database = SqliteDatabase | PostgresqlDatabase | DatabaseProxy
 
@@ -34,7 +35,7 @@ def open_database(url: str) -> Database:
     The SQLite path is relative as ``sqlite:///logs.db`` and absolute as ``sqlite:////var/logs.db``. Nothing is
     connected to yet.
     """
-    parts = urlsplit(url)
+    parts, port = _split(url)
     if parts.scheme == "sqlite" and not parts.netloc and len(parts.path) > 1:
         path = Path(unquote(parts.path[1:]))
         return SqliteDatabase(
@@ -56,8 +57,8 @@ def open_database(url: str) -> Database:
         options: dict[str, Any] = {"connect_timeout": 3} | dict(parse_qsl(parts.query))
         named = {"host": parts.hostname, "user": parts.username, "password": parts.password}
         options |= {name: unquote(value) for name, value in named.items() if value is not None}
-        if parts.port is not None:
-            options["port"] = parts.port
+        if port is not None:
+            options["port"] = port
         return PostgresqlDatabase(
             unquote(parts.path[1:]),
             timeout=POOL_WAIT_S,
@@ -66,7 +67,15 @@ def open_database(url: str) -> Database:
             prefer_psycopg3=True,
             **options,
         )
-    raise SettingsError(f"DATABASE_URL={url!r}: must be sqlite:///path or postgresql://user:password@host/name")
+    raise SettingsError(_PROBLEM)
+
+
+def _split(url: str) -> tuple[SplitResult, int | None]:
+    try:
+        parts = urlsplit(url)
+        return parts, parts.port
+    except ValueError as error:  # a port that is no number, or a bracket without its fellow
+        raise SettingsError(_PROBLEM) from error
 
 
 @contextmanager

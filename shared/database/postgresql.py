@@ -66,10 +66,8 @@ class PostgresqlDatabase(PooledPostgresqlDatabase):
             if self.in_transaction() or self._gave_up() or not sql.lstrip().startswith("SELECT"):
                 raise unavailable(error) from error
         self._renew_connection()
-        try:
+        with translated():
             return super().execute_sql(sql, params)
-        except (OperationalError, InterfaceError) as error:
-            raise unavailable(error) from error
 
     def begin(self, isolation_level: Any = None) -> None:
         try:
@@ -78,22 +76,16 @@ class PostgresqlDatabase(PooledPostgresqlDatabase):
             if self._gave_up():
                 raise unavailable(first) from first
             self._renew_connection()
-            try:
+            with translated():
                 super().begin(isolation_level)
-            except (OperationalError, InterfaceError) as error:
-                raise unavailable(error) from error
 
     def commit(self) -> Any:
-        try:
+        with translated():
             return super().commit()
-        except (OperationalError, InterfaceError) as error:
-            raise unavailable(error) from error
 
     def rollback(self) -> Any:
-        try:
+        with translated():
             return super().rollback()
-        except (OperationalError, InterfaceError) as error:
-            raise unavailable(error) from error
 
     def _gave_up(self) -> bool:
         return bool(getattr(self._state.conn, "gave_up", False))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -56,15 +57,18 @@ class QuerySchema(ma.Schema):
         unknown = ma.EXCLUDE
 
 
-class UpdateSchema(ma.Schema):
+class UpdateSchema(BodySchema):
     """A PUT body: the fields that may change. The record's other fields pass here and go to ``only_changes``."""
-
-    body_limit: ClassVar[int] = 2**20
-    optional: ClassVar[bool] = False
-    decode = staticmethod(strict_json.loads)
 
     class Meta:
         unknown = ma.INCLUDE
+
+
+class TolerantBodySchema(BodySchema):
+    """A JSON body of another project's protocol, which may have more fields with each version: they are ignored."""
+
+    class Meta:
+        unknown = ma.EXCLUDE
 
 
 def only_changes(body: Mapping[str, Any], schema: type[UpdateSchema], present: Mapping[str, Any]) -> dict[str, Any]:
@@ -121,8 +125,17 @@ class QueryBoolean(ma.fields.Boolean):
         return bool(value == "true")
 
 
-class QueryText(ma.fields.String):
-    """A text in a query string, without NULs and unpaired surrogates, as all stored text is."""
+class Number(ma.fields.Float):
+    """A finite number in JSON (``1`` stays a whole one); marshmallow's own also takes ``"0.5"`` and ``true``."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> float:
+        if type(value) not in (int, float) or not math.isfinite(value):
+            raise self.make_error("invalid", input=value)
+        return value  # type: ignore[no-any-return]
+
+
+class Text(ma.fields.String):
+    """A text without NULs and unpaired surrogates, as all stored text is; in a query string nothing else looks."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
         text = str(super()._deserialize(value, attr, data, **kwargs))

@@ -8,7 +8,7 @@ import marshmallow as ma
 from flask import request
 
 from shared.errors import Unprocessable
-from shared.http.fields import QueryInteger, QuerySchema, QueryText
+from shared.http.fields import QueryInteger, QuerySchema, Text
 
 MAX_PAGE_SIZE = 100
 DEFAULT_PAGE_SIZE = 10
@@ -25,7 +25,7 @@ class PageQuery(QuerySchema):
 
     page = QueryInteger(minimum=1, load_default=1)
     limit = QueryInteger(minimum=1, maximum=MAX_PAGE_SIZE, load_default=DEFAULT_PAGE_SIZE)
-    shown = QueryText(data_key="fields")
+    shown = Text(data_key="fields")
 
     @ma.post_load
     def leave_out_fields(self, query: dict[str, Any], **kwargs: Any) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import codecs
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import orjson
@@ -91,10 +92,7 @@ def _not_finite(raw: bytes) -> str | None:
         path, item = pending.pop(0)
         if item is _NOT_FINITE:
             return path or "body"
-        if isinstance(item, dict):
-            pending.extend((f"{path}.{key}" if path else key, member) for key, member in item.items())
-        elif isinstance(item, list):
-            pending.extend((f"{path}.{index}" if path else str(index), member) for index, member in enumerate(item))
+        pending.extend(_members(path, item))
     return None
 
 
@@ -113,14 +111,15 @@ def _refuse_unstorable_text(value: Any) -> None:
             problem = text_problem(item)
             if problem is not None:
                 raise Unprocessable.field(path or "body", problem)
-        elif isinstance(item, dict):
-            for key, member in item.items():
-                problem = text_problem(key)
-                if problem is not None:
-                    raise Unprocessable.field(path or "body", f"A name in it: {problem}")
-                pending.append((f"{path}.{key}" if path else key, member))
-        elif isinstance(item, list):
-            pending.extend((f"{path}.{index}" if path else str(index), member) for index, member in enumerate(item))
+        elif isinstance(item, dict) and (problem := next(filter(None, map(text_problem, item)), None)) is not None:
+            raise Unprocessable.field(path or "body", f"A name in it: {problem}")
+        pending.extend(_members(path, item))
+
+
+def _members(path: str, item: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the members of an object or a list, each with the field that it is."""
+    named = item.items() if isinstance(item, dict) else enumerate(item) if isinstance(item, list) else ()
+    return ((f"{path}.{name}" if path else str(name), member) for name, member in named)
 
 
 def text_problem(text: str) -> str | None:

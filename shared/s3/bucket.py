@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from itertools import pairwise
 from typing import Protocol
@@ -57,9 +59,8 @@ class Bucket(UploadBucket):
             return self._put_parts(key, part, data, content_type)
 
     def _put_parts(self, key: str, part: PartBody, data: Readable, content_type: str) -> str:
-        upload_id = self.client.begin_upload(self.name, key, content_type)
         sent: list[tuple[Future[str], str]] = []
-        try:
+        with self._upload(key, content_type) as upload_id:
             # Its end waits for the parts that are on their way: none may come after the upload was dropped.
             with ThreadPoolExecutor(_PARTS_AT_ONCE) as senders:
                 while len(part):
@@ -69,6 +70,13 @@ class Bucket(UploadBucket):
                         sent[-_PARTS_AT_ONCE][0].result()
                     part = _read_part(data)
             return self.complete_upload(key, upload_id, [(etag.result(), checksum) for etag, checksum in sent])
+
+    @contextmanager
+    def _upload(self, key: str, content_type: str | None = None) -> Iterator[str]:
+        """Open a multipart upload for a block, which completes it; dropped where that fails."""
+        upload_id = self.client.begin_upload(self.name, key, content_type)
+        try:
+            yield upload_id
         except urllib3.exceptions.ReadTimeoutError:
             raise  # the abort would hang, too; it is left to whoever expires uploads
         except Exception:
@@ -83,19 +91,13 @@ class Bucket(UploadBucket):
         with translated():
             if size <= COPIED_AT_ONCE_BYTES:
                 return self.client.copy(self.name, key, source, etag)
-            upload_id = self.client.begin_upload(self.name, key)
             edges = [*range(0, size, COPIED_AT_ONCE_BYTES), size]
-            try:
+            with self._upload(key) as upload_id:
                 parts = [
                     self.client.copy_part(self.name, key, upload_id, number, source, etag, span)
                     for number, span in enumerate(pairwise(edges), start=1)
                 ]
                 return self.complete_upload(key, upload_id, [(part, None) for part in parts])
-            except urllib3.exceptions.ReadTimeoutError:
-                raise
-            except Exception:
-                self.client.abort_upload(self.name, key, upload_id)
-                raise
 
     def remove(self, key: str) -> None:
         """Delete an object; one that is not there is no error."""

@@ -26,6 +26,8 @@ from minio.datatypes import (
 )
 from minio.signer import presign_v4
 
+from shared.settings import HttpUrl
+
 _NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 _CONNECT_TIMEOUT_S = 3
 READ_TIMEOUT_S = 10
@@ -43,8 +45,7 @@ SentPart = tuple[str, str | None]
 class S3Settings:
     """Where an S3 is and who asks; a service's settings begin with these."""
 
-    s3_endpoint: str
-    """``http://host:port`` or ``https://…``."""
+    s3_endpoint: HttpUrl
     s3_region: str
     s3_access_key: str
     s3_secret_key: str

@@ -169,7 +169,7 @@ def test_a_flood_beyond_the_queue_loses_nothing(service, make_log):
 
 def test_a_disk_that_hangs_costs_lines_and_does_not_block(service, make_log):
     log, handler = make_log(service.url, max_queue_bytes=20_000)
-    with handler._shipper._spool.changed:  # as long as this is held, nothing gets into the spool
+    with handler._shipper._pipeline.spool.changed:  # as long as this is held, nothing gets into the spool
         for number in range(1_000):
             log.info("%d", number)
     assert handler.flush() is False

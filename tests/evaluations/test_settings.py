@@ -5,8 +5,12 @@ import pytest
 from services.evaluations.settings import WorkerSettings
 from shared.settings import SettingsError, load
 
-_OTHERS = "DATABASE_URL REDIS_URL S3_ENDPOINT S3_REGION S3_ACCESS_KEY S3_SECRET_KEY MODELS_URL"
-ENVIRON = dict.fromkeys(_OTHERS.split(), "x") | {"INFERENCE_URL": "http://localhost:11434/v1"}
+ENVIRON = {
+    **dict.fromkeys(["DATABASE_URL", "S3_REGION", "S3_ACCESS_KEY", "S3_SECRET_KEY"], "x"),
+    **dict.fromkeys(["S3_ENDPOINT", "MODELS_URL"], "http://localhost:1"),
+    "REDIS_URL": "redis://localhost",
+    "INFERENCE_URL": "http://localhost:11434/v1",
+}
 
 
 def test_it_works():
@@ -32,6 +36,9 @@ def test_it_works():
         ("INFERENCE_API_KEY", "sk-a\rb", "must have no control characters"),
         ("INFERENCE_API_KEY", "sk-a b", "must be visible ASCII characters"),
         ("INFERENCE_API_KEY", "sk-ä", "must be visible ASCII characters"),
+        ("S3_ENDPOINT", "localhost:9000", "must begin with http:// or https://"),
+        ("MODELS_URL", "http://[::1", "is no valid URL"),
+        ("REDIS_URL", "http://localhost", "must begin with redis://, rediss:// or unix://"),
     ],
 )
 def test_it_names_what_is_bad(variable, value, problem):

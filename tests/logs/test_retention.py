@@ -112,5 +112,5 @@ def test_pushes_go_on_meanwhile_and_streams_end(retention, ended, rows):
 
 
 def test_it_rejects_no_days_at_all():
-    with pytest.raises(SettingsError, match="LOG_RETENTION_DAYS=0: must be at least 1"):
+    with pytest.raises(SettingsError, match="LOG_RETENTION_DAYS='0': must be at least 1"):
         load(Settings, {"DATABASE_URL": "sqlite:///x", "REDIS_URL": "redis://x", "LOG_RETENTION_DAYS": "0"})

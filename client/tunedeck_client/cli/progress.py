@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from rich.console import Console
 from rich.progress import (
@@ -12,6 +12,7 @@ from rich.progress import (
     DownloadColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     TaskID,
     TextColumn,
     TimeRemainingColumn,
@@ -20,22 +21,21 @@ from rich.progress import (
 
 from tunedeck_client.cli.output import printable
 
+Self = TypeVar("Self", bound="_Bars")
+
 _BARS = 12
 """With more files there is one bar for all of them."""
 
 
-class TransferProgress:
-    """A bar for each file, or one for many; a context manager, given to a transfer as its `on_progress`."""
+class _Bars:
+    """Bars that are shown for a block."""
 
-    def __init__(self) -> None:
-        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-        self._progress = _progress(*columns, TimeRemainingColumn())
-        self._bars: dict[str, TaskID] = {}
-        self._done: dict[str, int] = {}
-        self._sizes: dict[str, int] = {}
-        self._whole: TaskID | None = None
+    def __init__(self, *columns: ProgressColumn) -> None:
+        shown = (TextColumn("{task.description}"), BarColumn(), *columns)
+        console = Console(stderr=True)
+        self._progress = Progress(*shown, console=console, transient=True, disable=not sys.stderr.isatty())
 
-    def __enter__(self) -> TransferProgress:
+    def __enter__(self: Self) -> Self:
         self._progress.start()
         return self
 
@@ -43,6 +43,17 @@ class TransferProgress:
         self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
     ) -> None:
         self._progress.stop()
+
+
+class TransferProgress(_Bars):
+    """A bar for each file, or one for many; given to a transfer as its `on_progress`."""
+
+    def __init__(self) -> None:
+        super().__init__(DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+        self._bars: dict[str, TaskID] = {}
+        self._done: dict[str, int] = {}
+        self._sizes: dict[str, int] = {}
+        self._whole: TaskID | None = None
 
     def __call__(self, path: str, done: int, size: int) -> None:
         is_new = path not in self._sizes
@@ -60,27 +71,12 @@ class TransferProgress:
         self._progress.update(self._bars[path], completed=done)
 
 
-class EvaluationProgress:
+class EvaluationProgress(_Bars):
     """The bar of an evaluation: answers stored, and the time that the service thinks is left."""
 
     def __init__(self) -> None:
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[eta]}"),
-        )
-        self._progress = _progress(*columns)
+        super().__init__(MofNCompleteColumn(), TextColumn("{task.fields[eta]}"))
         self._bar = self._progress.add_task("pending", total=None, eta="")
-
-    def __enter__(self) -> EvaluationProgress:
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
-    ) -> None:
-        self._progress.stop()
 
     def __call__(self, evaluation: dict[str, Any]) -> None:
         at = evaluation["progress"] or {}
@@ -99,8 +95,3 @@ def _duration(seconds: int) -> str:
     if hours:
         return f"{hours} h {minutes} min"
     return f"{minutes} min {seconds % 60} s" if minutes else f"{seconds} s"
-
-
-def _progress(*columns: Any) -> Progress:
-    console = Console(stderr=True)
-    return Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty())

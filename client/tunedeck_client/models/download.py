@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import http.client
+import math
 import os
-import threading
 import time
-import zipfile
-from typing import IO, Any, Callable, Iterator, NamedTuple
+from typing import Any, Callable, NamedTuple
 from urllib.parse import quote, unquote, urljoin
 
-from tunedeck_client.errors import BadFolder, Refused, TunedeckError
-from tunedeck_client.models.checksum import sha256_of
+from tunedeck_client.errors import BadFolder, TunedeckError
+from tunedeck_client.models.fetch import Fetch
 from tunedeck_client.models.part_file import SUFFIX, PartFile
 from tunedeck_client.models.paths import path_problem
 from tunedeck_client.models.task_pool import TaskPool
-from tunedeck_client.transport.service import PATIENCE, Answer, Service, Stopped
+from tunedeck_client.models.transfer import OnProgress, Progress, opened_service
+from tunedeck_client.models.verify import archive_problem, is_same
+from tunedeck_client.transport.pages import read_pages
+from tunedeck_client.transport.service import PATIENCE, Service
 
-PAGE = 100
 POLL_S = 0.5
 CHECKSUMS_WITHIN_S = 3600.0
-PIECE_BYTES = 128 * 1024
-"""Is received, hashed and written while it is in a core's cache."""
-
-SUMS = "SHA256SUMS"
-
-OnProgress = Callable[[str, int, int], None]
-"""Is told a file's path in the model, how many of its bytes are here, and its size."""
 
 
 class RemoteFile(NamedTuple):
@@ -56,7 +48,7 @@ def download_model(
     Nothing is written outside of `folder`. `on_progress` is called as by `upload_model`. Raises BadFolder,
     Refused and Unreachable.
     """
-    with _service(url, token, patience) as service:
+    with opened_service(url, token, patience) as service:
         place = os.path.abspath(os.fspath(folder if folder is not None else f"model-{model_id}"))
         return _Download(service, model_id, place, on_progress).files(overwrite=overwrite)
 
@@ -71,20 +63,8 @@ def download_archive(
     patience: float = PATIENCE,
 ) -> str:
     """Download a ready model's ZIP into `folder` and return its path, once each entry has its SHA-256."""
-    with _service(url, token, patience) as service:
+    with opened_service(url, token, patience) as service:
         return _Download(service, model_id, os.path.abspath(os.fspath(folder)), on_progress).archive()
-
-
-@contextlib.contextmanager
-def _service(url: str | None, token: str | None, patience: float) -> Iterator[Service]:
-    address = url or os.environ.get("TUNEDECK_URL") or "http://localhost:8080"
-    service = Service(
-        address, token or os.environ.get("TUNEDECK_TOKEN"), stop=threading.Event(), patience=patience
-    )
-    try:
-        yield service
-    finally:
-        service.close()
 
 
 class _Download:
@@ -93,8 +73,7 @@ class _Download:
         self._id = model_id
         self._place = f"/models/{model_id}"
         self._folder = folder
-        self._on_progress = on_progress or (lambda path, done, size: None)
-        self._reporting = threading.Lock()
+        self._report = Progress(service, on_progress)
 
     def files(self, *, overwrite: bool) -> list[str]:
         self._require_ready()
@@ -110,7 +89,7 @@ class _Download:
         def compare(file: RemoteFile) -> list[Any]:
             if not os.path.lexists(targets[file.path]):
                 missing.append(file)
-            elif _is_same(targets[file.path], file):
+            elif is_same(targets[file.path], file.size, file.sha256):
                 self._report(file.path, file.size, file.size)
             elif overwrite:
                 missing.append(file)
@@ -137,10 +116,8 @@ class _Download:
             raise BadFolder(f"{target} is there already")
         size = int(self._service.send("HEAD", link).headers["Content-Length"])
         with PartFile(target) as part:
-            if part.size > size:
-                part.restart()
-            self._fetch(part, name, size, lambda fresh: link)
-            problem = _archive_problem(part.opened())
+            Fetch(self._service, self._report, part, name, size).run(lambda is_fresh: link)
+            problem = archive_problem(part.opened())
             if problem is not None:
                 part.remove()
                 raise BadFolder(f"{target}: {problem}")
@@ -161,14 +138,7 @@ class _Download:
         return [RemoteFile(file["path"], file["size"], file["sha256"], file["url"]) for file in files]
 
     def _listed(self) -> list[dict[str, Any]] | None:
-        found: list[dict[str, Any]] = []
-        number, total = 1, 1
-        while len(found) < total:
-            page = self._service.call("GET", f"{self._place}/files?page={number}&limit={PAGE}")
-            if not page["data"]:
-                break
-            found += page["data"]
-            number, total = number + 1, page["total"]
+        found = read_pages(self._service, f"{self._place}/files", {}, math.inf)
         for file in found:
             if file.get("error"):
                 raise TunedeckError(f"{file['path']}: {file['error']}")
@@ -199,18 +169,11 @@ class _Download:
             raise BadFolder(f"{os.path.dirname(target)}: {error.strerror}") from error
         return target
 
-    def _report(self, path: str, done: int, size: int) -> None:
-        if self._service.stop.is_set():
-            raise Stopped("stopped")
-        with self._reporting:
-            self._on_progress(path, done, size)
-
     def _fetch_file(self, file: RemoteFile, target: str, suffix: str) -> list[Any]:
         with PartFile(target, suffix) as part:
-            if part.size > file.size:
-                part.restart()
+            fetch = Fetch(self._service, self._report, part, file.path, file.size)
             for is_last in (False, True):
-                self._fetch(part, file.path, file.size, functools.partial(self._link, file))
+                fetch.run(functools.partial(self._link, file))
                 if part.hexdigest == file.sha256:
                     part.finish()
                     return []
@@ -226,68 +189,3 @@ class _Download:
         place = f"/api/v1{self._place}/files/{quote(file.path)}"
         answer = self._service.send("GET", place, allowed=(302,))
         return urljoin(self._service.url + place, str(answer.headers["Location"]))
-
-    def _fetch(self, part: PartFile, path: str, size: int, link: Callable[[bool], str]) -> None:
-        """Bring the part to its size, by a range of what is missing; a link of yesterday is replaced once."""
-        self._report(path, part.size, size)
-        if part.size == size:
-            return
-        take = functools.partial(self._take, part, path, size)
-        try:
-            self._get(link(False), part, take)
-        except Refused as error:
-            if error.status != 403:
-                raise
-            self._get(link(True), part, take)
-
-    def _get(self, url: str, part: PartFile, take: Callable[[http.client.HTTPResponse], Answer]) -> None:
-        def headers() -> dict[str, str]:
-            return {"Range": f"bytes={part.size}-"} if part.size else {}
-
-        self._service.send("GET", url, headers=headers, read=take, moved=lambda: part.size)
-
-    def _take(self, part: PartFile, path: str, size: int, response: http.client.HTTPResponse) -> Answer:
-        """Append what comes; HTTPException where it ends before its end, so that the rest is asked for."""
-        if response.status != 206:
-            part.restart()
-        elif not response.headers.get("Content-Range", "").startswith(f"bytes {part.size}-"):
-            raise http.client.HTTPException("another range than was asked for")
-        buffer = memoryview(bytearray(PIECE_BYTES))
-        count = response.readinto(buffer)
-        while count:
-            part.append(buffer[:count])
-            if part.size > size:
-                part.remove()
-                raise BadFolder(f"{path} is longer than the service says")
-            self._report(path, part.size, size)
-            count = response.readinto(buffer)
-        if part.size < size:
-            raise http.client.IncompleteRead(b"", size - part.size)
-        return Answer(response.status, response.headers, b"")
-
-
-def _is_same(target: str, file: RemoteFile) -> bool:
-    if os.path.islink(target) or not os.path.isfile(target) or os.path.getsize(target) != file.size:
-        return False
-    try:
-        with open(target, "rb") as opened:
-            return sha256_of(opened) == file.sha256
-    except OSError as error:
-        raise BadFolder(f"{target}: {error.strerror}") from error
-
-
-def _archive_problem(file: IO[bytes]) -> str | None:
-    """Say what is wrong with an archive, by the checksums that it carries."""
-    try:
-        with zipfile.ZipFile(file) as archive:
-            sums = next(name for name in archive.namelist() if name.endswith(f"/{SUMS}"))
-            for line in archive.read(sums).decode().splitlines():
-                digest, _, name = line.partition("  ")
-                with archive.open(sums[: -len(SUMS)] + name) as entry:
-                    if sha256_of(entry) != digest:
-                        return f"{name} has another SHA-256 than it should"
-    except StopIteration:
-        return f"it has no {SUMS}"
-    except (zipfile.BadZipFile, KeyError, ValueError, EOFError) as error:
-        return f"it is damaged: {error}"
-    return None

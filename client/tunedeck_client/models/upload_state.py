@@ -12,7 +12,7 @@ from hashlib import sha256
 from typing import Any
 
 from tunedeck_client.errors import BadFolder
-from tunedeck_client.user_folders import state_folder
+from tunedeck_client.user_folders import state_folders
 
 if sys.platform != "win32":
     import fcntl
@@ -29,7 +29,7 @@ class UploadState:
     def __init__(self, folder: str, url: str, record: dict[str, Any]) -> None:
         said = json.dumps([os.path.realpath(folder), url, record], sort_keys=True)
         name = sha256(said.encode("utf-8", "surrogatepass")).hexdigest()[:32]
-        self._path = os.path.join(state_folder(), "uploads", f"{name}.json")
+        self._path = os.path.join(state_folders()[0], "uploads", f"{name}.json")
         self._changing = threading.Lock()
         self._lock = self._locked(folder)
         known = self._read()

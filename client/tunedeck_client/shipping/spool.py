@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 import threading
 import time
 from hashlib import sha256
 
+from tunedeck_client import user_folders
 from tunedeck_client.lines.text import loss_of, report
 from tunedeck_client.shipping.batch import LINES, POINTS, Batch, Kind
 from tunedeck_client.shipping.folder import OwnFolder, new_name
@@ -22,13 +22,8 @@ def state_folders(url: str, spool_dir: str | os.PathLike[str] | None) -> list[st
     """Return the folders to try in turn, in which what is meant for a service waits."""
     if spool_dir is not None:  # absolute, for the program may change its directory
         return [os.path.abspath(os.fspath(spool_dir))]
-    user = os.getuid() if hasattr(os, "getuid") else "user"
     service = sha256(url.encode("utf-8", "replace")).hexdigest()[:12]
-    states = [os.environ.get("XDG_STATE_HOME", ""), os.path.join(os.path.expanduser("~"), ".local", "state")]
-    # A relative one is ignored (XDG Base Directory Specification); "~" stays where no home is known.
-    bases = [os.path.join(state, "tunedeck") for state in states if os.path.isabs(state)][:1]
-    bases.append(os.path.join(os.path.abspath(tempfile.gettempdir()), f"tunedeck-{user}"))
-    return [os.path.join(base, service) for base in bases]
+    return [os.path.join(base, service) for base in user_folders.state_folders()]
 
 
 class Spool:

@@ -72,17 +72,15 @@ class Service:
         url: str,
         token: str | None = None,
         *,
-        stop: threading.Event | None = None,
         patience: float = PATIENCE,
-        timeout: float = TIMEOUT,
     ) -> None:
         self.url = base_url(url)
         if token and not (token.isascii() and token.isprintable()):
             raise ValueError("the token must be printable ASCII")
-        self.stop = stop or threading.Event()
+        self.stop = threading.Event()
         self._token = token
         self._patience = patience
-        self._connections = Connections(timeout)
+        self._connections = Connections(TIMEOUT)
 
     def abort(self) -> None:
         """Break off all requests in all threads, and each later one."""

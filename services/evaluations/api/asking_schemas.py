@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,31 +9,11 @@ import marshmallow as ma
 from marshmallow import validate
 
 from services.evaluations.datasets.prompt_template import TemplateProblem, compile_template
-from shared.http.fields import BodySchema, Integer, Items, JSONObject
-from shared.http.strict_json import text_problem
+from shared.http.fields import BodySchema, Integer, Items, JSONObject, Number, Text
 
 _MAX_TEXT = 100_000
 _MAX_EXAMPLES = 100
 _OWN = frozenset({"model", "messages", "prompt", "stream", "n"})
-
-
-class Text(ma.fields.String):
-    """A text that can be stored: no NUL, no unpaired surrogate."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
-        text = str(super()._deserialize(value, attr, data, **kwargs))
-        if (problem := text_problem(text)) is not None:
-            raise ma.ValidationError(problem)
-        return text
-
-
-class Number(ma.fields.Float):
-    """A finite number in JSON; marshmallow's own also takes "0.5" and true."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> float:
-        if type(value) not in (int, float) or not math.isfinite(value):
-            raise self.make_error("invalid", input=value)
-        return value  # type: ignore[no-any-return]  # 1 stays 1: a server may want whole numbers
 
 
 class Stop(ma.fields.Field[Any]):

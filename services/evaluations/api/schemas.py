@@ -13,7 +13,7 @@ from services.evaluations.api.scoring_schemas import Scoring, split_scoring
 from services.evaluations.api.strict_fields import Ratio, StrictBoolean
 from services.evaluations.records.evaluations import STATUSES
 from services.evaluations.scoring.metrics import ROLES
-from shared.http.fields import BodySchema, Integer, QueryBoolean, QueryInteger, QueryText, Time
+from shared.http.fields import BodySchema, Integer, QueryBoolean, QueryInteger, Text, Time
 from shared.http.pagination import PageQuery, page_schema
 
 _NAME = validate.Length(1, 255)
@@ -171,13 +171,13 @@ class DetailSchema(RecordSchema):
 
 
 class EvaluationsQuery(PageQuery):
-    test_set_path = QueryText(validate=validate.Length(1, 1100))
+    test_set_path = Text(validate=validate.Length(1, 1100))
     model_id = QueryInteger(minimum=1)
-    status = QueryText(validate=validate.OneOf(STATUSES))
+    status = Text(validate=validate.OneOf(STATUSES))
 
 
 class ExamplesQuery(PageQuery):
-    winner = QueryText(validate=validate.OneOf(WINNERS))
+    winner = Text(validate=validate.OneOf(WINNERS))
     error = QueryBoolean()
 
 

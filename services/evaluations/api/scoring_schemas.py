@@ -7,8 +7,8 @@ from typing import Any
 
 import marshmallow as ma
 
-from services.evaluations.api.asking_schemas import Number
 from services.evaluations.scoring.patterns import PatternProblem, compile_pattern
+from shared.http.fields import Number
 from shared.http.strict_json import text_problem
 
 _TAKES: dict[str, tuple[str, ...]] = {

@@ -7,7 +7,7 @@ from marshmallow import validate
 
 from services.evaluations.api.scoring_schemas import RULES
 from services.evaluations.datasets.test_sets import BUCKET
-from shared.http.fields import QuerySchema, QueryText, Time
+from shared.http.fields import QuerySchema, Text, Time
 from shared.http.pagination import page_schema
 
 _NAME = validate.Length(1, 255)
@@ -36,13 +36,13 @@ class TestSetDetailSchema(ListedTestSetSchema):
 class ReadingQuery(QuerySchema):
     """How an upload is read; the format is known by the name's end, else by its first character."""
 
-    format = QueryText(load_default=None, validate=validate.OneOf(("json", "csv", "tsv")))
-    input = QueryText(load_default="input", validate=_NAME)
-    expected = QueryText(load_default="expected", validate=_NAME)
+    format = Text(load_default=None, validate=validate.OneOf(("json", "csv", "tsv")))
+    input = Text(load_default="input", validate=_NAME)
+    expected = Text(load_default="expected", validate=_NAME)
 
 
 class RankingQuery(QuerySchema):
-    scoring = QueryText(load_default=None, validate=validate.OneOf(RULES))
+    scoring = Text(load_default=None, validate=validate.OneOf(RULES))
 
 
 class RankedSchema(ma.Schema):

@@ -26,8 +26,7 @@ def cancel(evaluation_id: int) -> Evaluation:
                 raise Conflict(f"Evaluation {evaluation_id} is {evaluation.status} already.")
             return evaluation
         evaluation.status, evaluation.error, evaluation.completed_at = "failed", CANCELLED, datetime.now(UTC)
-        evaluation.lease_token = evaluation.leased_until = None
-        evaluation.message = evaluation.waiting_since = None
+        evaluation.void_lease()
         evaluation.save()
         return evaluation
 

@@ -117,9 +117,7 @@ def lock_evaluation(evaluation_id: int) -> Evaluation:
 @connected
 def list_evaluations(*, page: int, limit: int, **filters: Any) -> Page:
     """Return a page of the evaluations whose columns equal ``filters``, newest first."""
-    query = Evaluation.select()
-    for name, value in filters.items():
-        query = query.where(getattr(Evaluation, name) == value)
+    query = Evaluation.select().filter(**filters)
     return paginate(query.order_by(Evaluation.created_at.desc(), Evaluation.id.desc()), page, limit)
 
 

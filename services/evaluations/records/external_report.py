@@ -107,12 +107,11 @@ def _store_report(evaluation: Evaluation, reported: dict[str, Any]) -> None:
     evaluation.error = reported.get("error")
     evaluation.started_at = evaluation.started_at or now
     evaluation.completed_at = reported.get("completed_at") or now
-    evaluation.lease_token = evaluation.leased_until = None
+    evaluation.void_lease()
     evaluation.eval_results_due = now if evaluation.status == "completed" else None
     # What our worker had by then is dropped with its lease; no set of ours is what the report is about.
     evaluation.test_set_sha256 = evaluation.total = evaluation.provenance = None
     evaluation.done = evaluation.answers = evaluation.errors = evaluation.retried = evaluation.truncated = 0
-    evaluation.message = evaluation.waiting_since = None
     Example.delete().where(Example.evaluation_id == evaluation.id).execute()
     columns = ("evaluation_id", "row", *_REPORTED, "done")
     rows = [

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import Any
 
 import gevent
 import numpy as np
 
 from services.evaluations.datasets.test_sets import BUCKET, find_set
+from services.evaluations.example_blocks import read_blocks
 from services.evaluations.scoring.comparison import Outcomes, compare_pairs, shown_pairs
+from services.evaluations.scoring.resampling import rounded
 from services.evaluations.scoring.significance import wilson
 from services.evaluations.tables import Evaluation, Example, connected
-from shared.database.queries import tuples
-from shared.pacing import yield_turn
 
 MAX_MODELS = 20
 """The best of so many are shown, with up to 190 pairs."""
@@ -96,7 +95,7 @@ def _describe(evaluation: Evaluation) -> dict[str, Any]:
     score = figures.get(name)
     interval = figures.get(f"{name}_interval")
     if interval is None and name == "accuracy" and n and score is not None:
-        interval = [round(bound, 4) for bound in wilson(round(score * n), n)]
+        interval = rounded(wilson(round(score * n), n))
     return {
         "model_id": evaluation.model_id,
         "name": evaluation.fine_tuned_name,
@@ -109,19 +108,9 @@ def _describe(evaluation: Evaluation) -> dict[str, Any]:
 
 def _read_outcomes(evaluation_id: int, rows: int) -> Outcomes:
     """Return by row the fine-tuned model's score, 1 or 0 where there is none, NaN where it has no answer."""
-    outcomes, last = np.full(rows, np.nan), -1
-    while block := _read_block(evaluation_id, last):
+    outcomes = np.full(rows, np.nan)
+    for block in read_blocks(evaluation_id, (Example.fine_tuned_correct, Example.fine_tuned_score), _BLOCK):
         for row, correct, score in block:
             if row < rows and (score is not None or correct is not None):
                 outcomes[row] = correct if score is None else round(score, 4)
-        last = block[-1][0]
-        yield_turn()
     return outcomes
-
-
-@connected
-def _read_block(evaluation_id: int, last: int) -> Sequence[tuple[Any, ...]]:
-    query = Example.select(Example.row, Example.fine_tuned_correct, Example.fine_tuned_score).where(
-        Example.evaluation_id == evaluation_id, Example.row > last, Example.done
-    )
-    return tuples(query.order_by(Example.evaluation_id, Example.row).limit(_BLOCK))

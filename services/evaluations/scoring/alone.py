@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
-from services.evaluations.scoring.f1_interval import Cell, Interval, f1_interval
+from services.evaluations.scoring.f1_interval import Cell, f1_interval
 from services.evaluations.scoring.metrics import Metrics
+from services.evaluations.scoring.resampling import rounded
 from services.evaluations.scoring.score_significance import bootstrap
 from services.evaluations.scoring.significance import percent, wilson
 
@@ -37,10 +38,6 @@ def describe_alone(figures: Metrics, n: int, interval: list[float] | None) -> st
         return f"{said}{_of(interval, '{:.3f}')}, n = {n}"
     points = None if interval is None else [100 * bound for bound in interval]
     return f"{percent(figures['accuracy'] or 0)} right{_of(points, '{:.1f}')}{' %' if points else ''}, n = {n}"
-
-
-def rounded(interval: Interval | None) -> list[float] | None:
-    return None if interval is None else [round(bound, 4) for bound in interval]
 
 
 def _of(interval: list[float] | None, form: str) -> str:

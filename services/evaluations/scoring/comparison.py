@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from services.evaluations.scoring.f1_interval import ALPHA
+from services.evaluations.scoring.resampling import ALPHA
 from services.evaluations.scoring.score_significance import signed_rank_p
 from services.evaluations.scoring.significance import mcnemar
 

@@ -7,17 +7,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from services.evaluations.example_blocks import read_blocks
 from services.evaluations.scoring import metrics
 from services.evaluations.scoring.choose_grader import Grader
 from services.evaluations.scoring.f1_interval import Cell
 from services.evaluations.scoring.rule_graders import JudgeGrader
 from services.evaluations.scoring.score_significance import Pair
 from services.evaluations.tables import Example, connected
-from shared.database.queries import tuples
-from shared.pacing import yield_turn
 
 _BLOCK = 1_000
-_OF_ANSWERS = ("output", "ms", "error", "message", "truncated", "input_tokens", "output_tokens")
+OF_ANSWERS = ("output", "ms", "error", "message", "truncated", "input_tokens", "output_tokens")
+"""The columns of a role's answer, each after the role's name."""
 
 
 class Judged(NamedTuple):
@@ -49,8 +49,8 @@ class RoleCounts:
         """Count an answer, be its row in error or not: it was paid for."""
         self.first_ms = ms if self.first_ms is None else self.first_ms
         self.truncated += bool(truncated)
-        self.input_tokens = _sum(self.input_tokens, tokens[0])
-        self.output_tokens = _sum(self.output_tokens, tokens[1])
+        self.input_tokens = metrics.add_tokens(self.input_tokens, tokens[0])
+        self.output_tokens = metrics.add_tokens(self.output_tokens, tokens[1])
 
     def add_error(self, reason: str, message: str | None, *, alone: bool) -> None:
         self.errors.setdefault(reason, {"count": 0, "message": message})["count"] += 1
@@ -73,8 +73,8 @@ class JudgeCounts:
         elif judged.base_first is not None:
             self.n += 1
             self.agreed += judged.base_first == judged.tuned_first
-        self.input_tokens = _sum(self.input_tokens, judged.input_tokens)
-        self.output_tokens = _sum(self.output_tokens, judged.output_tokens)
+        self.input_tokens = metrics.add_tokens(self.input_tokens, judged.input_tokens)
+        self.output_tokens = metrics.add_tokens(self.output_tokens, judged.output_tokens)
 
 
 @dataclass
@@ -93,7 +93,7 @@ class Counts:
 @connected
 def count_rows(evaluation_id: int, roles: tuple[str, ...], grader: Grader) -> Counts:
     """Count the finished rows; one with an error counts for no model."""
-    counts, width = Counts({role: RoleCounts() for role in roles}), len(_OF_ANSWERS)
+    counts, width = Counts({role: RoleCounts() for role in roles}), len(OF_ANSWERS)
     counts.judge = JudgeCounts() if grader.judges else None
     for (expected, *columns), judged in _outcomes(evaluation_id, roles):
         answers = {role: columns[place * width : (place + 1) * width] for place, role in enumerate(roles)}
@@ -129,24 +129,11 @@ def _add_row(counts: Counts, grader: Grader, expected: str, answers: dict[str, l
     counts.alike = counts.alike and len({answer[0] for answer in answers.values()}) == 1
 
 
-def _sum(total: int | None, tokens: int | None) -> int | None:
-    return total if tokens is None else (total or 0) + tokens
-
-
 def _outcomes(evaluation_id: int, roles: tuple[str, ...]) -> Iterator[tuple[tuple[Any, ...], Judged]]:
     """Yield (expected, what is stored of each role's answer), and what of a judge, in blocks, each a short read."""
-    last = -1
-    columns = [getattr(Example, f"{role}_{name}") for role in roles for name in _OF_ANSWERS]
+    columns = [getattr(Example, f"{role}_{name}") for role in roles for name in OF_ANSWERS]
     of_judge = [Example.judge_error, Example.error_message]
     of_judge += [getattr(Example, f"judge_{name}") for name in Judged._fields[2:]]
-    while True:
-        query = Example.select(Example.row, *of_judge, Example.expected, *columns).where(
-            Example.evaluation_id == evaluation_id, Example.row > last, Example.done
-        )
-        block = tuples(query.order_by(Example.evaluation_id, Example.row).limit(_BLOCK))
+    for block in read_blocks(evaluation_id, [*of_judge, Example.expected, *columns], _BLOCK):
         for row in block:
             yield row[1 + len(of_judge) :], Judged(*row[1 : 1 + len(of_judge)])
-        if len(block) < _BLOCK:
-            return
-        last = block[-1][0]
-        yield_turn()

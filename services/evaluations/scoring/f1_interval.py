@@ -7,18 +7,10 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-ALPHA = 0.05
-RESAMPLES = 10_000
-SEED = 0
-
-_BLOCK = 2**20
-"""So many counts of cells are drawn at once: a few MiB, however many cells there are."""
+from services.evaluations.scoring.resampling import Interval, RowCounts, draw_resamples, percentile_interval
 
 Cell = tuple[str, str | None, str | None]
 """What was expected, what the base answered, what the fine-tuned answered; None is an answer that is no label."""
-
-Interval = tuple[float, float]
-_Counts = npt.NDArray[np.int64]
 
 
 def f1_interval(cells: Mapping[Cell, int]) -> Interval | None:
@@ -26,10 +18,7 @@ def f1_interval(cells: Mapping[Cell, int]) -> Interval | None:
 
     None where every resample has the same difference: an interval of no width would claim what nobody knows.
 
-    Efron 1979, Annals of Statistics 7:1-26: rows drawn with replacement, the percentile interval of 10,000 resamples
-    with a fixed seed. Rows that are alike in all that counts are drawn together, as multinomial counts of their
-    cells: the same distribution, at a cost that does not grow with the rows. In a resample F1 is averaged, as it is
-    in the figures, over the labels that are expected in it.
+    In a resample F1 is averaged, as it is in the figures, over the labels that are expected in it.
     """
     # In their own order, so that the same rows give the same interval whichever order they were read in.
     kinds = sorted(cells, key=lambda cell: (cell[0], cell[1] or "", cell[2] or ""))
@@ -37,21 +26,17 @@ def f1_interval(cells: Mapping[Cell, int]) -> Interval | None:
     labels = {label: number for number, label in enumerate(sorted({expected for expected, _, _ in kinds}))}
     expected = np.array([labels[kind[0]] for kind in kinds])
     roles = [np.array([labels.get(kind[role] or "", -1) for kind in kinds]) for role in (1, 2)]
-    n, draw = int(sizes.sum()), np.random.default_rng(SEED)
-    at_once = max(1, _BLOCK // len(kinds))
     differences = []
-    for start in range(0, RESAMPLES, at_once):
-        counts = draw.multinomial(n, sizes / n, size=min(at_once, RESAMPLES - start))
+    for counts in draw_resamples(sizes):
         base, tuned = (macro_f1(counts, expected, answered, len(labels)) for answered in roles)
         differences.append(tuned - base)
     drawn = np.concatenate(differences)
     if np.ptp(drawn) < 1e-12:
         return None
-    low, high = np.quantile(drawn, (ALPHA / 2, 1 - ALPHA / 2))
-    return float(low), float(high)
+    return percentile_interval(drawn)
 
 
-def macro_f1(counts: _Counts, expected: _Counts, answered: _Counts, labels: int) -> npt.NDArray[np.float64]:
+def macro_f1(counts: RowCounts, expected: RowCounts, answered: RowCounts, labels: int) -> npt.NDArray[np.float64]:
     """Return the macro F1 of each resample.
 
     ``counts`` has a row for each resample and a column for each cell; ``expected`` and ``answered`` give for each
@@ -67,7 +52,7 @@ def macro_f1(counts: _Counts, expected: _Counts, answered: _Counts, labels: int)
     return averages
 
 
-def _sums(counts: _Counts, group: _Counts, groups: int) -> _Counts:
+def _sums(counts: RowCounts, group: RowCounts, groups: int) -> RowCounts:
     """Return for each resample the counts of the cells of each group, 0 … ``groups`` - 1; those of -1 are left out."""
     order = np.argsort(group, kind="stable")
     sums = np.zeros((len(counts), groups), dtype=np.int64)

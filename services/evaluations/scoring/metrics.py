@@ -126,6 +126,11 @@ def _difference(base: float | None, tuned: float | None) -> float | None:
     return None if base is None or tuned is None else round(tuned - base, 4)
 
 
+def add_tokens(total: int | None, tokens: int | None) -> int | None:
+    """Return the sum of what a server counted; None where it counted nothing."""
+    return total if tokens is None else (total or 0) + tokens
+
+
 def rounded(figures: Metrics) -> Metrics:
     """Return the metrics as they are shown: ratios to four decimals, times to one."""
     return {name: None if value is None else round(value, 1 if name in TIMES else 4) for name, value in figures.items()}

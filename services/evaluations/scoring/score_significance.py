@@ -9,9 +9,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from services.evaluations.scoring.f1_interval import ALPHA, RESAMPLES, SEED
-
-_BLOCK = 2**20
+from services.evaluations.scoring.resampling import (
+    ALPHA,
+    RESAMPLES,
+    Interval,
+    draw_resamples,
+    percentile_interval,
+    rounded,
+)
 
 Pair = tuple[float, float]
 """The base's score and the fine-tuned model's, of one row."""
@@ -38,33 +43,25 @@ def score_significance(pairs: Counter[Pair]) -> dict[str, Any]:
         "wilcoxon_p": float(f"{wilcoxon(differences):.4g}"),
         "accuracy_difference_interval": None,
         "f1_difference_interval": None,
-        "score_difference_interval": None if interval is None else [round(bound, 4) for bound in interval],
+        "score_difference_interval": rounded(interval),
         "verdict": verdict,
         "summary": _summary(verdict, means, interval, p_value, n),
     }
 
 
-def bootstrap(differences: Counter[float]) -> tuple[float, tuple[float, float] | None]:
+def bootstrap(differences: Counter[float]) -> tuple[float, Interval | None]:
     """Return the two-sided p of the mean difference and its 95 % percentile interval; 1 and None of constant data.
 
     Efron and Tibshirani 1993, An Introduction to the Bootstrap, chapters 13 and 15: the share of 10,000 resamples on
-    the other side of 0, doubled, with one added so that it is never 0. Rows of one difference are drawn together.
+    the other side of 0, doubled, with one added so that it is never 0.
     """
     if len(differences) < 2:
         return 1.0, None
     values = np.array(sorted(differences))
     sizes = np.array([differences[value] for value in values], dtype=np.int64)
-    n, draw = int(sizes.sum()), np.random.default_rng(SEED)
-    at_once = max(1, _BLOCK // len(values))
-    means = np.concatenate(
-        [
-            draw.multinomial(n, sizes / n, size=min(at_once, RESAMPLES - start)) @ values / n
-            for start in range(0, RESAMPLES, at_once)
-        ]
-    )
+    means = np.concatenate([counts @ values / sizes.sum() for counts in draw_resamples(sizes)])
     beyond = min(int((means <= 0).sum()), int((means >= 0).sum()))
-    low, high = np.quantile(means, (ALPHA / 2, 1 - ALPHA / 2))
-    return min(1.0, 2 * (beyond + 1) / (RESAMPLES + 1)), (float(low), float(high))
+    return min(1.0, 2 * (beyond + 1) / (RESAMPLES + 1)), percentile_interval(means)
 
 
 def wilcoxon(differences: Counter[float]) -> float:
@@ -91,7 +88,7 @@ def signed_rank_p(differences: npt.NDArray[np.float64], rows: npt.NDArray[np.flo
     return math.erfc(distance / spread / math.sqrt(2)) if spread else 1.0
 
 
-def _summary(verdict: str, means: list[float], interval: tuple[float, float] | None, p_value: float, n: int) -> str:
+def _summary(verdict: str, means: list[float], interval: Interval | None, p_value: float, n: int) -> str:
     said = f"{verdict.replace('_', ' ')}: a mean score of {means[1]:.3f} against {means[0]:.3f}"
     if interval is not None:
         said += f", 95 % interval of the difference {interval[0]:+.3f} to {interval[1]:+.3f}"

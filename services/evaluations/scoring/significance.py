@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from services.evaluations.scoring.f1_interval import ALPHA, Cell, Interval, f1_interval
+from services.evaluations.scoring.f1_interval import Cell, f1_interval
+from services.evaluations.scoring.resampling import ALPHA, Interval, rounded
 
 _Z = 1.959963984540054
 """The 97.5 % quantile of the standard normal distribution."""
@@ -43,8 +44,8 @@ def significance(paired: Paired, cells: Mapping[Cell, int] | None) -> dict[str, 
         "test": "mcnemar_mid_p",
         "p_value": float(f"{p_value:.4g}"),
         "p_value_exact": float(f"{exact:.4g}"),
-        "accuracy_difference_interval": _rounded(accuracy),
-        "f1_difference_interval": _rounded(f1),
+        "accuracy_difference_interval": rounded(accuracy),
+        "f1_difference_interval": rounded(f1),
         "verdict": _verdict(paired, p_value),
         "summary": _summary(paired, p_value, accuracy),
     }
@@ -142,7 +143,3 @@ def percent(share: float) -> str:
 
 def _shown(p_value: float) -> str:
     return "< 0.001" if p_value < 0.001 else f"= {p_value:.3f}"
-
-
-def _rounded(interval: Interval | None) -> list[float] | None:
-    return None if interval is None else [round(bound, 4) for bound in interval]

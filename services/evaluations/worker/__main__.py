@@ -6,5 +6,7 @@ from gevent import monkey
 monkey.patch_all()
 
 from services.evaluations.worker.loop import main  # noqa: E402
+from shared.settings import exit_on  # noqa: E402
 
-main()
+with exit_on():
+    main()

@@ -7,16 +7,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from services.evaluations.datasets.row_shapes import Row
+from services.evaluations.example_blocks import read_blocks
 from services.evaluations.scoring.choose_grader import Grader
+from services.evaluations.scoring.counts import OF_ANSWERS
 from services.evaluations.tables import Evaluation, Example, connected
 from services.evaluations.worker.answer_writer import Answer, AnswerWriter, graded
-from shared.database.queries import tuples
 from shared.errors import NotFound, Unprocessable
 from shared.lease import LeaseLost
-from shared.pacing import yield_turn
 
 _BLOCK = 500
-_OF_ANSWERS = ("output", "ms", "error", "message", "truncated", "input_tokens", "output_tokens")
 
 
 @connected
@@ -42,7 +41,8 @@ def copy_answers(
 ) -> None:
     """Store the answers of ``source``, graded anew, as the run's own; LeaseLost once it is no longer ours."""
     rows.begin_pass(roles)
-    for block in _blocks(source, roles):
+    columns = [getattr(Example, f"{role}_{name}") for role in roles for name in OF_ANSWERS]
+    for block in read_blocks(source, [Example.input, Example.expected, *columns], _BLOCK):
         if lost.is_set():
             raise LeaseLost
         is_open = rows.open_roles(block[0][0], block[-1][0])
@@ -54,28 +54,11 @@ def copy_answers(
         ]
         if answers:
             rows.store(answers, copied=True)
-        yield_turn()
-
-
-def _blocks(source: int, roles: tuple[str, ...]) -> Iterator[list[tuple[Any, ...]]]:
-    last = -1
-    while block := _read(source, roles, last):
-        yield block
-        last = block[-1][0]
-
-
-@connected
-def _read(source: int, roles: tuple[str, ...], last: int) -> list[tuple[Any, ...]]:
-    columns = [getattr(Example, f"{role}_{name}") for role in roles for name in _OF_ANSWERS]
-    query = Example.select(Example.row, Example.input, Example.expected, *columns).where(
-        Example.evaluation_id == source, Example.row > last, Example.done
-    )
-    return list(tuples(query.order_by(Example.evaluation_id, Example.row).limit(_BLOCK)))
 
 
 def _answers(stored: tuple[Any, ...], roles: tuple[str, ...], grader: Grader) -> Iterator[Answer]:
     number, text, expected, *columns = stored
-    row, width = Row(text, expected), len(_OF_ANSWERS)
+    row, width = Row(text, expected), len(OF_ANSWERS)
     for place, role in enumerate(roles):
         output, ms, error, message, *usage = columns[place * width : (place + 1) * width]
         if error is not None or output is None:

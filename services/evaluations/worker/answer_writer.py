@@ -56,6 +56,7 @@ _COMPLETE = 'ON CONFLICT (evaluation_id, "row") DO UPDATE SET ' + ", ".join(
 _row_of = itemgetter(1)
 
 _NO_ANSWER = (None,) * len(_OF_ANSWERS)
+_HALF = ("output", "correct", "error", "truncated", "score")
 _Half = tuple[float | None, str | None, bool | None]
 _Known = dict[tuple[int, str], _Half]
 """By row and role: whether the answer is correct, or its score; its error (one is None); was it truncated."""
@@ -139,30 +140,15 @@ class AnswerWriter:
 
 @connected
 def _read(run: Run, first: int, last: int) -> _Known:
-    query = Example.select(
-        Example.row,
-        Example.base_model_output.is_null(False),
-        Example.base_model_correct,
-        Example.base_model_error,
-        Example.base_model_truncated,
-        Example.base_model_score,
-        Example.fine_tuned_output.is_null(False),
-        Example.fine_tuned_correct,
-        Example.fine_tuned_error,
-        Example.fine_tuned_truncated,
-        Example.fine_tuned_score,
-    ).where(Example.evaluation_id == run.id, Example.row >= first, Example.row <= last)
-    return _halves(tuples(query))
-
-
-def _halves(rows: Sequence[tuple[Any, ...]]) -> _Known:
+    in_range = (Example.evaluation_id == run.id) & (Example.row >= first) & (Example.row <= last)
     known: _Known = {}
-    for row, *halves in rows:
-        for role, has_output, correct, error, cut, score in zip(
-            metrics.ROLES, *(halves[start::5] for start in range(5)), strict=True
-        ):
-            if has_output or error is not None:
-                known[row, role] = correct if score is None else score, error, cut
+    for role in metrics.ROLES:
+        output, correct, error, cut, score = (getattr(Example, f"{role}_{name}") for name in _HALF)
+        query = Example.select(Example.row, correct, error, cut, score).where(
+            in_range, output.is_null(False) | error.is_null(False)
+        )
+        for row, is_correct, reason, was_cut, scored in tuples(query):
+            known[row, role] = is_correct if scored is None else scored, reason, was_cut
     return known
 
 

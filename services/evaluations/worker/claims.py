@@ -8,7 +8,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,7 +20,7 @@ _RECENT = timedelta(seconds=60)
 
 @dataclass(frozen=True)
 class Run:
-    """A claimed evaluation, and the lease's token."""
+    """A claimed evaluation, and the lease's token; the other fields are the columns of their names."""
 
     id: int
     token: str
@@ -60,24 +60,11 @@ def claim() -> Run | None:
         found.lease_token, found.leased_until = uuid.uuid4().hex, lease_end()
         found.taken_at, found.taken_answers = now, found.answers
         found.save()
-    return Run(
-        id=found.id,
-        token=found.lease_token,
-        model_id=found.model_id,
-        test_set_path=found.test_set_path,
-        names=({"base_model": found.base_model_name} if found.base_model_name else {})
-        | {"fine_tuned": found.fine_tuned_served_name},
-        scoring=found.scoring,
-        scoring_parameters=found.scoring_parameters,
-        answers_of=found.answers_of,
-        extract_label=found.extract_label,
-        prompt=found.prompt,
-        generation=found.generation,
-        max_error_rate=found.max_error_rate,
-        allow_same_model=found.allow_same_model,
-        reuse_base=found.reuse_base,
-        waited_s=waited,
-    )
+    columns = {field.name: getattr(found, field.name) for field in fields(Run) if field.name in found.__data__}
+    names = {"base_model": found.base_model_name, "fine_tuned": found.fine_tuned_served_name}
+    if not found.base_model_name:
+        del names["base_model"]
+    return Run(token=found.lease_token, names=names, waited_s=waited, **columns)
 
 
 def _waited_s(evaluation: Evaluation, now: datetime) -> float | None:

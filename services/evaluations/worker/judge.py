@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from services.evaluations.scoring.judging import judge_messages, read_verdict
+from services.evaluations.scoring.metrics import add_tokens
 from services.evaluations.worker import generation, run_state
 from services.evaluations.worker.claims import Run
 from services.evaluations.worker.completions import Completion
@@ -70,10 +71,6 @@ def _failed(judgement: Judgement, reason: str, message: str) -> Judgement:
 
 def _with_tokens(judgement: Judgement, completion: Completion) -> Judgement:
     return judgement._replace(
-        input_tokens=_sum(judgement.input_tokens, completion.input_tokens),
-        output_tokens=_sum(judgement.output_tokens, completion.output_tokens),
+        input_tokens=add_tokens(judgement.input_tokens, completion.input_tokens),
+        output_tokens=add_tokens(judgement.output_tokens, completion.output_tokens),
     )
-
-
-def _sum(total: int | None, tokens: int | None) -> int | None:
-    return total if tokens is None else (total or 0) + tokens

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+from services.evaluations.example_blocks import read_blocks
 from services.evaluations.scoring.judging import SCORES, settle
 from services.evaluations.tables import Evaluation, Example, connected, database
 from services.evaluations.worker.claims import Run
 from services.evaluations.worker.run_end import exceeds_error_budget
 from services.evaluations.worker.run_state import RunState
-from shared.database.queries import tuples
 from shared.lease import LeaseLost
 
 _BLOCK = 100
@@ -48,23 +48,10 @@ class JudgementWriter:
 
     def open_rows(self) -> Iterator[Judged]:
         """Yield the rows that have both answers and no verdict, in their order."""
-        last = -1
-        while block := self._read(last):
-            yield from block
-            last = block[-1].row
-
-    @connected
-    def _read(self, last: int) -> list[Judged]:
-        query = Example.select(
-            Example.row, Example.input, Example.expected, Example.base_model_output, Example.fine_tuned_output
-        ).where(
-            Example.evaluation_id == self._run.id,
-            Example.row > last,
-            ~Example.done,
-            Example.base_model_output.is_null(False),
-            Example.fine_tuned_output.is_null(False),
-        )
-        return [Judged(*row) for row in tuples(query.order_by(Example.evaluation_id, Example.row).limit(_BLOCK))]
+        answers = (Example.base_model_output, Example.fine_tuned_output)
+        waiting = ~Example.done & answers[0].is_null(False) & answers[1].is_null(False)
+        for block in read_blocks(self._run.id, (Example.input, Example.expected, *answers), _BLOCK, waiting):
+            yield from map(Judged._make, block)
 
     @connected
     def store(self, judgements: Sequence[Judgement]) -> bool:

@@ -42,8 +42,7 @@ def fail(run: Run, error: str) -> None:
 
 def _end(evaluation: Evaluation, status: str, error: str | None = None) -> None:
     evaluation.status, evaluation.error, evaluation.completed_at = status, error, datetime.now(UTC)
-    evaluation.lease_token = evaluation.leased_until = None
-    evaluation.message = evaluation.waiting_since = None
+    evaluation.void_lease()
     evaluation.save()
     telemetry.evaluations_ended.labels(status).inc()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -50,15 +50,7 @@ def find_state(run: Run) -> RunState:
 
 
 def _state(evaluation: Evaluation) -> RunState:
-    return RunState(
-        done=evaluation.done,
-        errors=evaluation.errors,
-        truncated=evaluation.truncated,
-        answers=evaluation.answers,
-        taken_answers=evaluation.taken_answers,
-        total=evaluation.total or 0,
-        max_error_rate=evaluation.max_error_rate,
-    )
+    return RunState(**{field.name: getattr(evaluation, field.name) or 0 for field in fields(RunState)})
 
 
 def _is_mixed(evaluation: Evaluation, provenance: dict[str, Any]) -> bool:

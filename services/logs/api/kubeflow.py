@@ -7,30 +7,25 @@ from typing import Any
 import marshmallow as ma
 from marshmallow import validate
 
-from services.logs.api.schemas import Number, StoredMetricsSchema
+from services.logs.api.schemas import StoredMetricsSchema
 from services.logs.integrations import kubeflow
 from services.logs.metrics.parse import MAX_VALUES
 from services.logs.metrics.trainer_lines import MAX_NAME_CHARS
-from shared.http.fields import BodySchema, Items, Time
+from shared.http.fields import Items, Number, Time, TolerantBodySchema
 from shared.http.service import Blueprint
 
 blp = Blueprint("kubeflow", __name__, url_prefix="/api/v1")
 
 
-class _Lenient(BodySchema):
-    """The protocol is another project's: fields that it adds are passed over."""
-
-    class Meta:
-        unknown = ma.EXCLUDE
-
-
-class _StatusMetricSchema(_Lenient):
+class _StatusMetricSchema(TolerantBodySchema):
     name = ma.fields.String(required=True, validate=validate.Length(1, MAX_NAME_CHARS))
     value = ma.fields.String(required=True)
 
 
-class _TrainerStatusSchema(_Lenient):
-    percentage = Number(minimum=0, maximum=100, data_key="progressPercentage", load_default=None, allow_none=True)
+class _TrainerStatusSchema(TolerantBodySchema):
+    percentage = Number(
+        data_key="progressPercentage", load_default=None, allow_none=True, validate=validate.Range(0, 100)
+    )
     moment = Time(data_key="lastUpdatedTime", load_default=None, allow_none=True)
     metrics = Items(
         ma.fields.Nested(_StatusMetricSchema),
@@ -40,7 +35,7 @@ class _TrainerStatusSchema(_Lenient):
     )
 
 
-class TrainerStatusSchema(_Lenient):
+class TrainerStatusSchema(TolerantBodySchema):
     status = ma.fields.Nested(_TrainerStatusSchema, data_key="trainerStatus", required=True)
 
 

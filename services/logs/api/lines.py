@@ -29,7 +29,8 @@ from services.logs.lines.text_file import read_text
 from services.logs.streaming.hub import Hub
 from services.logs.streaming.stream import Connection, Streams
 from services.logs.streaming.subscriber import subscription
-from shared.auth.access import current_caller, present_access
+from shared.auth.access import present_access
+from shared.auth.identities import current_caller
 from shared.errors import Unprocessable
 from shared.http.body import read_body
 from shared.http.collaborators import collaborator

@@ -14,7 +14,7 @@ from services.logs.metrics.series import Series
 from services.logs.metrics.thinning import Point
 from shared.http.body import read_body, require_json
 from shared.http.service import Blueprint
-from shared.timestamps import from_micros
+from shared.timestamps import format_micros
 
 blp = Blueprint("metrics", __name__, url_prefix="/api/v1")
 
@@ -68,5 +68,4 @@ def show_sparkline(curve: Series) -> dict[str, Any]:
 
 
 def _show_point(point: Point) -> list[Any]:
-    moment = from_micros(point.timestamp).replace(tzinfo=None).isoformat() + "Z"
-    return [point.step, points.json_value(point.value), moment, point.line]
+    return [point.step, points.json_value(point.value), format_micros(point.timestamp), point.line]

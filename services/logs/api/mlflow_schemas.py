@@ -17,7 +17,7 @@ from services.logs.metrics.trainer_lines import MAX_NAME_CHARS
 from shared.auth.access import require_job
 from shared.errors import NotFound
 from shared.http import strict_json
-from shared.http.fields import MAX_ID, BodySchema, Integer, Items, QueryInteger, QuerySchema, QueryText
+from shared.http.fields import MAX_ID, Integer, Items, QueryInteger, QuerySchema, Text, TolerantBodySchema
 from shared.timestamps import to_micros
 
 MAX_BATCH = 1_000
@@ -62,11 +62,8 @@ class _Value(ma.fields.String):
         super().__init__(load_default="", validate=validate.Length(max=MAX_VALUE_CHARS))
 
 
-class _Body(BodySchema):
+class _Body(TolerantBodySchema):
     decode = staticmethod(strict_json.loads_non_finite)
-
-    class Meta:
-        unknown = ma.EXCLUDE
 
 
 class _EntrySchema(_Body):
@@ -126,11 +123,11 @@ class NewExperimentSchema(_Body):
 
 
 class ExperimentNameQuery(QuerySchema):
-    experiment_name = QueryText(required=True, validate=validate.Length(1, MAX_NAME_CHARS))
+    experiment_name = Text(required=True, validate=validate.Length(1, MAX_NAME_CHARS))
 
 
 class ExperimentQuery(QuerySchema):
-    experiment_id = QueryText(required=True)
+    experiment_id = Text(required=True)
 
 
 class RunQuery(QuerySchema):
@@ -138,6 +135,6 @@ class RunQuery(QuerySchema):
 
 
 class HistoryQuery(RunQuery):
-    metric_key = QueryText(required=True, validate=validate.Length(1, MAX_NAME_CHARS))
+    metric_key = Text(required=True, validate=validate.Length(1, MAX_NAME_CHARS))
     max_results = QueryInteger(minimum=1, load_default=BLOCK)
     after_step = QueryInteger(data_key="page_token", load_default=-1)

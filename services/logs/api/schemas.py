@@ -17,10 +17,11 @@ from shared.http.fields import (
     BodySchema,
     Integer,
     JSONObject,
+    Number,
     QueryBoolean,
     QueryInteger,
     QuerySchema,
-    QueryText,
+    Text,
     Time,
     UpdateSchema,
 )
@@ -36,18 +37,6 @@ class DatasetId(ma.fields.Integer):
 
     def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
         return super()._serialize(value, attr, obj, **kwargs) if value else None
-
-
-class Number(ma.fields.Float):
-    """A JSON number between ``minimum`` and ``maximum``."""
-
-    def __init__(self, *, minimum: float, maximum: float, **kwargs: Any) -> None:
-        super().__init__(validate=validate.Range(minimum, maximum), **kwargs)
-
-    def _validated(self, value: Any) -> float:
-        if type(value) not in (int, float):
-            raise self.make_error("invalid")
-        return float(value)
 
 
 class JobSchema(ma.Schema):
@@ -85,18 +74,18 @@ class JobUpdateSchema(UpdateSchema):
     status = ma.fields.String(required=True, validate=validate.OneOf(STATUSES))
     kernel = ma.fields.String(load_default=None, allow_none=True, validate=validate.Length(1, 255))
     heartbeat_s = Integer(minimum=10, maximum=3600, allow_none=True)
-    progress = Number(minimum=0, maximum=1, allow_none=True)
+    progress = Number(allow_none=True, validate=validate.Range(0, 1))
     error = ma.fields.String(allow_none=True, validate=validate.Length(1, 1000))
 
 
 class JobsQuery(PageQuery):
-    status = QueryText(validate=validate.OneOf(STATUSES))
+    status = Text(validate=validate.OneOf(STATUSES))
     dataset_id = QueryInteger(minimum=1)
-    q = QueryText(validate=validate.Length(1, MAX_SEARCH))
+    q = Text(validate=validate.Length(1, MAX_SEARCH))
     metrics = ma.fields.List(
-        QueryText(validate=validate.Length(1, MAX_NAME_CHARS)), load_default=list, validate=validate.Length(max=10)
+        Text(validate=validate.Length(1, MAX_NAME_CHARS)), load_default=list, validate=validate.Length(max=10)
     )
-    order = QueryText(load_default="desc", validate=_ORDER)
+    order = Text(load_default="desc", validate=_ORDER)
 
 
 _LINE = {
@@ -136,8 +125,8 @@ class LinesQuery(QuerySchema):
     """Which lines of a job's log: of a level and above, from a source, with a text in them, case-blind."""
 
     level = Level(load_default=0)
-    source = QueryText(load_default=None, validate=validate.Length(1, MAX_SOURCE))
-    q = QueryText(load_default=None, validate=validate.Length(1, MAX_SEARCH))
+    source = Text(load_default=None, validate=validate.Length(1, MAX_SOURCE))
+    q = Text(load_default=None, validate=validate.Length(1, MAX_SEARCH))
 
 
 class TextQuery(LinesQuery):
@@ -152,13 +141,13 @@ class LogQuery(LinesQuery):
     limit = QueryInteger(minimum=1, maximum=1000, load_default=100)
     after = QueryInteger(load_default=0)
     before = QueryInteger(minimum=1, load_default=MAX_ID)
-    order = QueryText(load_default="asc", validate=_ORDER)
+    order = Text(load_default="asc", validate=_ORDER)
     last_event_id = ma.fields.String(load_default=None)
     last_event_id_of_polyfills = ma.fields.String(load_default=None, data_key="lastEventId")
     last_event_id_header = ma.fields.String(load_default=None, data_key="Last-Event-ID")
     follow = QueryBoolean(load_default=True)
     tail = QueryInteger(load_default=None)
-    format = QueryText(load_default="text", validate=validate.OneOf(("text", "json")))
+    format = Text(load_default="text", validate=validate.OneOf(("text", "json")))
 
 
 class LineSchema(ma.Schema):
@@ -194,7 +183,7 @@ class StoredMetricsSchema(ma.Schema):
 
 
 class MetricsQuery(QuerySchema):
-    name = ma.fields.List(QueryText(validate=validate.Length(1, MAX_NAME_CHARS)), load_default=list)
+    name = ma.fields.List(Text(validate=validate.Length(1, MAX_NAME_CHARS)), load_default=list)
     after_step = QueryInteger(load_default=-1)
     max_points = QueryInteger(minimum=2, maximum=10_000, load_default=1_000)
 

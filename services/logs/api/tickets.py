@@ -11,7 +11,8 @@ from flask import request
 
 from services.logs.jobs import get_job
 from services.logs.tables import Job
-from shared.auth.access import current_caller, present_access
+from shared.auth.access import present_access
+from shared.auth.identities import current_caller
 from shared.auth.signing import in_seconds
 from shared.auth.tickets import MAX_SECONDS, PARAMETER
 from shared.errors import Forbidden

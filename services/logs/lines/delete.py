@@ -7,9 +7,10 @@ from typing import Any
 
 import gevent
 
+from services.logs.jobs import lock_job
 from services.logs.lines.hold import log_deleted
+from services.logs.lines.idempotency_keys import delete_keys
 from services.logs.tables import IdempotencyKey, Job, Line, Metric, Parameter, Tag, connected, database
-from shared.database.queries import get_or_404
 from shared.pacing import yield_turn
 
 _SLICE = 500
@@ -35,7 +36,7 @@ def delete_log(job_id: int, *, rest_s: float = 0.0) -> None:
 def _expire(job_id: int) -> datetime | None:
     """Close the log, and return when it was closed already: from now on nobody adds a line or reads one."""
     with database.atomic():
-        job: Job = get_or_404(database.lock_rows(Job.select().where(Job.id == job_id)), f"job {job_id}")
+        job = lock_job(job_id)
         expired_at: datetime | None = job.log_expired_at
         if expired_at is None:
             job.log_expired_at = datetime.now(UTC)
@@ -70,9 +71,7 @@ def _delete_points(job_id: int) -> int:
 
 
 def _delete_keys(job_id: int) -> int:
-    of_job = IdempotencyKey.job_id == job_id
-    some = IdempotencyKey.select(IdempotencyKey.key).where(of_job).order_by(IdempotencyKey.key).limit(_SLICE)
-    return _run(IdempotencyKey.delete().where(of_job, IdempotencyKey.key.in_(some)))
+    return delete_keys(job_id, _SLICE)
 
 
 def _delete_rest(job_id: int) -> int:

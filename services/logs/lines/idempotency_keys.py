@@ -50,12 +50,13 @@ def forget_some(now: datetime | None = None) -> bool:
         job_id = query.limit(1).scalar()
         if job_id is None:
             return False
-        some = (
-            IdempotencyKey.select(IdempotencyKey.key)
-            .where(IdempotencyKey.job_id == job_id)
-            .order_by(IdempotencyKey.key)
-            .limit(_SLICE)
-        )
-        if not IdempotencyKey.delete().where(IdempotencyKey.job_id == job_id, IdempotencyKey.key.in_(some)).execute():
+        if not delete_keys(job_id):
             Job.update(has_keys=False).where(Job.id == job_id).execute()
         return True
+
+
+def delete_keys(job_id: int, most: int = _SLICE) -> int:
+    """Delete so many of a job's keys, at most, in the transaction that this is called in; return how many."""
+    of_job = IdempotencyKey.job_id == job_id
+    some = IdempotencyKey.select(IdempotencyKey.key).where(of_job).order_by(IdempotencyKey.key).limit(most)
+    return int(IdempotencyKey.delete().where(of_job, IdempotencyKey.key.in_(some)).execute())

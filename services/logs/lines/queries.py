@@ -9,7 +9,7 @@ from typing import Any
 from services.logs.lines.levels import LEVELS
 from services.logs.tables import Line, connected, database
 from shared.pacing import yield_turn
-from shared.timestamps import from_micros
+from shared.timestamps import format_micros
 
 MAX_SCAN = 50_000
 """Lines that a filtered page looks at before it answers what it has."""
@@ -144,5 +144,5 @@ def line_record(job_id: int, line_id: int, level: int, source: str, message: str
         "level": LEVELS[level],
         "message": message,
         "source": source,
-        "timestamp": from_micros(timestamp).replace(tzinfo=None).isoformat() + "Z",
+        "timestamp": format_micros(timestamp),
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 from services.logs import telemetry
 from services.logs.lines.hold import require_log
@@ -28,14 +29,7 @@ def read_text(job: Job, wanted: Filter) -> Iterator[bytes]:
     require_log(job)
     pages = _pages(job, wanted)
     first = next(pages, b"")
-    return _chain(first, pages)
-
-
-def _chain(first: bytes, pages: Iterator[bytes]) -> Iterator[bytes]:
-    yield first
-    for page in pages:
-        yield_turn()  # a client that takes all at once would leave no turn to the others
-        yield page
+    return chain([first], pages)
 
 
 def _pages(job: Job, wanted: Filter) -> Iterator[bytes]:
@@ -45,6 +39,7 @@ def _pages(job: Job, wanted: Filter) -> Iterator[bytes]:
         cursor, has_more = page.cursor, page.has_more
         telemetry.lines_read.inc(len(page.lines))
         yield text_lines(page.lines)
+        yield_turn()  # a client that takes all at once would leave no turn to the others
 
 
 def text_lines(lines: Iterable[StoredLine]) -> bytes:

@@ -12,7 +12,7 @@ from services.logs.lines.queries import read_messages
 from services.logs.metrics.points import LOG, NewPoint, write_points
 from services.logs.metrics.trainer_lines import MAX_LINE_CHARS, WORDS, read_line
 from services.logs.tables import Job, connected, database
-from shared.pacing import yield_turn
+from shared.pacing import yield_turn, yielding
 
 MAX_LINES = 250_000
 """A request reads no further; the next one goes on."""
@@ -74,9 +74,8 @@ def _messages(job: Job, read_to: int) -> Iterator[tuple[int, str, int]]:
     for after in range(job.metrics_read_to, read_to, _LINES_A_READ):
         upto = min(read_to, after + _LINES_A_READ)
         messages = read_messages(job.id, after, upto, longest=MAX_LINE_CHARS, words=WORDS)
-        for start in range(0, max(len(messages), 1), _LINES_A_TURN):
-            yield from messages[start : start + _LINES_A_TURN]
-            yield_turn()
+        yield from yielding(messages, _LINES_A_TURN)
+        yield_turn()
 
 
 @connected

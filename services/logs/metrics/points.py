@@ -9,6 +9,7 @@ from typing import Any
 from services.logs import telemetry
 from services.logs.lines.hold import hold_heard
 from services.logs.tables import Metric, connected, database
+from shared.database.queries import slices
 
 SOURCES = ("reported", "log", "status")
 """Where points come from, by their number; a job shows the first of these that has any."""
@@ -109,9 +110,8 @@ def read_block(job_id: int, source: int, name: str, after_step: int, limit: int 
 def read_points(job_id: int, source: int, name: str, steps: Sequence[int]) -> list[Row]:
     """Return the points of a metric at these steps, in order; those that were deleted meanwhile are not among them."""
     rows: list[Row] = []
-    for start in range(0, len(steps), _STEPS_A_QUERY):
-        some = Metric.step.in_(steps[start : start + _STEPS_A_QUERY])
-        query = _curve(job_id, source, name, *_ROW).where(some)
+    for some in slices(steps, _STEPS_A_QUERY):
+        query = _curve(job_id, source, name, *_ROW).where(Metric.step.in_(some))
         rows += database.execute(query.order_by(Metric.step)).fetchall()
     return rows
 

@@ -88,7 +88,7 @@ def _ranged_reply(first: int | None, last: int | None, length: int) -> Reply:
 
 
 def _number(digits: str) -> int | None:
+    if not digits:
+        return None
     significant = digits.lstrip("0")
-    if len(significant) > _MAX_DIGITS:
-        return int("9" * _MAX_DIGITS)
-    return int(digits) if digits and significant else 0 if digits else None
+    return int(significant or "0") if len(significant) <= _MAX_DIGITS else 10**_MAX_DIGITS - 1

@@ -13,7 +13,7 @@ from services.models.hub.snapshot import Snapshot, Snapshots
 from services.models.repo_ids import OURS
 from services.models.settings import Settings
 from services.models.tables import Model
-from shared.auth.access import current_caller
+from shared.auth.identities import current_caller
 from shared.http.body import read_body
 from shared.http.collaborators import collaborator
 

@@ -11,7 +11,7 @@ from marshmallow import validate
 from services.models.api.schemas import FilePath
 from services.models.hub.commit_lines import MAX_OPERATIONS
 from services.models.repo_ids import MAX_CHARS
-from shared.http.fields import BodySchema, Integer, Items, QueryBoolean, QuerySchema, QueryText
+from shared.http.fields import Integer, Items, QueryBoolean, QuerySchema, Text, TolerantBodySchema
 from shared.s3.multipart import MAX_OBJECT_BYTES, MAX_PARTS
 
 _BODY_BYTES = 8 * 2**20
@@ -31,57 +31,48 @@ class InfoQuery(QuerySchema):
 
 class TreeQuery(QuerySchema):
     recursive = AnyCaseBoolean(load_default=False)
-    after = QueryText(data_key="cursor", load_default="")
+    after = Text(data_key="cursor", load_default="")
 
 
-class _TolerantSchema(BodySchema):
-    class Meta:
-        unknown = ma.EXCLUDE
-
-
-class NewRepositorySchema(_TolerantSchema):
+class NewRepositorySchema(TolerantBodySchema):
     name = ma.fields.String(required=True, validate=validate.Length(1, MAX_CHARS))
     organization = ma.fields.String(load_default=None, allow_none=True, validate=validate.Length(1, MAX_CHARS))
     type = ma.fields.String(load_default="model", allow_none=True)
 
 
-class _AnnouncedFileSchema(_TolerantSchema):
+class _AnnouncedFileSchema(TolerantBodySchema):
     path = FilePath(required=True)
     size = Integer(required=True, maximum=MAX_OBJECT_BYTES)
 
 
-class PreuploadSchema(_TolerantSchema):
+class PreuploadSchema(TolerantBodySchema):
     body_limit = _BODY_BYTES
 
     files = Items(ma.fields.Nested(_AnnouncedFileSchema), required=True, validate=validate.Length(max=MAX_OPERATIONS))
 
 
-class _LfsObjectSchema(_TolerantSchema):
+class LfsObjectSchema(TolerantBodySchema):
     oid = ma.fields.String(
         required=True, validate=validate.Regexp("[0-9a-f]{64}\\Z", error="Must be 64 hexadecimal digits.")
     )
     size = Integer(required=True, maximum=MAX_OBJECT_BYTES)
 
 
-class LfsBatchSchema(_TolerantSchema):
+class LfsBatchSchema(TolerantBodySchema):
     body_limit = _BODY_BYTES
 
     operation = ma.fields.String(
         required=True, validate=validate.Equal("upload", error="Must be upload: files are read at …/resolve/….")
     )
-    objects = Items(ma.fields.Nested(_LfsObjectSchema), required=True, validate=validate.Length(max=MAX_OPERATIONS))
+    objects = Items(ma.fields.Nested(LfsObjectSchema), required=True, validate=validate.Length(max=MAX_OPERATIONS))
 
 
-class LfsVerifySchema(_LfsObjectSchema):
-    pass
-
-
-class _LfsPartSchema(_TolerantSchema):
+class _LfsPartSchema(TolerantBodySchema):
     number = Integer(required=True, minimum=1, maximum=MAX_PARTS, data_key="partNumber")
     etag = ma.fields.String(required=True, validate=validate.Length(1, 255))
 
 
-class LfsCompleteSchema(_TolerantSchema):
+class LfsCompleteSchema(TolerantBodySchema):
     body_limit = _BODY_BYTES
 
     parts = Items(ma.fields.Nested(_LfsPartSchema), required=True, validate=validate.Length(max=MAX_PARTS))

@@ -12,7 +12,7 @@ from services.models.api.hub_schemas import (
     CommitQuery,
     LfsBatchSchema,
     LfsCompleteSchema,
-    LfsVerifySchema,
+    LfsObjectSchema,
     NewRepositorySchema,
     PreuploadSchema,
 )
@@ -29,7 +29,8 @@ from services.models.hub.snapshot import Snapshots
 from services.models.hub.upload_modes import choose_modes
 from services.models.presigned_urls import LIFETIME
 from services.models.repo_ids import namespace_of, parse_numbered, repo_id_problem
-from shared.auth.access import current_caller, present_access
+from shared.auth.access import present_access
+from shared.auth.identities import current_caller
 from shared.auth.signing import in_seconds
 from shared.errors import Forbidden, Unprocessable
 from shared.gateway_address import GatewayAddress
@@ -138,7 +139,7 @@ def complete_object(body: dict[str, Any], namespace: str, name: str, staged_id: 
 
 
 @blp.post("/api/models/<namespace>/<name>/lfs/verify")
-@blp.arguments(LfsVerifySchema)
+@blp.arguments(LfsObjectSchema)
 def verify_object(body: dict[str, Any], namespace: str, name: str) -> Response:
     """Say that the content is there, whole; what it is will be read once it is committed."""
     require_staged(requested_model(namespace, name).id, body["oid"], body["size"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from shared.auth.access import current_caller
+from shared.auth.identities import current_caller
 from shared.errors import Forbidden
 
 

@@ -15,7 +15,7 @@ from marshmallow import validate
 from services.models.files.staged_objects import FOLDER as STAGING
 from services.models.records.models import STATUSES
 from services.models.repo_ids import namespace_of, repo_id_problem
-from shared.auth.access import current_caller
+from shared.auth.identities import current_caller
 from shared.http.fields import (
     BodySchema,
     Integer,
@@ -24,7 +24,7 @@ from shared.http.fields import (
     QueryBoolean,
     QueryInteger,
     QuerySchema,
-    QueryText,
+    Text,
     Time,
     UpdateSchema,
 )
@@ -47,7 +47,7 @@ class Crc32(ma.fields.Field[int]):
         return None if value is None else f"{value:08x}"
 
 
-class ObjectPath(QueryText):
+class ObjectPath(Text):
     """A path that every file system can hold."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
@@ -84,7 +84,7 @@ class FilePath(ObjectPath):
         return unicodedata.normalize("NFC", super()._deserialize(value, attr, data, **kwargs))
 
 
-class RepoId(QueryText):
+class RepoId(Text):
     """A repository id; a name without a namespace lies in the namespace of whoever sends it."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
@@ -205,10 +205,10 @@ class ModelUpdateSchema(UpdateSchema):
 
 
 class ModelsQuery(PageQuery):
-    base_model = QueryText()
-    status = QueryText(validate=_STATUS)
+    base_model = Text()
+    status = Text(validate=_STATUS)
     job_id = QueryInteger(minimum=1)
-    type = QueryText()
+    type = Text()
     date_from = Moment(load_default=None)
     date_to = Moment(last=True, load_default=None)
 
@@ -218,7 +218,7 @@ class DownloadQuery(QuerySchema):
 
     include = ma.fields.List(FilePath(), load_default=list, validate=validate.Length(max=MAX_SELECTED))
     excluded = ma.fields.List(
-        QueryText(validate=_SHORT_TEXT),
+        Text(validate=_SHORT_TEXT),
         load_default=list,
         data_key="exclude",
         validate=validate.Length(max=MAX_SELECTED),

@@ -29,7 +29,7 @@ from shared.redaction import log_uncaught_failures
 from shared.s3.bucket import Bucket
 from shared.s3.client import S3Settings, connect
 from shared.s3.errors import ObjectChanged, ObjectMissing
-from shared.settings import SettingsError, load
+from shared.settings import Positive, exit_on, load
 from shared.telemetry.json_lines import log_json_lines
 from shared.telemetry.server import MetricsSettings, note_turn, serve_metrics
 
@@ -42,12 +42,8 @@ log = logging.getLogger("checksums")
 @dataclass(frozen=True)
 class ChecksumSettings(S3Settings):
     database_url: str
-    checksum_mib_per_s: int = 200
+    checksum_mib_per_s: Positive = 200
     """How fast one process reads: a fifth of what it could, so that downloads hardly feel it."""
-
-    def __post_init__(self) -> None:
-        if self.checksum_mib_per_s == 0:
-            raise SettingsError("CHECKSUM_MIB_PER_S='0': must be at least 1")
 
 
 def main() -> None:
@@ -135,4 +131,5 @@ def _mismatch(claim: Claim, kept_crc32: int | None, crc32: int, sha256: str) -> 
 
 
 if __name__ == "__main__":
-    main()
+    with exit_on():
+        main()

@@ -8,17 +8,14 @@ from datetime import UTC, datetime
 
 from services.models.presigned_urls import LIFETIME
 from services.models.tables import AnnouncedFile, connected, database
-from shared.database.queries import tuples
-
-_AT_ONCE = 500
+from shared.database.queries import slices, tuples
 
 
 @connected
 def announce_files(model_id: int, sizes: Sequence[tuple[str, int]]) -> None:
     """Remember paths and their sizes in this order; what was announced of a path before counts no more."""
     with database.atomic():
-        for start in range(0, len(sizes), _AT_ONCE):
-            some = [path for path, _ in sizes[start : start + _AT_ONCE]]
+        for some in slices([path for path, _ in sizes]):
             AnnouncedFile.delete().where(AnnouncedFile.model_id == model_id, AnnouncedFile.path.in_(some)).execute()
         expires_at = AnnouncedFile.expires_at.db_value(datetime.now(UTC) + LIFETIME)
         rows = [(model_id, path, size, expires_at) for path, size in sizes]
@@ -30,18 +27,21 @@ def take_announced(model_id: int, sizes: Iterable[int]) -> list[str | None]:
     """Return for each size the path that was announced first with it, each path once; a guess where several have it."""
     wanted = list(sizes)
     waiting: dict[int, deque[tuple[int, str]]] = {}
-    taken, paths = [], []
+    taken: list[int] = []
+    paths: list[str | None] = []
     with database.atomic():
         columns = (AnnouncedFile.id, AnnouncedFile.path, AnnouncedFile.size)
         query = AnnouncedFile.select(*columns).where(AnnouncedFile.model_id == model_id).order_by(AnnouncedFile.id)
         for row_id, path, size in tuples(query):
             waiting.setdefault(size, deque()).append((row_id, path))
         for size in wanted:
-            row_id, path = waiting[size].popleft() if waiting.get(size) else (None, None)
-            taken.append(row_id)
-            paths.append(path)
-        for start in range(0, len(taken), _AT_ONCE):
-            some = [row_id for row_id in taken[start : start + _AT_ONCE] if row_id is not None]
+            if waiting.get(size):
+                row_id, path = waiting[size].popleft()
+                taken.append(row_id)
+                paths.append(path)
+            else:
+                paths.append(None)
+        for some in slices(taken):
             AnnouncedFile.delete().where(AnnouncedFile.id.in_(some)).execute()
     return paths
 

@@ -30,12 +30,14 @@ class ModelHold:
 
     def check(self) -> None:
         """Raise Unavailable once the hold is lost."""
-        if self.lost.is_set():
-            raise Unavailable(f"The change to {self.path} took too long to be safe.")
+        self._require(not self.lost.is_set())
 
     def require_held(self) -> None:
         """Raise Unavailable unless it is held, as the table says."""
-        if not Hold.select().where(Hold.id == self.id).exists():
+        self._require(Hold.select().where(Hold.id == self.id).exists())
+
+    def _require(self, is_held: bool) -> None:
+        if not is_held:
             raise Unavailable(f"The change to {self.path} took too long to be safe.")
 
 
@@ -50,11 +52,8 @@ class FileHold(ModelHold):
 def hold_model(model_id: int) -> Iterator[ModelHold]:
     """Keep everybody else from a model's files during the block, whatever its status; NotFound or Conflict."""
     hold_id = _insert_for_all(model_id)
-    try:
-        with kept_alive(lambda: _renew(hold_id)) as lost:
-            yield ModelHold(hold_id, model_id, lost)
-    finally:
-        _delete(hold_id)
+    with _renewed(hold_id) as lost:
+        yield ModelHold(hold_id, model_id, lost)
 
 
 @contextmanager
@@ -64,9 +63,15 @@ def hold_file(model_id: int, path: str, *, exclusive: bool = False) -> Iterator[
     Raises NotFound, Unprocessable or Conflict.
     """
     hold_id, key = _insert(model_id, path, exclusive)
+    with _renewed(hold_id) as lost:
+        yield FileHold(hold_id, model_id, lost, path, key)
+
+
+@contextmanager
+def _renewed(hold_id: int) -> Iterator[threading.Event]:
     try:
         with kept_alive(lambda: _renew(hold_id)) as lost:
-            yield FileHold(hold_id, model_id, lost, path, key)
+            yield lost
     finally:
         _delete(hold_id)
 

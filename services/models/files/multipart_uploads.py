@@ -14,6 +14,7 @@ from services.models.presigned_urls import LIFETIME, PresignedUrls
 from services.models.records.models import get_model
 from services.models.tables import File, Upload, connected, database
 from shared.database.pagination import Page, paginate
+from shared.database.queries import update_row
 from shared.errors import Conflict, NotFound, ServiceError
 from shared.s3.bucket import Bucket
 from shared.s3.multipart import PartInfo
@@ -93,9 +94,7 @@ def _get_extended(model_id: int, upload_id: int) -> Upload:
 
 @connected
 def _update(upload: Upload, **values: Any) -> None:
-    for name, value in values.items():
-        setattr(upload, name, value)
-    upload.save()
+    update_row(upload, **values)
 
 
 def complete_upload(bucket: Bucket, model_id: int, upload_id: int, sent: Sent) -> FileRecord:

@@ -13,13 +13,13 @@ from typing import Any
 from services.models.files.parts import Sent, check_parts, join_parts, part_size
 from services.models.presigned_urls import LIFETIME
 from services.models.tables import StagedObject, connected
+from shared.database.queries import slices, update_row
 from shared.errors import Conflict, NotFound
 from shared.s3.bucket import Bucket
 
 FOLDER = "uploads"
 """Of the bucket; no model lies below it."""
 
-_NAMES_AT_ONCE = 500
 _WHOLE = StagedObject.etag.is_null(False) | StagedObject.parts.is_null(False)
 
 
@@ -56,8 +56,7 @@ def _find_extended(model_id: int, sha256: str, size: int) -> StagedObject | None
     query = StagedObject.select().where(same, StagedObject.expires_at > now)
     row: StagedObject | None = query.order_by(~_WHOLE, StagedObject.id.desc()).first()
     if row is not None:
-        row.expires_at = now + LIFETIME
-        row.save()
+        update_row(row, expires_at=now + LIFETIME)
     return row
 
 
@@ -89,9 +88,7 @@ def _get(model_id: int, staged_id: int) -> StagedObject:
 
 @connected
 def _record(row: StagedObject, **values: Any) -> None:
-    for name, value in {"expires_at": datetime.now(UTC) + LIFETIME, **values}.items():
-        setattr(row, name, value)
-    row.save()
+    update_row(row, expires_at=datetime.now(UTC) + LIFETIME, **values)
 
 
 def put_together(bucket: Bucket, row: StagedObject) -> str:
@@ -113,11 +110,9 @@ def move_to_staging(bucket: Bucket, row: StagedObject) -> None:
 @connected
 def find_staged(model_id: int, sha256s: Iterable[str]) -> dict[str, StagedObject]:
     """Return the whole ones among a model's staged contents, by SHA-256."""
-    wanted = sorted(set(sha256s))
     found: dict[str, StagedObject] = {}
-    for start in range(0, len(wanted), _NAMES_AT_ONCE):
-        some = StagedObject.sha256.in_(wanted[start : start + _NAMES_AT_ONCE])
-        query = StagedObject.select().where(StagedObject.model_id == model_id, some, _WHOLE)
+    for some in slices(sorted(set(sha256s))):
+        query = StagedObject.select().where(StagedObject.model_id == model_id, StagedObject.sha256.in_(some), _WHOLE)
         found |= {row.sha256: row for row in query.order_by(StagedObject.id)}
     return found
 

@@ -11,12 +11,11 @@ from services.models.lifecycle.freeze import freeze
 from services.models.paths import fold
 from services.models.records.models import lock_model
 from services.models.tables import File, Hold, Model, connected, database
-from shared.database.queries import tuples
+from shared.database.queries import slices, tuples
 from shared.errors import Conflict
 from shared.s3.readable_bucket import ObjectInfo
 
 _COLUMNS = ("path", "size", "etag", "crc32", "sha256", "announced_sha256")
-_PATHS_AT_ONCE = 500
 
 
 @connected
@@ -49,9 +48,7 @@ def record_commit(
 
 
 def _replace_rows(model_id: int, rows: list[ManifestRow]) -> None:
-    paths = [row.path for row in rows]
-    for start in range(0, len(paths), _PATHS_AT_ONCE):
-        some = File.path.in_(paths[start : start + _PATHS_AT_ONCE])
-        File.delete().where(File.model_id == model_id, some).execute()
+    for some in slices([row.path for row in rows]):
+        File.delete().where(File.model_id == model_id, File.path.in_(some)).execute()
     columns = ("model_id", "folded", *_COLUMNS)
     database.insert_rows(File, columns, [(model_id, fold(row.path), *row) for row in rows])

@@ -13,8 +13,10 @@ from shared.s3.bucket import Bucket
 
 # No others: peewee takes longer to write a query for all columns than the database to answer it, and a client asks once
 # for each file.
-_COLUMNS = (Model.id, Model.own_repo_id, Model.job_id, Model.storage_path, Model.status, Model.revision)
-_TIMES = (Model.created_at, Model.updated_at)
+_COLUMNS = (
+    *(Model.id, Model.own_repo_id, Model.job_id, Model.storage_path, Model.status, Model.revision),
+    *(Model.created_at, Model.updated_at),
+)
 
 
 @connected
@@ -24,7 +26,7 @@ def find_model(repo_id: str) -> Model | None:
     It has the columns that readers of a repository need.
     """
     numbered = parse_numbered(repo_id)
-    query = Model.select(*_COLUMNS, *_TIMES)
+    query = Model.select(*_COLUMNS)
     if numbered is None:
         # What no model can be called may be no text for a database, either.
         known = None if repo_id_problem(repo_id) else Model.own_repo_id == repo_id

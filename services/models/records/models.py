@@ -42,9 +42,7 @@ def matching_ids(*, date_from: datetime | None = None, date_to: datetime | None 
 
     It reads nothing but an index: migration 0003 has one for each filter, with all of the others' columns.
     """
-    query = Model.select(Model.id)
-    for name, value in filters.items():
-        query = query.where(getattr(Model, name) == value)
+    query = Model.select(Model.id).filter(**filters)
     if date_from is not None:
         query = query.where(Model.created_at >= date_from)
     if date_to is not None:

@@ -439,7 +439,6 @@ def test_a_service_that_hangs_is_given_up(make_folder, start_python):
 import sys
 from tunedeck_client.transport import service
 service.TIMEOUT = 0.2
-service.Service.__init__.__kwdefaults__["timeout"] = 0.2
 from tunedeck_client.models.upload import upload_model
 upload_model(sys.argv[1], url=sys.argv[2], patience=0.1)
 """

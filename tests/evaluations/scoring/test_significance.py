@@ -11,7 +11,7 @@ from sklearn.metrics import f1_score
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.proportion import proportion_confint
 
-from services.evaluations.scoring import f1_interval, significance
+from services.evaluations.scoring import f1_interval, resampling, significance
 from services.evaluations.scoring.significance import Paired
 from tests.support.seeds import for_seeds
 
@@ -85,7 +85,7 @@ def test_the_interval_is_made_of_wilsons(seed):
     n = draw.randint(1, 500)
     base_right = draw.randint(0, n)
     (low, _), (base_low, base_high) = (
-        proportion_confint(right, n, alpha=f1_interval.ALPHA, method="wilson") for right in (n, base_right)
+        proportion_confint(right, n, alpha=resampling.ALPHA, method="wilson") for right in (n, base_right)
     )
     share = base_right / n
 

@@ -72,10 +72,19 @@ def test_none_is_left_where_all_are_in_use(new_database, database_kind, monkeypa
     opened.close_all()
 
 
-@pytest.mark.parametrize("url", ["", "sqlite://", "sqlite://host/a.db", "mysql://u@h/d", "postgresql://host", "a.db"])
+@pytest.mark.parametrize(
+    "url", ["", "sqlite://", "sqlite://host/a.db", "postgresql://host", "a.db", "postgresql://[h/d"]
+)
 def test_it_rejects_another_url(url):
-    with pytest.raises(SettingsError, match="must be sqlite"):
+    with pytest.raises(SettingsError, match="^DATABASE_URL: must be sqlite"):
         open_database(url)
+
+
+@pytest.mark.parametrize("url", ["mysql://u:secret@h/d", "postgresql://u:secret@h:port/d"])
+def test_it_rejects_another_url_without_showing_its_password(url):
+    with pytest.raises(SettingsError, match="^DATABASE_URL: must be sqlite") as refused:
+        open_database(url)
+    assert "secret" not in str(refused.value)
 
 
 def test_a_path_may_have_any_character(tmp_path):
