@@ -8,11 +8,11 @@ import http.client
 import os
 import threading
 import time
-import zipfile
 from typing import IO, Any, Callable, Iterator, NamedTuple
 from urllib.parse import quote, unquote, urljoin
 
 from tunedeck_client.errors import BadFolder, Refused, TunedeckError
+from tunedeck_client.models.archive_sums import archive_problem
 from tunedeck_client.models.checksum import sha256_of
 from tunedeck_client.models.part_file import SUFFIX, PartFile
 from tunedeck_client.models.paths import path_problem
@@ -25,10 +25,11 @@ CHECKSUMS_WITHIN_S = 3600.0
 PIECE_BYTES = 128 * 1024
 """Is received, hashed and written while it is in a core's cache."""
 
-SUMS = "SHA256SUMS"
-
 OnProgress = Callable[[str, int, int], None]
 """Is told a file's path in the model, how many of its bytes are here, and its size."""
+
+OnPresent = Callable[[str], None]
+"""Is told the path of what was here already, and verified."""
 
 
 class RemoteFile(NamedTuple):
@@ -46,6 +47,7 @@ def download_model(
     token: str | None = None,
     overwrite: bool = False,
     on_progress: OnProgress | None = None,
+    on_present: OnPresent | None = None,
     patience: float = PATIENCE,
 ) -> list[str]:
     """Download all files of a ready model into `folder` (`model-<ID>`) and return their paths there.
@@ -53,12 +55,12 @@ def download_model(
     What is there already and the same is skipped, what differs is refused unless `overwrite`. Files grow as
     `.part` and are gone on with by the same call; one whose SHA-256 is wrong is fetched once more, then
     refused.
-    Nothing is written outside of `folder`. `on_progress` is called as by `upload_model`. Raises BadFolder,
-    Refused and Unreachable.
+    Nothing is written outside of `folder`. `on_progress` is called as by `upload_model`, `on_present` for
+    what is skipped. Raises BadFolder, Refused and Unreachable.
     """
     with _service(url, token, patience) as service:
         place = os.path.abspath(os.fspath(folder if folder is not None else f"model-{model_id}"))
-        return _Download(service, model_id, place, on_progress).files(overwrite=overwrite)
+        return _Download(service, model_id, place, on_progress, on_present).files(overwrite=overwrite)
 
 
 def download_archive(
@@ -67,12 +69,19 @@ def download_archive(
     *,
     url: str | None = None,
     token: str | None = None,
+    overwrite: bool = False,
     on_progress: OnProgress | None = None,
+    on_present: OnPresent | None = None,
     patience: float = PATIENCE,
 ) -> str:
-    """Download a ready model's ZIP into `folder` and return its path, once each entry has its SHA-256."""
+    """Download a ready model's ZIP into `folder` and return its path, once each entry has its SHA-256.
+
+    One that is there and verified is not fetched again, anything else of its name is refused unless
+    `overwrite`. The callbacks are those of `download_model`, with the archive's name.
+    """
     with _service(url, token, patience) as service:
-        return _Download(service, model_id, os.path.abspath(os.fspath(folder)), on_progress).archive()
+        place = os.path.abspath(os.fspath(folder))
+        return _Download(service, model_id, place, on_progress, on_present).archive(overwrite=overwrite)
 
 
 @contextlib.contextmanager
@@ -88,12 +97,20 @@ def _service(url: str | None, token: str | None, patience: float) -> Iterator[Se
 
 
 class _Download:
-    def __init__(self, service: Service, model_id: int, folder: str, on_progress: OnProgress | None) -> None:
+    def __init__(
+        self,
+        service: Service,
+        model_id: int,
+        folder: str,
+        on_progress: OnProgress | None,
+        on_present: OnPresent | None,
+    ) -> None:
         self._service = service
         self._id = model_id
         self._place = f"/models/{model_id}"
         self._folder = folder
         self._on_progress = on_progress or (lambda path, done, size: None)
+        self._on_present = on_present or (lambda path: None)
         self._reporting = threading.Lock()
 
     def files(self, *, overwrite: bool) -> list[str]:
@@ -111,7 +128,7 @@ class _Download:
             if not os.path.lexists(targets[file.path]):
                 missing.append(file)
             elif _is_same(targets[file.path], file):
-                self._report(file.path, file.size, file.size)
+                self._skip(targets[file.path], file.path, file.size)
             elif overwrite:
                 missing.append(file)
             else:
@@ -127,20 +144,23 @@ class _Download:
         )
         return sorted(targets.values())
 
-    def archive(self) -> str:
+    def archive(self, *, overwrite: bool) -> str:
         self._require_ready()
         link = self._poll(lambda: self._show()["download_links"]["archive"], "the archive")
         link = "/api/v1" + str(link).partition("/api/v1")[2]  # at the address that has our token
         name = unquote(link.rpartition("/")[2])
         target = self._target(name)
-        if os.path.exists(target):
-            raise BadFolder(f"{target} is there already")
         size = int(self._service.send("HEAD", link).headers["Content-Length"])
+        if _is_archive(target, size):
+            self._skip(target, name, size)
+            return target
+        if os.path.lexists(target) and not overwrite:
+            raise BadFolder(f"{target} is there already and differs from the model's")
         with PartFile(target) as part:
             if part.size > size:
                 part.restart()
             self._fetch(part, name, size, lambda fresh: link)
-            problem = _archive_problem(part.opened())
+            problem = archive_problem(part.opened())
             if problem is not None:
                 part.remove()
                 raise BadFolder(f"{target}: {problem}")
@@ -205,6 +225,11 @@ class _Download:
         with self._reporting:
             self._on_progress(path, done, size)
 
+    def _skip(self, target: str, path: str, size: int) -> None:
+        self._report(path, size, size)
+        with self._reporting:
+            self._on_present(target)
+
     def _fetch_file(self, file: RemoteFile, target: str, suffix: str) -> list[Any]:
         with PartFile(target, suffix) as part:
             if part.size > file.size:
@@ -267,27 +292,19 @@ class _Download:
 
 
 def _is_same(target: str, file: RemoteFile) -> bool:
-    if os.path.islink(target) or not os.path.isfile(target) or os.path.getsize(target) != file.size:
+    return _verifies(target, file.size, lambda opened: sha256_of(opened) == file.sha256)
+
+
+def _is_archive(target: str, size: int) -> bool:
+    """Whether the archive is there: its name is that of its content."""
+    return _verifies(target, size, lambda opened: archive_problem(opened) is None)
+
+
+def _verifies(target: str, size: int, check: Callable[[IO[bytes]], bool]) -> bool:
+    if os.path.islink(target) or not os.path.isfile(target) or os.path.getsize(target) != size:
         return False
     try:
         with open(target, "rb") as opened:
-            return sha256_of(opened) == file.sha256
+            return check(opened)
     except OSError as error:
         raise BadFolder(f"{target}: {error.strerror}") from error
-
-
-def _archive_problem(file: IO[bytes]) -> str | None:
-    """Say what is wrong with an archive, by the checksums that it carries."""
-    try:
-        with zipfile.ZipFile(file) as archive:
-            sums = next(name for name in archive.namelist() if name.endswith(f"/{SUMS}"))
-            for line in archive.read(sums).decode().splitlines():
-                digest, _, name = line.partition("  ")
-                with archive.open(sums[: -len(SUMS)] + name) as entry:
-                    if sha256_of(entry) != digest:
-                        return f"{name} has another SHA-256 than it should"
-    except StopIteration:
-        return f"it has no {SUMS}"
-    except (zipfile.BadZipFile, KeyError, ValueError, EOFError) as error:
-        return f"it is damaged: {error}"
-    return None
