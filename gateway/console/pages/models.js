@@ -17,6 +17,7 @@ export function show(page, root) {
         path: '/models',
         name: 'models',
         filters: [
+            { name: 'q', label: 'Name' },
             { name: 'base', label: 'Base model', parameter: 'base_model' },
             { name: 'status', label: 'Status', options: [['', 'any'], ['ready', 'ready'], ['uploading', 'uploading'], ['error', 'error']] },
             { name: 'job', label: 'Job', parameter: 'job_id', inputmode: 'numeric' },
