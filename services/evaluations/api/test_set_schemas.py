@@ -23,10 +23,14 @@ class TestSetSchema(ma.Schema):
 
 class ListedTestSetSchema(TestSetSchema):
     created_at = Time()
-    labels = ma.fields.List(ma.fields.String(), allow_none=True)
+    label_count = ma.fields.Function(
+        lambda test_set: None if test_set.labels is None else len(test_set.labels),
+        metadata={"type": ["integer", "null"]},
+    )
 
 
 class TestSetDetailSchema(ListedTestSetSchema):
+    labels = ma.fields.List(ma.fields.String(), allow_none=True)
     classes = ma.fields.Dict(allow_none=True)
     duplicates = ma.fields.Integer(allow_none=True)
     fields_ = ma.fields.Raw(attribute="fields", data_key="fields", allow_none=True)

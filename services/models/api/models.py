@@ -38,7 +38,7 @@ blp = Blueprint("models", __name__, url_prefix="/api/v1")
 @blp.arguments(ModelsQuery, location="query")
 @blp.response(200, ModelPageSchema)
 def list_models(query: dict[str, Any]) -> Page:
-    """List models, newest first."""
+    """List models, newest first unless they are sorted otherwise."""
     return models.list_models(**query)
 
 
