@@ -177,6 +177,21 @@ def test_a_laptop_that_slept_goes_on(jobs, open_page):
     wait_for_rows(page, [(1, "after the sleep")])
 
 
+def test_a_clock_that_was_set_back_hides_no_dead_stream(jobs, open_page):
+    job = jobs.make()
+    page = open_page("/ui/jobs")
+    page.clock.install()
+    page.goto(f"/ui/jobs/{job}")
+    wait_for_status(page, LIVE)
+
+    with page.expect_request(lambda request: "last_event_id" in request.url):
+        page.clock.set_system_time("2020-02-19T10:30:45Z")
+        page.clock.run_for(10_000)
+    jobs.push(job, ["after it was set back"])
+    wait_for_rows(page, [(1, "after it was set back")])
+    wait_for_status(page, LIVE)
+
+
 def test_ten_tabs_of_one_browser_all_work(jobs, open_page, browser, system):
     job = jobs.make()
     jobs.push(job, ["one"])
@@ -197,7 +212,7 @@ def test_ten_tabs_of_one_browser_all_work(jobs, open_page, browser, system):
     wait_for_end(tabs[-1], 2)
     for tab in tabs[:-1]:
         tab.evaluate("setHidden(false)")
-        wait_for_end(tab, 2)
+        wait_for_rows(tab, [(1, "one"), (2, "two")])
         tab.evaluate("setHidden(true)")
 
 

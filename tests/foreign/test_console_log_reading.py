@@ -18,6 +18,7 @@ from tests.support.log_page import (
     wait_for_rows,
     wait_for_status,
 )
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +97,14 @@ def test_keys(long_job, open_page):
     page.keyboard.press("Enter")
     expect(row(page, 70_007).locator("mark")).to_have_text("needle")
     page.keyboard.press("Escape")
+    page.keyboard.press("k")
+    expect(row(page, 70_006)).to_have_class(re.compile("chosen"))
+    page.keyboard.press("n")
+    expect(row(page, 70_007)).to_have_class(re.compile("chosen"))
+    page.keyboard.press("f")
+    wait_for_end(page, 120_000)
+    page.keyboard.press("N")
+    expect(row(page, 70_007)).to_be_in_viewport()
     page.keyboard.press("?")
     expect(page.get_by_role("dialog")).to_contain_text("Next error")
     page.keyboard.press("Escape")
@@ -125,7 +134,7 @@ def test_a_filter_is_in_the_address_and_goes_on_as_one_scrolls(long_job, open_pa
     expect(page.locator(".log-status")).to_contain_text("found since line")
 
     expect(page).to_have_url(re.compile("level=warn"))
-    assert all(number % 10 == 0 for number, _ in rows(page))
+    wait_until(lambda: {number % 10 for number, _ in rows(page)} == {0})
     before = int(page.locator(".log-row").first.get_attribute("data-id"))
     page.keyboard.press("g")
     wait_for(page, "(before) => Number(document.querySelector('.log-row').dataset.id) < before - 9000", arg=before)
@@ -163,6 +172,23 @@ def test_a_message_of_several_lines_opens_and_closes(jobs, open_page):
     expect(row(page, 210)).to_be_in_viewport()
     page.keyboard.press("G")
     wait_for_end(page, 401)
+
+
+def test_a_message_opens_and_chosen_lines_are_copied_by_keys(jobs, open_page):
+    job = jobs.make()
+    jobs.push(job, ["one", "two\nsecond\nthird", "three"])
+    page = open_page(f"/ui/jobs/{job}#L2")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    expect(row(page, 2)).to_have_class(re.compile("chosen"))
+
+    page.keyboard.press("o")
+    expect(row(page, 2)).to_contain_text("third")
+    page.keyboard.press("o")
+    expect(row(page, 2)).not_to_contain_text("third")
+    page.keyboard.press("c")
+    expect(page.locator(".log-status")).to_contain_text("1 line copied")
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert re.fullmatch(r"\S+Z \[INFO\] kernel: two\n    second\n    third", copied)
 
 
 def test_long_lines_wrap(jobs, open_page):
