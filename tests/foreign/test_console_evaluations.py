@@ -7,6 +7,7 @@ import re
 
 from playwright.sync_api import expect
 
+from tests.support.accessibility import require_accessible
 from tests.support.waiting import wait_until
 
 
@@ -104,6 +105,7 @@ def test_a_running_evaluation_counts_answers(system, trained, open_page):
         expect(page.locator(".block[role=status]")).to_contain_text(f"{answers:,} of 40,000 answers")
         expect(page.get_by_role("progressbar", name="Answers")).to_have_attribute("max", "40000")
         expect(page.locator(".block[role=status]")).to_contain_text(re.compile(" %: .*, about .* left"))
+        require_accessible(page)
         page.get_by_role("button", name="Cancel evaluation").click()
         page.get_by_role("dialog").get_by_role("button", name="Cancel evaluation").click()
         expect(page.locator(".problem")).to_contain_text("cancelled")

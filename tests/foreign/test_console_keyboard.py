@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
+
+from tests.support.accessibility import require_accessible
 
 TAB_PRESSES = 150
 
@@ -102,8 +103,7 @@ def test_everybody_can_use_its_dialogs(trained, jobs, open_page, place, opens, w
     dialog = page.get_by_role("dialog")
     expect(dialog).to_be_visible()
 
-    violations = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
-    assert [(found["id"], [node["html"][:200] for node in found["nodes"][:3]]) for found in violations] == []
+    require_accessible(page)
     assert dialog.evaluate("(one) => one.scrollWidth <= one.clientWidth && one.getBoundingClientRect().left >= 0")
     page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)

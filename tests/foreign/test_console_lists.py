@@ -8,6 +8,8 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from tests.support.accessibility import require_accessible
+
 
 def test_models_are_found_by_name_base_and_status(system, open_page):
     for name, base in (("Alpha tuned", "base-one"), ("Alpha other", "base-two"), ("Beta tuned", "base-one")):
@@ -100,6 +102,7 @@ def test_an_empty_list_says_what_to_do(open_page, name, said, commands):
     expect(page.locator(".empty-title")).to_have_text(re.compile(said))
     for command in commands:
         expect(page.locator(".empty .command").filter(has_text=command).first).to_be_visible()
+    require_accessible(page)
 
 
 def test_a_hidden_list_asks_for_nothing(jobs, open_page):
