@@ -97,12 +97,13 @@ def test_hostile_answers_show_as_they_are(pages, open_page):
     assert page.evaluate("document.documentElement.scrollWidth") <= 1440
 
 
+@pytest.mark.parametrize("width", [360, 768])
 @pytest.mark.parametrize("name", [name for name in PAGES if name not in ("evaluation", "compare", "failed job")])
-def test_nothing_is_cut_off_where_it_is_narrow(pages, trained, open_page, name):
+def test_nothing_is_cut_off_where_it_is_narrow(pages, trained, open_page, name, width):
     """Lists, files and rankings become cards; only tables of figures, of any width, scroll by themselves."""
     # A word that cannot be broken is wider than any page: the tables of a hostile job and model scroll.
     tame = {"job": f"/ui/jobs/{trained[0]}", "model": f"/ui/models/{trained[1]}"}
-    page = open_page(tame.get(name, pages[name]), viewport={"width": 360, "height": 900})
+    page = open_page(tame.get(name, pages[name]), viewport={"width": width, "height": 900})
     settle(page)
 
     wide = "[...document.querySelectorAll('.table-scroll')].filter((one) => one.scrollWidth > one.clientWidth)"
