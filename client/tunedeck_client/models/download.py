@@ -15,12 +15,15 @@ from tunedeck_client.models.part_file import SUFFIX, PartFile
 from tunedeck_client.models.paths import path_problem
 from tunedeck_client.models.task_pool import TaskPool
 from tunedeck_client.models.transfer import OnProgress, Progress, opened_service
-from tunedeck_client.models.verify import archive_problem, is_same
+from tunedeck_client.models.verify import archive_problem, is_archive, is_same
 from tunedeck_client.transport.pages import read_pages
 from tunedeck_client.transport.service import PATIENCE, Service
 
 POLL_S = 0.5
 CHECKSUMS_WITHIN_S = 3600.0
+
+OnPresent = Callable[[str], None]
+"""Is told the path of what was here already, and verified."""
 
 
 class RemoteFile(NamedTuple):
@@ -38,6 +41,7 @@ def download_model(
     token: str | None = None,
     overwrite: bool = False,
     on_progress: OnProgress | None = None,
+    on_present: OnPresent | None = None,
     patience: float = PATIENCE,
 ) -> list[str]:
     """Download all files of a ready model into `folder` (`model-<ID>`) and return their paths there.
@@ -45,12 +49,12 @@ def download_model(
     What is there already and the same is skipped, what differs is refused unless `overwrite`. Files grow as
     `.part` and are gone on with by the same call; one whose SHA-256 is wrong is fetched once more, then
     refused.
-    Nothing is written outside of `folder`. `on_progress` is called as by `upload_model`. Raises BadFolder,
-    Refused and Unreachable.
+    Nothing is written outside of `folder`. `on_progress` is called as by `upload_model`, `on_present` for
+    what is skipped. Raises BadFolder, Refused and Unreachable.
     """
     with opened_service(url, token, patience) as service:
         place = os.path.abspath(os.fspath(folder if folder is not None else f"model-{model_id}"))
-        return _Download(service, model_id, place, on_progress).files(overwrite=overwrite)
+        return _Download(service, model_id, place, on_progress, on_present).files(overwrite=overwrite)
 
 
 def download_archive(
@@ -59,21 +63,36 @@ def download_archive(
     *,
     url: str | None = None,
     token: str | None = None,
+    overwrite: bool = False,
     on_progress: OnProgress | None = None,
+    on_present: OnPresent | None = None,
     patience: float = PATIENCE,
 ) -> str:
-    """Download a ready model's ZIP into `folder` and return its path, once each entry has its SHA-256."""
+    """Download a ready model's ZIP into `folder` and return its path, once each entry has its SHA-256.
+
+    One that is there and verified is not fetched again, anything else of its name is refused unless
+    `overwrite`. The callbacks are those of `download_model`, with the archive's name.
+    """
     with opened_service(url, token, patience) as service:
-        return _Download(service, model_id, os.path.abspath(os.fspath(folder)), on_progress).archive()
+        place = os.path.abspath(os.fspath(folder))
+        return _Download(service, model_id, place, on_progress, on_present).archive(overwrite=overwrite)
 
 
 class _Download:
-    def __init__(self, service: Service, model_id: int, folder: str, on_progress: OnProgress | None) -> None:
+    def __init__(
+        self,
+        service: Service,
+        model_id: int,
+        folder: str,
+        on_progress: OnProgress | None,
+        on_present: OnPresent | None,
+    ) -> None:
         self._service = service
         self._id = model_id
         self._place = f"/models/{model_id}"
         self._folder = folder
         self._report = Progress(service, on_progress)
+        self._on_present = on_present or (lambda path: None)
 
     def files(self, *, overwrite: bool) -> list[str]:
         self._require_ready()
@@ -85,12 +104,14 @@ class _Download:
         for file in files:
             self._report(file.path, 0, file.size)
         missing: list[RemoteFile] = []
+        present: list[str] = []
 
         def compare(file: RemoteFile) -> list[Any]:
             if not os.path.lexists(targets[file.path]):
                 missing.append(file)
             elif is_same(targets[file.path], file.size, file.sha256):
                 self._report(file.path, file.size, file.size)
+                present.append(targets[file.path])
             elif overwrite:
                 missing.append(file)
             else:
@@ -98,6 +119,8 @@ class _Download:
             return []
 
         TaskPool(self._service.abort).run([functools.partial(compare, file) for file in files])
+        for target in sorted(present):
+            self._on_present(target)
         TaskPool(self._service.abort).run(
             [
                 functools.partial(self._fetch_file, file, targets[file.path], suffix)
@@ -106,15 +129,19 @@ class _Download:
         )
         return sorted(targets.values())
 
-    def archive(self) -> str:
+    def archive(self, *, overwrite: bool) -> str:
         self._require_ready()
         link = self._poll(lambda: self._show()["download_links"]["archive"], "the archive")
         link = "/api/v1" + str(link).partition("/api/v1")[2]  # at the address that has our token
         name = unquote(link.rpartition("/")[2])
         target = self._target(name)
-        if os.path.exists(target):
-            raise BadFolder(f"{target} is there already")
         size = int(self._service.send("HEAD", link).headers["Content-Length"])
+        if is_archive(target, size):
+            self._report(name, size, size)
+            self._on_present(target)
+            return target
+        if os.path.lexists(target) and not overwrite:
+            raise BadFolder(f"{target} is there already and differs from the model's")
         with PartFile(target) as part:
             Fetch(self._service, self._report, part, name, size).run(lambda is_fresh: link)
             problem = archive_problem(part.opened())

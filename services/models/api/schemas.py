@@ -13,7 +13,7 @@ import marshmallow as ma
 from marshmallow import validate
 
 from services.models.files.staged_objects import FOLDER as STAGING
-from services.models.records.models import STATUSES
+from services.models.records.models import SORTS, STATUSES
 from services.models.repo_ids import namespace_of, repo_id_problem
 from shared.auth.identities import current_caller
 from shared.http.fields import (
@@ -211,6 +211,9 @@ class ModelsQuery(PageQuery):
     type = Text()
     date_from = Moment(load_default=None)
     date_to = Moment(last=True, load_default=None)
+    q = QueryText(load_default=None)
+    sort = QueryText(load_default="created_at", validate=validate.OneOf(SORTS))
+    order = QueryText(load_default=None, validate=validate.OneOf(("asc", "desc")))
 
 
 class DownloadQuery(QuerySchema):
