@@ -140,6 +140,7 @@ def test_a_test_set_is_uploaded_checked_and_evaluated_with(trained, open_page, t
     expect(page.locator("tbody")).to_contain_text("my rows.jsonl")
     row = page.get_by_role("row", name=re.compile("my rows"))
     expect(row).to_contain_text("20")
+    expect(page.locator(".drop [role=status]")).to_have_text("my rows.jsonl: 20 rows")
     row.get_by_role("button", name="Evaluate with it").click()
     page.get_by_role("dialog").get_by_role("button", name="Evaluate").click()
     expect(page).to_have_url(re.compile("/ui/evaluations/[0-9]+$"))

@@ -62,6 +62,25 @@ def test_a_curve_is_read_by_keyboard(jobs, open_page):
     expect(row(page, 199)).to_be_in_viewport()
 
 
+def test_a_point_that_was_reported_leads_to_the_line_of_its_time(jobs, open_page):
+    job = jobs.make()
+    jobs.push(job, [{"message": f"second {n}", "timestamp": f"2026-02-19T10:00:{n:02}Z"} for n in range(60)])
+    points = [{"step": n, "timestamp": f"2026-02-19T10:00:{n:02}Z", "values": {"loss": n}} for n in range(60)]
+    jobs.report(job, points)
+    jobs.change(job, status="completed")
+    page = open_page(f"/ui/jobs/{job}")
+    curve = page.get_by_role("slider", name="loss")
+    curve.focus()
+
+    page.keyboard.press("Home")
+    for _ in range(20):
+        page.keyboard.press("ArrowRight")
+    expect(curve).to_have_attribute("aria-valuetext", "step 20: 20")
+    page.keyboard.press("Enter")
+
+    expect(page.locator(".log-row.chosen")).to_contain_text("second 20")
+
+
 def test_new_lines_are_announced_as_a_count_and_only_while_one_follows(jobs, open_page):
     job = jobs.make()
     jobs.push(job, [f"line {number}" for number in range(1, 101)])

@@ -128,6 +128,8 @@ def test_curves(jobs, open_page):
     page.get_by_label("Smoothing").fill("0.9")
     for value in ("x=epoch", "log=1", "smooth=0.9"):
         expect(page).to_have_url(re.compile(rf"[?&]{re.escape(value)}(&|$)"))
+    page.get_by_label("Horizontal axis").select_option("time")
+    expect(page).to_have_url(re.compile("[?&]x=time(&|$)"))
     jobs.report(job, [{"step": 1_001, "values": {"loss": 7.25}}])
     page.mouse.move(5, 5)
     expect(loss.locator(".curve-values")).to_have_text("7.25", timeout=15_000)
