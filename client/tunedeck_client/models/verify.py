@@ -18,7 +18,7 @@ def is_same(target: str, size: int, sha256: str) -> bool:
 
 
 def is_archive(target: str, size: int) -> bool:
-    """Whether an archive is there that verifies: its name is that of its content. BadFolder as in `is_same`."""
+    """Whether an archive is there that verifies, for its name is that of its content; BadFolder as above."""
     return _is_there(target, size, lambda opened: archive_problem(opened) is None)
 
 

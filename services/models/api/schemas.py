@@ -211,9 +211,9 @@ class ModelsQuery(PageQuery):
     type = Text()
     date_from = Moment(load_default=None)
     date_to = Moment(last=True, load_default=None)
-    q = QueryText(load_default=None)
-    sort = QueryText(load_default="created_at", validate=validate.OneOf(SORTS))
-    order = QueryText(load_default=None, validate=validate.OneOf(("asc", "desc")))
+    q = Text(load_default=None)
+    sort = Text(load_default="created_at", validate=validate.OneOf(SORTS))
+    order = Text(load_default=None, validate=validate.OneOf(("asc", "desc")))
 
 
 class DownloadQuery(QuerySchema):
