@@ -86,7 +86,8 @@ class ModelsClient:
         try:
             # Flask's test of the media type wants it named, and json= does.
             response = self._http.request(
-                *(method, f"{self._models}/{path}"),
+                method,
+                f"{self._models}/{path}",
                 json=body,
                 headers=self._credentials(),
                 redirect=False,

@@ -24,7 +24,8 @@ def create_job(
 ) -> tuple[Job, bool]:
     """Store a pending job, or return the one that the same request stored before, and say which."""
     return create_once(
-        *(Job, sent),
+        Job,
+        sent,
         dataset_id=dataset_id or 0,
         name=name,
         configuration=configuration,

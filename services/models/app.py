@@ -44,8 +44,13 @@ def create_app(
     app = create_service(
         "Tunedeck models",
         [
-            *(models.blp, files.blp, uploads.blp, downloads.blp),
-            *(hub_reading.blp, hub_uploading.blp, hub_absent.blp),
+            models.blp,
+            files.blp,
+            uploads.blp,
+            downloads.blp,
+            hub_reading.blp,
+            hub_uploading.blp,
+            hub_absent.blp,
         ],
         checks={"database": lambda: require_migrated(database, MIGRATIONS), "store": bucket.check},
         access=access,

@@ -19,8 +19,11 @@ Header = Callable[[str], str | None]
 def allowed_names(settings: AuthSettings) -> frozenset[str]:
     """Return the names by which a service may be addressed, in small letters; ``*`` among them is any."""
     urls = (
-        *(settings.public_url, settings.gateway_url, settings.logs_url),
-        *(settings.models_url, settings.evaluations_url),
+        settings.public_url,
+        settings.gateway_url,
+        settings.logs_url,
+        settings.models_url,
+        settings.evaluations_url,
     )
     of_urls = [urlsplit(url).hostname or "" for url in urls if url]
     given = [name.strip().lower() for name in (settings.allowed_hosts or "").split(",")]

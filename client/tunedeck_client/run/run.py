@@ -52,7 +52,8 @@ class Run:
         options, streams = self._options, Streams()
         signals = Signals(streams)
         environ = child_environment(
-            *(os.environ, self._job),
+            os.environ,
+            self._job,
             url=options.url,
             logs_url=options.logs_url,
             token=options.token,
@@ -85,7 +86,8 @@ class Run:
         if job_id is None:
             folder = record.spool_folder if record else os.path.join(RUNS, new_name(), "lines")
         self._shipper = LogShipper(
-            *(job_id, options.logs_url),
+            job_id,
+            options.logs_url,
             source=options.source,
             token=self._job.token or options.logs_token,
             folder=folder,

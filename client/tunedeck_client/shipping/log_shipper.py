@@ -86,7 +86,10 @@ class LogShipper:
                 )
                 self._post = self._new_post(self._job_id)
                 self._pipeline = Pipeline(
-                    *(LineQueue(self._max_queue_bytes), spool, self._post, self._source),
+                    LineQueue(self._max_queue_bytes),
+                    spool,
+                    self._post,
+                    self._source,
                     backoff=self._backoff,
                     patience=self._patience,
                 )

@@ -14,8 +14,14 @@ from shared.s3.bucket import Bucket
 # No others: peewee takes longer to write a query for all columns than the database to answer it, and a client asks once
 # for each file.
 _COLUMNS = (
-    *(Model.id, Model.own_repo_id, Model.job_id, Model.storage_path, Model.status, Model.revision),
-    *(Model.created_at, Model.updated_at),
+    Model.id,
+    Model.own_repo_id,
+    Model.job_id,
+    Model.storage_path,
+    Model.status,
+    Model.revision,
+    Model.created_at,
+    Model.updated_at,
 )
 
 
