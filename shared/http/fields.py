@@ -139,9 +139,13 @@ class Text(ma.fields.String):
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
         text = str(super()._deserialize(value, attr, data, **kwargs))
-        if (problem := text_problem(text)) is not None:
+        if (problem := self.problem(text)) is not None:
             raise ma.ValidationError(problem)
         return text
+
+    def problem(self, text: str) -> str | None:
+        """Say what is wrong with a text, or None."""
+        return text_problem(text)
 
 
 MAX_DEPTH = 100

@@ -8,7 +8,7 @@ from typing import Any
 import marshmallow as ma
 from marshmallow import validate
 
-from services.models.api.schemas import FilePath
+from services.models.api.fields import FilePath
 from services.models.hub.commit_lines import MAX_OPERATIONS
 from services.models.repo_ids import MAX_CHARS
 from shared.http.fields import Integer, Items, QueryBoolean, QuerySchema, Text, TolerantBodySchema
