@@ -12,7 +12,7 @@ from services.evaluations.records.evaluations import TERMINAL, first_examples, g
 from services.evaluations.records.external_report import record_report
 from services.evaluations.records.shown_examples import cut_examples
 from services.evaluations.tables import Evaluation
-from shared.http.fields import only_changes
+from shared.http.schemas import only_changes
 
 _FLEETING = frozenset({"progress", "stale"})
 """Differ from one answer to the next, so a PUT may send them with any value."""

@@ -11,7 +11,8 @@ from services.logs.api.schemas import MAX_SEARCH, ORDER
 from services.logs.lines.levels import LEVEL_NUMBERS, LEVELS, Level
 from services.logs.lines.parse import MAX_SOURCE
 from shared.http import idempotency
-from shared.http.fields import MAX_ID, QueryBoolean, QueryInteger, QuerySchema, Text
+from shared.http.fields import MAX_ID, QueryBoolean, QueryInteger, Text
+from shared.http.schemas import QuerySchema
 
 _LINE = {
     "type": "object",

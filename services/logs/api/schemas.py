@@ -9,18 +9,9 @@ from marshmallow import validate
 
 from services.logs.jobs import STATUSES
 from services.logs.metrics.trainer_lines import MAX_NAME_CHARS
-from shared.http.fields import (
-    BodySchema,
-    Integer,
-    JSONObject,
-    Number,
-    QueryInteger,
-    QuerySchema,
-    Text,
-    Time,
-    UpdateSchema,
-)
+from shared.http.fields import Integer, JSONObject, Number, QueryInteger, Text, Time
 from shared.http.pagination import PageQuery, page_schema
+from shared.http.schemas import BodySchema, QuerySchema, UpdateSchema
 
 MAX_SEARCH = 255
 """Characters of a text that is searched for, in names or in lines."""

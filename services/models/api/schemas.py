@@ -16,18 +16,9 @@ from services.models.api.fields import (
     TrainingMetrics,
 )
 from services.models.records.models import STATUSES
-from shared.http.fields import (
-    BodySchema,
-    Integer,
-    JSONObject,
-    QueryBoolean,
-    QueryInteger,
-    QuerySchema,
-    Text,
-    Time,
-    UpdateSchema,
-)
+from shared.http.fields import Integer, JSONObject, QueryBoolean, QueryInteger, Text, Time
 from shared.http.pagination import PageQuery, page_schema
+from shared.http.schemas import BodySchema, QuerySchema, UpdateSchema
 
 _SHORT_TEXT = validate.Length(1, 255)
 _STATUS = validate.OneOf(STATUSES)

@@ -6,8 +6,9 @@ import marshmallow as ma
 from marshmallow import validate
 
 from services.models.api.fields import FilePath
-from shared.http.fields import BodySchema, Integer, Items, Time
+from shared.http.fields import Integer, Items, Time
 from shared.http.pagination import page_schema
+from shared.http.schemas import BodySchema
 from shared.s3.multipart import MAX_OBJECT_BYTES, MAX_PARTS
 
 
