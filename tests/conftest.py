@@ -34,6 +34,8 @@ OF_FAULTS = {
     for place in (
         "logs/faults",
         "evaluations/worker",
+        "client/cli",
+        "client/models",
         "client/run",
         "client/test_pipe.py",
         "client/test_process.py",

@@ -13,7 +13,7 @@ from tunedeck_client.datasets import find_dataset, upload_dataset
 from tunedeck_client.errors import Refused, Unreachable
 from tunedeck_client.log_stream import follow_log, read_log
 from tunedeck_client.login import find_login
-from tunedeck_client.models.download import download_archive, download_model
+from tunedeck_client.models.download import OnPresent, download_archive, download_model
 from tunedeck_client.models.transfer import OnProgress
 from tunedeck_client.models.upload import upload_model
 from tunedeck_client.transport.pages import Record, read_pages
@@ -150,22 +150,40 @@ class Tunedeck:
         *,
         overwrite: bool = False,
         on_progress: OnProgress | None = None,
+        on_present: OnPresent | None = None,
     ) -> list[str]:
         """Download a model's files and return their paths; `models.download.download_model` says how."""
         self.check()
-        options = {"url": self.url, "token": self._token, "on_progress": on_progress}
-        return download_model(model_id, folder, overwrite=overwrite, **options)  # type: ignore[arg-type]
+        return download_model(
+            model_id,
+            folder,
+            url=self.url,
+            token=self._token,
+            overwrite=overwrite,
+            on_progress=on_progress,
+            on_present=on_present,
+        )
 
     def pull_archive(
         self,
         model_id: int,
         folder: str | os.PathLike[str] = ".",
         *,
+        overwrite: bool = False,
         on_progress: OnProgress | None = None,
+        on_present: OnPresent | None = None,
     ) -> str:
         """Download a model's ZIP and return its path; `models.download.download_archive` says how."""
         self.check()
-        return download_archive(model_id, folder, url=self.url, token=self._token, on_progress=on_progress)
+        return download_archive(
+            model_id,
+            folder,
+            url=self.url,
+            token=self._token,
+            overwrite=overwrite,
+            on_progress=on_progress,
+            on_present=on_present,
+        )
 
     # Test sets and evaluations
 

@@ -192,7 +192,10 @@ function pressed(event) {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
     const target = /** @type {HTMLElement} */ (event.target);
     const typing = /^(input|textarea|select)$/i.test(target.tagName) && !/^(checkbox|radio|range|button)$/.test(/** @type {any} */ (target).type ?? '');
-    if (event.key === 'Escape' && typing) target.blur();
+    if (event.key === 'Escape' && typing && !target.closest('dialog')) {
+        event.preventDefault(); // which would empty a search
+        target.blur();
+    }
     if (typing || keysAreOff() || document.querySelector('dialog[open]')) return;
     const shortcut = allKeys()[event.key];
     if (!shortcut) return;

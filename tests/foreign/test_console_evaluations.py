@@ -7,6 +7,7 @@ import re
 
 from playwright.sync_api import expect
 
+from tests.support.accessibility import require_accessible
 from tests.support.waiting import wait_until
 
 
@@ -16,6 +17,7 @@ def test_an_evaluation(evaluation, open_page):
     expect(page.locator(".verdict")).to_contain_text("better by")
     expect(page.get_by_role("img", name=re.compile("95 % interval of the difference"))).to_be_visible()
     table = page.get_by_role("table", name="Which model was right")
+    expect(table).to_be_visible()
     assert sum(int(cell) for cell in table.locator("td").all_inner_texts() if cell) == 102
     expect(page.locator(".pair")).to_have_count(25)
     page.get_by_label("Show").select_option("fine_tuned")
@@ -82,6 +84,11 @@ def test_figures_of_an_outside_worker_show_where_they_are_there(system, trained,
     expect(page.locator(".notice")).to_contain_text("All rows have one answer.")
     expect(page.locator(".facts").last).to_contain_text("base model: timeout (no answer) 3")
     expect(page.locator(".pair")).to_contain_text("no answer")
+    page.get_by_label("Show").select_option("error")
+    expect(page).to_have_url(re.compile("error=true"))
+    expect(page.locator(".pair")).to_contain_text("✕ timeout")
+    page.get_by_label("Show").select_option("tie")
+    expect(page.get_by_text("None of that kind.")).to_be_visible()
 
 
 def test_a_running_evaluation_counts_answers(system, trained, open_page):
@@ -97,9 +104,16 @@ def test_a_running_evaluation_counts_answers(system, trained, open_page):
 
         expect(page.locator(".block[role=status]")).to_contain_text(f"{answers:,} of 40,000 answers")
         expect(page.get_by_role("progressbar", name="Answers")).to_have_attribute("max", "40000")
+        expect(page.locator(".block[role=status]")).to_contain_text(re.compile(" %: .*, about .* left"))
+        require_accessible(page)
+        page.get_by_role("button", name="Cancel evaluation").click()
+        page.get_by_role("dialog").get_by_role("button", name="Cancel evaluation").click()
+        expect(page.locator(".problem")).to_contain_text("cancelled")
+        expect(page.get_by_role("button", name="Cancel evaluation")).to_have_count(0)
+        expect(page.get_by_role("button", name="Retry failed rows")).to_be_visible()
     finally:
         system.resume_worker()
-    system.request("POST", f"/evaluations/{running}/cancel").raise_for_status()
+    assert system.get(f"/evaluations/{running}").json()["status"] == "failed"
 
 
 def test_a_failed_evaluation_says_why_and_is_retried(system, trained, open_page):
@@ -126,6 +140,7 @@ def test_a_test_set_is_uploaded_checked_and_evaluated_with(trained, open_page, t
     expect(page.locator("tbody")).to_contain_text("my rows.jsonl")
     row = page.get_by_role("row", name=re.compile("my rows"))
     expect(row).to_contain_text("20")
+    expect(page.locator(".drop [role=status]")).to_have_text("my rows.jsonl: 20 rows")
     row.get_by_role("button", name="Evaluate with it").click()
     page.get_by_role("dialog").get_by_role("button", name="Evaluate").click()
     expect(page).to_have_url(re.compile("/ui/evaluations/[0-9]+$"))
@@ -175,6 +190,41 @@ def test_a_test_set_has_a_ranking(system, trained, evaluation, open_page):
     ranking = page.get_by_role("region", name="Ranking")
     expect(ranking).to_contain_text(f"{other}")
     expect(page.locator("main")).to_contain_text("corrected for their number (Holm)")
+    page.set_viewport_size({"width": 360, "height": 740})
+    for title in ("Rank", "Score", "95 % interval", "Rows", "Evaluation"):
+        cell = ranking.locator(f'td[data-title="{title}"]').first
+        expect(cell).to_be_in_viewport(ratio=1)
+        assert cell.evaluate("(one) => getComputedStyle(one, '::before').content") == f'"{title} "'
+
+
+def test_an_evaluation_says_what_it_rests_on_and_what_the_one_before_said(system, trained, evaluation, open_page):
+    body = {"test_set_path": "datasets/test_split.json"}
+    other = system.request("POST", f"/models/{trained[1]}/evaluate", json=body).json()["evaluation_id"]
+    wait_until(lambda: system.get(f"/evaluations/{other}").json()["status"] == "completed")
+    page = open_page(f"/ui/evaluations/{other}")
+
+    side = page.get_by_role("region", name="Both models side by side")
+    for metric in ("accuracy", "precision", "recall", "f1 score", "invalid", "p95 time"):
+        expect(side.get_by_role("row", name=re.compile(f"^{metric}"))).to_be_visible()
+    expect(page.locator("main")).to_contain_text(
+        re.compile("Evaluation [0-9]+ of Model from Job.* by the same test set")
+    )
+    expect(page.locator(".facts").last).to_contain_text("McNemar’s test (mid-p), p < 0.001")
+    page.locator("summary", has_text="Provenance").click()
+    provenance = page.get_by_role("region", name="Provenance")
+    expect(provenance).to_contain_text("manifest_digest")
+    expect(page.get_by_text("files have changed since")).to_have_count(0)
+
+
+def test_an_evaluation_of_what_the_model_was_says_so(evaluation, open_page):
+    page = open_page("/ui/login")
+    page.route(
+        f"**/api/v1/evaluations/{evaluation}",
+        lambda route: route.fulfill(json=route.fetch().json() | {"stale": True}),
+    )
+    page.goto(f"/ui/evaluations/{evaluation}")
+
+    expect(page.locator(".notice")).to_contain_text("files have changed since")
 
 
 def test_graded_scores_and_a_judge_show_in_each_row(system, trained, open_page):

@@ -2,97 +2,30 @@
 
 from __future__ import annotations
 
-import json
 import re
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
+from tests.support.accessibility import require_accessible
+from tests.support.hostile_text import HOSTILE, LONG, HostileRecords
+from tests.support.log_page import row
 from tests.support.waiting import wait_until
 
 MOST_BYTES = 80_000
 MOST_FILES = 20
 MOST_REQUESTS = 24
 
-HOSTILE = {
-    "markup": '<img src=x onerror="alert(1)"><script>alert(2)</script><svg onload=alert(3)>',
-    "link": "javascript:alert(4)",
-    "terminal": "\x1b[2J\x1b]0;title\x07\x1b]8;;javascript:alert(5)\x1b\\click\x1b[31m red",
-    "direction": "\u202egpj.exe \u2066isolated \u200f right",
-    "unbroken": "x" * 5_000,
-    "combining": "Z" + "\u0336\u0489" * 1_000,
-    "replacement": "a\ufffdb\u2400",
-    "template": "{{7*7}} ${7*7} %s %00 ' \" ` \\",
-    "prototype": "__proto__",
-}
-NAMES = {kind: text.replace("\0", "")[:255] for kind, text in HOSTILE.items()}
+PAGES = ["jobs", "job", "failed job", "compare", "models", "model", "evaluations", "evaluation"]
+PAGES += ["failed evaluation", "test set", "ranking", "datasets", "login", "none"]
 
 
 @pytest.fixture(scope="module")
-def pages(system, jobs):
-    """One of everything, with hostile text in every place; the addresses of its pages by name."""
-    configuration = dict(zip(NAMES.values(), HOSTILE.values(), strict=True))
-    made = [jobs.make(name=name, configuration=configuration) for name in NAMES.values()]
-    job = made[0]
-    lines = [{"message": text, "source": NAMES[kind], "level": "error"} for kind, text in HOSTILE.items()]
-    lines.append({"message": "y" * 262_000})
-    lines.append({"message": "\n".join(HOSTILE.values()), "level": "warn"})
-    jobs.push(job, lines)
-    jobs.report(job, [{"step": step, "values": dict.fromkeys(NAMES.values(), step)} for step in range(1, 20)])
-    for other in made[1:]:
-        jobs.change(other, status="failed", error=HOSTILE["markup"])
-    body = {
-        "name": NAMES["markup"],
-        "base_model": NAMES["direction"],
-        "description": HOSTILE["markup"] + HOSTILE["combining"],
-    }
-    body |= {"training_metrics": configuration, "job_id": job, "served_name": NAMES["template"]}
-    model = system.request("POST", "/models", json=body).json()["ID"]
-    for path in (
-        "lora_adapters/$(id) ' & img onerror=alert(6).json",
-        "lora_adapters/adapter_config.json",
-        "gguf/javascript;alert.gguf",
-    ):
-        system.request("PUT", f"/models/{model}/files/{path}", data=b"{}").raise_for_status()
-    system.request("PUT", f"/models/{model}", json={"status": "ready"}).raise_for_status()
-    rows = [{"input": text, "expected": "<b>yes</b>"} for text in HOSTILE.values()]
-    system.request("PUT", "/datasets/(hostile).json", data=json.dumps(rows)).raise_for_status()
-    begun = {"test_set_path": "datasets/(hostile).json", "base_model_name": NAMES["markup"]}
-    evaluation = system.request("POST", f"/models/{model}/evaluate", json=begun).json()["evaluation_id"]
-    examples = [
-        {
-            "input": text,
-            "expected": "<b>yes</b>",
-            "base_model_output": text[::-1],
-            "fine_tuned_output": f"{text}!",
-            "error": None,
-        }
-        for text in HOSTILE.values()
-    ]
-    report = {
-        "status": "completed",
-        "results": {"base_model": {"accuracy": 0.5}, "fine_tuned": {"accuracy": 0.6}},
-        "examples": examples,
-    }
-    ended = system.request("PUT", f"/evaluations/{evaluation}", json=report)
-    if not ended.ok:  # our own worker was faster, and failed for want of such a model
-        wait_until(lambda: system.get(f"/evaluations/{evaluation}").json()["status"] == "failed")
-    return {
-        "jobs": "/ui/jobs",
-        "job": f"/ui/jobs/{job}",
-        "compare": f"/ui/compare?jobs={','.join(map(str, made[:4]))}",
-        "models": "/ui/models",
-        "model": f"/ui/models/{model}",
-        "evaluations": "/ui/evaluations",
-        "evaluation": f"/ui/evaluations/{evaluation}",
-        "datasets": "/ui/datasets",
-        "login": "/ui/login",
-        "none": "/ui/<img src=x onerror=alert(7)>",
-    }
-
-
-PAGES = ["jobs", "job", "compare", "models", "model", "evaluations", "evaluation", "datasets", "login", "none"]
+def pages(system, jobs, trained):
+    """The addresses of pages that are full of hostile text, by name."""
+    found = HostileRecords(system, jobs, trained[1]).pages
+    assert list(found) == PAGES
+    return found
 
 
 def settle(page):
@@ -136,45 +69,45 @@ def test_hostile_text_does_nothing_and_everybody_can_read_it(pages, open_page, n
     assert page.evaluate("document.querySelectorAll('main script, main img, main iframe, main style').length") == 0
     links = page.evaluate("[...document.querySelectorAll('a[href]')].map((link) => link.href)")
     assert all(re.match("https?://localhost", link) for link in links)
-    violations = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
-    assert [(found["id"], [node["html"][:200] for node in found["nodes"][:3]]) for found in violations] == []
+    require_accessible(page)
 
 
 def test_hostile_lines_show_as_they_are(pages, open_page):
     page = open_page(pages["job"])
-    settle(page)
-    shown = page.locator(".log-row .message").all_inner_texts()
+    expect(row(page, 1).locator(".message")).to_have_text(HOSTILE["markup"])
+    expect(row(page, 3).locator(".message")).to_have_text("click red")
+    expect(row(page, 4).locator(".message")).to_have_text(re.compile("^RLO"))
 
-    assert HOSTILE["markup"] in shown
-    assert any(text.startswith("RLO") for text in shown)
-    assert "click red" in shown
-    heights = page.evaluate(
-        "[...document.querySelectorAll('.log-row')].map((row) => row.getBoundingClientRect().height)"
-    )
-    assert set(heights) == {20}
+    heights = "[...document.querySelectorAll('.log-row')].map((row) => row.getBoundingClientRect().height)"
+    assert set(page.evaluate(heights)) == {20}
     page.get_by_role("button", name=re.compile("Show all of line 10")).click()
-    page.wait_for_timeout(500)
-    assert (
-        page.locator('.log-row[data-id="10"] .message').evaluate("(message) => message.textContent.length") == 262_000
-    )
+    whole = row(page, 10).locator(".message")
+    wait_until(lambda: whole.evaluate("(message) => message.textContent.length") == len(LONG))
 
 
-def test_the_keyboard_alone_is_enough(jobs, open_page):
-    page = open_page("/ui/jobs")
+def test_hostile_answers_show_as_they_are(pages, open_page):
+    page = open_page(pages["evaluation"])
+    markup = page.locator("#row-1")
+    expect(markup.locator(".text").first).to_have_text(HOSTILE["markup"])
+    expect(markup).to_contain_text(f"✕ {HOSTILE['markup']}")
+
+    long = page.locator("#row-10")
+    long.get_by_role("button", name="Show all 262,000 characters").first.click()
+    wait_until(lambda: long.locator(".text").first.evaluate("(text) => text.textContent.length") == len(LONG))
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1440
+
+
+@pytest.mark.parametrize("width", [360, 768])
+@pytest.mark.parametrize("name", [name for name in PAGES if name not in ("evaluation", "compare", "failed job")])
+def test_nothing_is_cut_off_where_it_is_narrow(pages, trained, open_page, name, width):
+    """Lists, files and rankings become cards; only tables of figures, of any width, scroll by themselves."""
+    # A word that cannot be broken is wider than any page: the tables of a hostile job and model scroll.
+    tame = {"job": f"/ui/jobs/{trained[0]}", "model": f"/ui/models/{trained[1]}"}
+    page = open_page(tame.get(name, pages[name]), viewport={"width": width, "height": 900})
     settle(page)
-    page.keyboard.press("Tab")
-    expect(page.get_by_text("Skip to the content")).to_be_focused()
-    page.keyboard.press("Enter")
-    for _ in range(10):
-        page.keyboard.press("Tab")
-        if page.evaluate("document.activeElement.textContent") == "New job":
-            break
-    page.keyboard.press("Enter")
-    page.keyboard.type("by keyboard")
-    page.keyboard.press("Enter")
 
-    expect(page.get_by_role("heading", level=1)).to_contain_text("by keyboard")
-    expect(page.get_by_role("heading", level=1)).to_be_focused()
+    wide = "[...document.querySelectorAll('.table-scroll')].filter((one) => one.scrollWidth > one.clientWidth)"
+    assert page.evaluate(f"{wide}.map((one) => one.getAttribute('aria-label'))") == []
 
 
 def test_what_moves_is_still_where_that_is_wanted(jobs, open_page):

@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from run.token_file import add_token
+from tests.support.accessibility import require_accessible
 from tests.support.system import start_system
 
 
@@ -29,6 +30,7 @@ def test_it_works(guarded, open_page):
     system, token = guarded
     page = open_page("/ui/jobs?status=failed", base_url=system.url)
     expect(page).to_have_url(re.compile(r"/ui/login\?then="))
+    require_accessible(page)
     page.get_by_label("Token").fill(token)
     page.keyboard.press("Enter")
 
@@ -52,6 +54,7 @@ def test_a_wrong_token_is_refused_and_stays_nowhere(guarded, open_page):
     page.keyboard.press("Enter")
 
     expect(page.get_by_role("alert")).to_be_visible()
+    require_accessible(page)
     assert "td_wrong" not in page.url
     assert page.evaluate("localStorage.length + sessionStorage.length") == 0
 

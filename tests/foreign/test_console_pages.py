@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zipfile
 
 import pytest
 from playwright.sync_api import expect
@@ -127,6 +128,8 @@ def test_curves(jobs, open_page):
     page.get_by_label("Smoothing").fill("0.9")
     for value in ("x=epoch", "log=1", "smooth=0.9"):
         expect(page).to_have_url(re.compile(rf"[?&]{re.escape(value)}(&|$)"))
+    page.get_by_label("Horizontal axis").select_option("time")
+    expect(page).to_have_url(re.compile("[?&]x=time(&|$)"))
     jobs.report(job, [{"step": 1_001, "values": {"loss": 7.25}}])
     page.mouse.move(5, 5)
     expect(loss.locator(".curve-values")).to_have_text("7.25", timeout=15_000)
@@ -167,7 +170,7 @@ def test_jobs_are_compared_and_only_what_differs_is_shown(jobs, open_page):
     expect(page.locator(".configuration tbody tr")).to_have_count(3)
 
 
-def test_a_model(trained, open_page):
+def test_a_model(trained, evaluation, open_page):
     job, model = trained
     page = open_page(f"/ui/models/{model}")
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
@@ -180,7 +183,36 @@ def test_a_model(trained, open_page):
     with page.expect_download() as download:
         row.get_by_role("link").click()
     assert download.value.path().stat().st_size > 100_000
-    expect(page.locator(".snippets")).to_contain_text("curl -fL -C -")
+    expect(page.locator("main")).to_contain_text(
+        re.compile("3 files. Links open for everybody who has them; they end in")
+    )
+    with page.expect_download() as archive:
+        page.get_by_role("link", name="Download ZIP").click()
+    assert zipfile.ZipFile(archive.value.path()).testzip() is None
+    expect(page.get_by_role("region", name="Evaluations").get_by_role("link")).to_have_text(f"Evaluation {evaluation}")
+
+
+SNIPPETS = {
+    "tunedeck": "tunedeck pull {model} model-{model}",
+    "curl": "curl -fL -C - -o model-{model}.zip",
+    "PEFT": "HF_ENDPOINT={url} .*AutoPeftModelForCausalLM.from_pretrained",
+    "transformers": "HF_ENDPOINT={url} .*AutoModelForCausalLM.from_pretrained",
+    "vLLM": "HF_ENDPOINT={url} .*vllm serve example-base --enable-lora",
+    "llama.cpp": "llama-server --model-url '?http.*gguf",
+    "Ollama": "FROM ./{model}/gguf/.*ollama create",
+}
+
+
+@pytest.mark.parametrize("program", SNIPPETS)
+def test_a_model_says_what_to_type_for_each_program(system, trained, open_page, program):
+    page = open_page(f"/ui/models/{trained[1]}")
+    one = page.locator(".snippets details").filter(has=page.get_by_text(re.compile(f"^{program}")))
+    if program != "tunedeck":  # which is open
+        one.locator("summary").click()
+
+    pattern = SNIPPETS[program].format(model=trained[1], url=re.escape(system.url))
+    expect(one.locator("pre")).to_be_visible()
+    expect(one.locator("pre")).to_have_text(re.compile(pattern, re.S))
 
 
 def test_a_model_is_deleted_only_by_its_name(system, open_page):

@@ -203,3 +203,30 @@ def test_it_never_splices_two_archives(changed, tmp_path, client, address):
         assert kept == system.get(chunked).content
     else:  # aria2 has made room for the rest, and its control file says that this is not there
         assert kept.rstrip(b"\0") == half.rstrip(b"\0")
+
+
+SINGLE = {
+    "wget --spider": (["wget", "-q", "--spider"], False),
+    "wget": (["wget", "-q", "-O", "m"], True),
+    "aria2c": (["aria2c", "-q", "-x4", "-s4", "-k1M", "-o", "m"], True),
+    "curl": (["curl", "-sSf", "-r", "0-", "-o", "m"], True),
+}
+
+
+@pytest.mark.parametrize("client", SINGLE)
+def test_a_presigned_link_opens(system, tmp_path, client):
+    """As it stands, and with the escapes that some programs take out of it; some of them ask HEAD first."""
+    content = os.urandom(5_000_000)
+    model = system.request("POST", "/models", json={"name": "linked", "base_model": "b"}).json()["ID"]
+    path = f"/models/{model}"
+    assert system.request("PUT", f"{path}/files/gguf/a%3B b.gguf", data=content).status_code == 200
+    assert system.request("PUT", path, json={"status": "ready"}).status_code == 200
+    link = system.get(path).json()["download_links"]["gguf"]
+    assert "X-Amz-Signature" in link
+    command, writes = SINGLE[client]
+
+    for url in (link, link.replace("%3B", ";")):
+        subprocess.run([*command, url], cwd=tmp_path, check=True, timeout=60)
+        if writes:
+            assert (tmp_path / "m").read_bytes() == content
+            (tmp_path / "m").unlink()

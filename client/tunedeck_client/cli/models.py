@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import typer
 
 from tunedeck_client.api import Tunedeck
@@ -47,11 +49,16 @@ def pull(
     as_json: bool = AsJSON,
 ) -> None:
     """Download a model's files, each verified, and print their paths. Repeat after a break: it goes on."""
+    present: list[str] = []
     with Tunedeck() as tunedeck, TransferProgress() as progress:
+        options: Any = {"overwrite": force, "on_progress": progress, "on_present": present.append}
         if as_zip:
-            paths = [tunedeck.pull_archive(model, folder or ".", on_progress=progress)]
+            paths = [tunedeck.pull_archive(model, folder or ".", **options)]
         else:
-            paths = tunedeck.pull(model, folder, overwrite=force, on_progress=progress)
+            paths = tunedeck.pull(model, folder, **options)
+    if present:
+        what = present[0] if len(paths) == 1 else f"{len(present)} of {len(paths)} files"
+        tell(f"already here, and verified: {what}")
     if as_json:
         return print_json(paths)
     return typer.echo("\n".join(paths))

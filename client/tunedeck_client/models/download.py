@@ -3,31 +3,22 @@
 from __future__ import annotations
 
 import functools
-import math
 import os
-import time
-from typing import Any, Callable, NamedTuple
-from urllib.parse import quote, unquote, urljoin
+from typing import Any, Callable
+from urllib.parse import unquote
 
-from tunedeck_client.errors import BadFolder, TunedeckError
+from tunedeck_client.errors import BadFolder
 from tunedeck_client.models.fetch import Fetch
 from tunedeck_client.models.part_file import SUFFIX, PartFile
 from tunedeck_client.models.paths import path_problem
+from tunedeck_client.models.ready_model import ReadyModel, RemoteFile
 from tunedeck_client.models.task_pool import TaskPool
 from tunedeck_client.models.transfer import OnProgress, Progress, opened_service
-from tunedeck_client.models.verify import archive_problem, is_same
-from tunedeck_client.transport.pages import read_pages
+from tunedeck_client.models.verify import archive_problem, is_archive, is_same
 from tunedeck_client.transport.service import PATIENCE, Service
 
-POLL_S = 0.5
-CHECKSUMS_WITHIN_S = 3600.0
-
-
-class RemoteFile(NamedTuple):
-    path: str
-    size: int
-    sha256: str
-    url: str
+OnPresent = Callable[[str], None]
+"""Is told the path of what was here already, and verified."""
 
 
 def download_model(
@@ -38,6 +29,7 @@ def download_model(
     token: str | None = None,
     overwrite: bool = False,
     on_progress: OnProgress | None = None,
+    on_present: OnPresent | None = None,
     patience: float = PATIENCE,
 ) -> list[str]:
     """Download all files of a ready model into `folder` (`model-<ID>`) and return their paths there.
@@ -45,12 +37,12 @@ def download_model(
     What is there already and the same is skipped, what differs is refused unless `overwrite`. Files grow as
     `.part` and are gone on with by the same call; one whose SHA-256 is wrong is fetched once more, then
     refused.
-    Nothing is written outside of `folder`. `on_progress` is called as by `upload_model`. Raises BadFolder,
-    Refused and Unreachable.
+    Nothing is written outside of `folder`. `on_progress` is called as by `upload_model`, `on_present` for
+    what is skipped. Raises BadFolder, Refused and Unreachable.
     """
     with opened_service(url, token, patience) as service:
         place = os.path.abspath(os.fspath(folder if folder is not None else f"model-{model_id}"))
-        return _Download(service, model_id, place, on_progress).files(overwrite=overwrite)
+        return _Download(service, model_id, place, on_progress, on_present).files(overwrite=overwrite)
 
 
 def download_archive(
@@ -59,25 +51,39 @@ def download_archive(
     *,
     url: str | None = None,
     token: str | None = None,
+    overwrite: bool = False,
     on_progress: OnProgress | None = None,
+    on_present: OnPresent | None = None,
     patience: float = PATIENCE,
 ) -> str:
-    """Download a ready model's ZIP into `folder` and return its path, once each entry has its SHA-256."""
+    """Download a ready model's ZIP into `folder` and return its path, once each entry has its SHA-256.
+
+    One that is there and verified is not fetched again, anything else of its name is refused unless
+    `overwrite`. The callbacks are those of `download_model`, with the archive's name.
+    """
     with opened_service(url, token, patience) as service:
-        return _Download(service, model_id, os.path.abspath(os.fspath(folder)), on_progress).archive()
+        place = os.path.abspath(os.fspath(folder))
+        return _Download(service, model_id, place, on_progress, on_present).archive(overwrite=overwrite)
 
 
 class _Download:
-    def __init__(self, service: Service, model_id: int, folder: str, on_progress: OnProgress | None) -> None:
+    def __init__(
+        self,
+        service: Service,
+        model_id: int,
+        folder: str,
+        on_progress: OnProgress | None,
+        on_present: OnPresent | None,
+    ) -> None:
         self._service = service
-        self._id = model_id
-        self._place = f"/models/{model_id}"
+        self._model = ReadyModel(service, model_id)
         self._folder = folder
         self._report = Progress(service, on_progress)
+        self._on_present = on_present or (lambda path: None)
 
     def files(self, *, overwrite: bool) -> list[str]:
-        self._require_ready()
-        files = self._list_files()
+        self._model.require_ready()
+        files = self._model.list_files()
         targets = {file.path: self._target(file.path) for file in files}
         suffix = SUFFIX
         while any(f"{path}{suffix}" in targets for path in targets):
@@ -85,12 +91,14 @@ class _Download:
         for file in files:
             self._report(file.path, 0, file.size)
         missing: list[RemoteFile] = []
+        present: list[str] = []
 
         def compare(file: RemoteFile) -> list[Any]:
             if not os.path.lexists(targets[file.path]):
                 missing.append(file)
             elif is_same(targets[file.path], file.size, file.sha256):
                 self._report(file.path, file.size, file.size)
+                present.append(targets[file.path])
             elif overwrite:
                 missing.append(file)
             else:
@@ -98,6 +106,8 @@ class _Download:
             return []
 
         TaskPool(self._service.abort).run([functools.partial(compare, file) for file in files])
+        for target in sorted(present):
+            self._on_present(target)
         TaskPool(self._service.abort).run(
             [
                 functools.partial(self._fetch_file, file, targets[file.path], suffix)
@@ -106,15 +116,18 @@ class _Download:
         )
         return sorted(targets.values())
 
-    def archive(self) -> str:
-        self._require_ready()
-        link = self._poll(lambda: self._show()["download_links"]["archive"], "the archive")
-        link = "/api/v1" + str(link).partition("/api/v1")[2]  # at the address that has our token
+    def archive(self, *, overwrite: bool) -> str:
+        self._model.require_ready()
+        link = self._model.archive_link()
         name = unquote(link.rpartition("/")[2])
         target = self._target(name)
-        if os.path.exists(target):
-            raise BadFolder(f"{target} is there already")
-        size = int(self._service.send("HEAD", link).headers["Content-Length"])
+        size = self._model.archive_size(link)
+        if is_archive(target, size):
+            self._report(name, size, size)
+            self._on_present(target)
+            return target
+        if os.path.lexists(target) and not overwrite:
+            raise BadFolder(f"{target} is there already and differs from the model's")
         with PartFile(target) as part:
             Fetch(self._service, self._report, part, name, size).run(lambda is_fresh: link)
             problem = archive_problem(part.opened())
@@ -123,36 +136,6 @@ class _Download:
                 raise BadFolder(f"{target}: {problem}")
             part.finish()
         return target
-
-    def _show(self) -> dict[str, Any]:
-        return self._service.call("GET", self._place)
-
-    def _require_ready(self) -> None:
-        status = self._show()["model"]["status"]
-        if status != "ready":
-            raise TunedeckError(f"model {self._id} is {status}, not ready")
-
-    def _list_files(self) -> list[RemoteFile]:
-        """Return the files once the checksum of each is known: a large one is read again after its upload."""
-        files: list[dict[str, Any]] = self._poll(self._listed, "the checksums")
-        return [RemoteFile(file["path"], file["size"], file["sha256"], file["url"]) for file in files]
-
-    def _listed(self) -> list[dict[str, Any]] | None:
-        found = read_pages(self._service, f"{self._place}/files", {}, math.inf)
-        for file in found:
-            if file.get("error"):
-                raise TunedeckError(f"{file['path']}: {file['error']}")
-        return found if all(file["sha256"] and file["url"] for file in found) else None
-
-    def _poll(self, find: Callable[[], Any], what: str) -> Any:
-        until = time.monotonic() + CHECKSUMS_WITHIN_S
-        while True:
-            found = find()
-            if found is not None:
-                return found
-            if time.monotonic() > until:
-                raise TunedeckError(f"{what} of model {self._id} are not known yet; try again later")
-            time.sleep(POLL_S)
 
     def _target(self, path: str) -> str:
         """Return where a file goes; BadFolder where that is not below the folder, by way of a link, say."""
@@ -173,7 +156,7 @@ class _Download:
         with PartFile(target, suffix) as part:
             fetch = Fetch(self._service, self._report, part, file.path, file.size)
             for is_last in (False, True):
-                fetch.run(functools.partial(self._link, file))
+                fetch.run(functools.partial(self._model.link_to, file))
                 if part.hexdigest == file.sha256:
                     part.finish()
                     return []
@@ -182,10 +165,3 @@ class _Download:
                 part.restart()  # it was begun when the file was another one
             part.remove()
             raise BadFolder(f"{file.path} arrived with another SHA-256 than the service has")
-
-    def _link(self, file: RemoteFile, is_fresh: bool) -> str:
-        if not is_fresh:
-            return file.url
-        place = f"/api/v1{self._place}/files/{quote(file.path)}"
-        answer = self._service.send("GET", place, allowed=(302,))
-        return urljoin(self._service.url + place, str(answer.headers["Location"]))

@@ -53,7 +53,10 @@ def upload_model(
         files = list_files(place, include_state=include_state)
         named = base_model or base_model_of(place)
         if named is None:
-            raise BadFolder(f"{folder} has no adapter_config.json that names its base model: say which it is")
+            raise BadFolder(
+                f"{folder} has no adapter_config.json that names its base model;"
+                " name it with --base-model (base_model in Python)"
+            )
         record = {"name": name or os.path.basename(place), "base_model": named, "job_id": job_id}
         with contextlib.closing(UploadState(place, service.url, record)) as state:
             return _Upload(service, state, Progress(service, on_progress)).run(record, files)

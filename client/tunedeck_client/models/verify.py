@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import zipfile
-from typing import IO
+from typing import IO, Callable
 
 from tunedeck_client.errors import BadFolder
 from tunedeck_client.models.checksum import sha256_of
@@ -14,11 +14,20 @@ SUMS = "SHA256SUMS"
 
 def is_same(target: str, size: int, sha256: str) -> bool:
     """Whether a file is there with this content; BadFolder where it cannot be read."""
+    return _is_there(target, size, lambda opened: sha256_of(opened) == sha256)
+
+
+def is_archive(target: str, size: int) -> bool:
+    """Whether an archive is there that verifies, for its name is that of its content; BadFolder as above."""
+    return _is_there(target, size, lambda opened: archive_problem(opened) is None)
+
+
+def _is_there(target: str, size: int, verifies: Callable[[IO[bytes]], bool]) -> bool:
     if os.path.islink(target) or not os.path.isfile(target) or os.path.getsize(target) != size:
         return False
     try:
         with open(target, "rb") as opened:
-            return sha256_of(opened) == sha256
+            return verifies(opened)
     except OSError as error:
         raise BadFolder(f"{target}: {error.strerror}") from error
 

@@ -33,7 +33,10 @@ export class Chart {
         this._look = { smoothing: 0, log: false, x: 'step' };
         this._hovered = /** @type {number | null} */ (null);
         this._drawing = 0;
-        this._canvas = h('canvas', { 'aria-hidden': 'true' });
+        this._canvas = h('canvas', {
+            tabindex: '0', role: 'slider', 'aria-label': `${title.slice(0, 200)}, point by point`, 'aria-valuemin': '0',
+            onkeydown: (/** @type {KeyboardEvent} */ event) => this._pressed(event), onblur: () => options.onHover(null),
+        });
         this._values = h('div', { class: 'curve-values' });
         this._note = h('div', { class: 'curve-note', hidden: true });
         this._table = h('div', { class: 'offscreen' });
@@ -111,6 +114,41 @@ export class Chart {
         const first = this._curves[0];
         const at = x === null || !first ? '' : `${this._look.x} ${this._xWords(first.xs[nearest(first.xs, x)] ?? 0)}: `;
         replace(this._values, at, parts);
+        this._canvas.setAttribute('aria-valuemax', String(Math.max(0, (first?.xs.length ?? 0) - 1)));
+        this._canvas.setAttribute('aria-valuenow', String(this._place(first)));
+        this._canvas.setAttribute('aria-valuetext', this._values.textContent);
+    }
+
+    /**
+     * The point of a curve that is looked at; the last of none is.
+     * @param {Curve | undefined} curve
+     */
+    _place(curve) {
+        if (!curve?.xs.length) return 0;
+        return this._hovered === null ? curve.xs.length - 1 : nearest(curve.xs, this._hovered);
+    }
+
+    /**
+     * What the pointer can do, the keyboard can: go from point to point, and to the line of one.
+     * @param {KeyboardEvent} event
+     */
+    _pressed(event) {
+        const curve = this._curves[0];
+        if (!curve?.xs.length) return;
+        const { xs } = curve;
+        const last = xs.length - 1;
+        const at = this._place(curve);
+        const far = Math.ceil(xs.length / 20);
+        const steps = /** @type {Record<string, number>} */ ({ ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, PageDown: -far, PageUp: far, Home: -last, End: last });
+        const step = steps[event.key];
+        if (event.key === 'Enter') this._options.onPick(curve, at);
+        else if (step !== undefined) {
+            let to = Math.min(Math.max(at + step, 0), last);
+            // Points of one second, or one epoch, are one place.
+            while (xs[to] === xs[at] && to > 0 && to < last) to += Math.sign(step);
+            this._options.onHover(xs[to] ?? null);
+        } else return;
+        event.preventDefault();
     }
 
     /** @param {number} x */

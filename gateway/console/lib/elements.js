@@ -162,19 +162,20 @@ export function heading(title, ...actions) {
 }
 
 /**
- * A table of columns and rows, which scrolls by itself where the page is narrow.
+ * A table of columns and rows. Where the page is narrow it scrolls by itself, or its rows become cards.
  * @param {string} caption for screen readers
  * @param {(string | {title: string, class?: string})[]} columns
  * @param {Child[][]} rows
+ * @param {string} [className] `cards` for rows that may become cards
  * @returns {HTMLElement}
  */
-export function table(caption, columns, rows) {
+export function table(caption, columns, rows, className) {
     const heads = columns.map((column) => (typeof column === 'string' ? { title: column, class: undefined } : column));
     return h('div', { class: 'table-scroll', tabindex: '0', role: 'region', 'aria-label': caption },
-        h('table', null,
+        h('table', { class: className },
             h('caption', { class: 'offscreen' }, caption),
             h('thead', null, h('tr', null, heads.map((head) => h('th', { scope: 'col', class: head.class }, head.title)))),
-            h('tbody', null, rows.map((cells) => h('tr', null, cells.map((cell, i) => h('td', { class: heads[i]?.class }, cell)))))));
+            h('tbody', null, rows.map((cells) => h('tr', null, cells.map((cell, i) => h('td', { class: heads[i]?.class, 'data-title': heads[i]?.title }, cell)))))));
 }
 
 /**

@@ -218,3 +218,14 @@ function markOf(character) {
     const hex = code.toString(16).padStart(4, '0');
     return NAMES[hex] ?? `U+${hex.toUpperCase()}`;
 }
+
+/** @type {Record<string, string>} */
+const TESTS = { mcnemar_mid_p: 'McNemar’s test (mid-p)', wilcoxon: 'Wilcoxon’s signed-rank test', paired_bootstrap: 'a paired bootstrap' };
+
+/**
+ * A test of significance as statisticians call it.
+ * @param {string | null | undefined} name in the API
+ */
+export function testName(name) {
+    return TESTS[name ?? ''] ?? 'a test';
+}

@@ -74,8 +74,8 @@ export class Tail {
         window.addEventListener('offline', leave);
         signal.addEventListener('abort', leave, { once: true, signal: own.signal });
         let heard = Date.now();
-        // A laptop that slept finds its clock far ahead, and the stream dead though nobody said so.
-        const watch = setInterval(() => Date.now() - heard > SILENT_MS && own.abort(), CHECK_MS);
+        // A laptop that slept finds its clock far ahead, or set back, and the stream dead though nobody said so.
+        const watch = setInterval(() => Math.abs(Date.now() - heard) > SILENT_MS && own.abort(), CHECK_MS);
         try {
             const query = writeQuery({ format: 'json', last_event_id: this.last, ...filter });
             const answer = await open(`/jobs/${job}/logs${query}`, 'text/event-stream', own.signal);

@@ -34,7 +34,7 @@ export function show(page, root) {
         columns: [
             { title: 'Test set', class: 'name', cell: (set) => h('a', { href: `/ui/evaluations?set=${encodeURIComponent(set.path)}` }, others(set.name)) },
             { title: 'Rows', class: 'number', cell: (set) => count(set.rows) },
-            { title: 'Labels', class: 'number', cell: (set) => (Array.isArray(set.labels) ? count(set.labels.length) : '–') },
+            { title: 'Labels', class: 'number', cell: (set) => count(set.label_count) },
             { title: 'Size', class: 'number', cell: (set) => bytes(set.size) },
             { title: 'Uploaded', cell: (set) => time(set.created_at) },
             { title: '', purpose: 'Actions', cell: (set) => h('button', { type: 'button', class: 'small', onclick: () => void evaluate(set) }, 'Evaluate with it') },

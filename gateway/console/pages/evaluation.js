@@ -3,7 +3,7 @@
 import { get, isAbort, send } from '../lib/api.js';
 import { h, replace } from '../lib/dom.js';
 import { ask, choice, facts, heading, marked, others, problem, section, state, table, time } from '../lib/elements.js';
-import { count, duration, elapsed, figure, percent, plural, points, pValue, spoken } from '../lib/format.js';
+import { count, duration, elapsed, figure, percent, plural, points, pValue, spoken, testName } from '../lib/format.js';
 import { difference } from '../evaluation/words.js';
 import { confusion, intervalLine, twoByTwo, verdictOf } from '../evaluation/verdict.js';
 
@@ -114,8 +114,8 @@ function unfinished(evaluation) {
     const done = progress?.answers ?? 0;
     const total = progress?.answers_total ?? null;
     return h('div', { class: 'block', role: 'status' },
-        h('p', null, h('progress', { value: total ? done : undefined, max: total ?? undefined, 'aria-label': 'Answers' }),
-            ` ${count(done)}${total === null ? '' : ` of ${count(total)}`} answers`,
+        h('progress', { class: 'wide', value: total ? done : undefined, max: total ?? undefined, 'aria-label': 'Answers' }),
+        h('p', null, total ? `${Math.floor((done / total) * 100)} %: ` : null, `${count(done)}${total === null ? '' : ` of ${count(total)}`} answers`,
             progress?.errors ? h('span', { class: 'warn' }, `, ${plural(progress.errors, 'error')}`) : null,
             typeof progress?.eta_seconds === 'number' ? h('span', { class: 'quiet' }, `, about ${duration(progress.eta_seconds)} left`) : null),
         progress?.message ? h('p', null, others(progress.message)) : null,
@@ -209,8 +209,8 @@ function judged(evaluation) {
             ['Tokens', tokens(results)],
             ['Judge', results.judge ? [others(results.scoring?.model), `: ${count(results.judge.agreed)} of ${plural(results.judge.n, 'row')} alike in both orders`] : null],
             ['Asked again', results.retried ? count(results.retried) : null],
-            ['Test', significance ? [others(spoken(significance.test ?? 'exact McNemar')), `, ${pValue(significance.p_value)}`] : null],
-            ['Worker', provenance?.worker_version ? others(String(provenance.worker_version)) : null],
+            ['Test', significance ? [testName(significance.test), `, ${pValue(significance.p_value)}`] : null],
+            ['Worker’s version', provenance?.worker_version ? others(String(provenance.worker_version)) : null],
             ['Mixed settings', provenance?.mixed ? 'yes: two workers with different settings' : null],
         ]),
         results.scoring?.description ? h('p', null, others(results.scoring.description)) : null,

@@ -3,11 +3,8 @@
 import { ApiError, get, isAbort } from '../lib/api.js';
 import { h, replace } from '../lib/dom.js';
 import { empty, facts, heading, others, problem, section, state, table, time } from '../lib/elements.js';
-import { bytes, count, duration, elapsed, percent, spoken } from '../lib/format.js';
+import { bytes, count, duration, elapsed, percent, spoken, testName } from '../lib/format.js';
 import { showList } from '../lib/list.js';
-
-/** @type {Record<string, string>} */
-const TESTS = { mcnemar_mid_p: 'McNemar’s test (mid-p)', wilcoxon: 'Wilcoxon’s signed-rank test' };
 
 const SHOWN_CLASSES = 12;
 
@@ -37,7 +34,7 @@ export function show(page, root) {
         ],
         columns: [
             { title: 'Evaluation', class: 'name', cell: (one) => h('a', { href: `/ui/evaluations/${one.ID}` }, `Evaluation ${one.ID}`) },
-            { title: 'Status', cell: (one) => [state(one.status), one.error ? h('span', { class: 'quiet' }, ' ', others(one.error.slice(0, 80))) : null] },
+            { title: 'Status', cell: (one) => [state(one.status), one.error ? h('span', { class: 'quiet detail' }, ' ', others(one.error.slice(0, 80))) : null] },
             { title: 'Model', cell: (one) => h('a', { href: `/ui/models/${one.model_id}` }, others(one.fine_tuned_name)) },
             { title: 'Against', cell: (one) => (one.base_model_name === null ? h('span', { class: 'quiet' }, 'no base') : others(one.base_model_name)) },
             { title: 'Test set', cell: (one) => others(one.test_set_path.replace(/^datasets\//, '')) },
@@ -87,11 +84,11 @@ async function showRanking(page, root, name) {
             const told = different.get(`${leader.model_id} ${row.model_id}`) ?? different.get(`${row.model_id} ${leader.model_id}`);
             return [i + 1, h('a', { href: `/ui/models/${row.model_id}` }, others(row.name)), percent(row.score),
                 row.interval ? `${percent(row.interval[0])} to ${percent(row.interval[1])}` : '–', count(row.n),
-                i === 0 ? '' : told === undefined ? 'not compared' : told ? 'worse than the first' : 'not told from the first',
+                i === 0 ? null : told === undefined ? 'not compared' : told ? 'worse than the first' : 'not told from the first',
                 h('a', { href: `/ui/evaluations/${row.evaluation_id}` }, row.evaluation_id)];
         });
-        replace(root, section('Ranking', h('p', { class: 'quiet' }, `By ${spoken(ranking.scoring?.rule ?? 'score')}, each model’s newest evaluation on the set as it is. Differences by ${TESTS[ranking.test] ?? 'a test'} on the rows that both answered, corrected for their number (Holm).`),
-            table('Ranking', ['Rank', 'Model', { title: 'Score', class: 'number' }, '95 % interval', { title: 'Rows', class: 'number' }, 'Difference', 'Evaluation'], rows)));
+        replace(root, section('Ranking', h('p', { class: 'quiet' }, `By ${spoken(ranking.scoring?.rule ?? 'score')}, each model’s newest evaluation on the set as it is. Differences by ${testName(ranking.test)} on the rows that both answered, corrected for their number (Holm).`),
+            table('Ranking', ['Rank', { title: 'Model', class: 'name' }, { title: 'Score', class: 'number' }, '95 % interval', { title: 'Rows', class: 'number' }, 'Difference', 'Evaluation'], rows, 'cards')));
     } catch (error) {
         if (!isAbort(error) && !(error instanceof ApiError && error.status === 404)) replace(root, problem(error));
     }

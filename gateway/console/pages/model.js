@@ -128,7 +128,7 @@ function files(model) {
         file.url ? h('a', { href: file.url, download: '', 'aria-label': `Download ${file.path}` }, 'Download') : h('span', { class: 'quiet' }, '–'),
     ]);
     return h('div', { class: 'block' },
-        table('Files', ['Path', { title: 'Size', class: 'number' }, 'SHA-256', 'Link'], rows),
+        table('Files', [{ title: 'Path', class: 'name' }, { title: 'Size', class: 'number' }, 'SHA-256', 'Link'], rows, 'cards'),
         h('p', { class: 'quiet' }, `${plural(count, 'file')}${count > rows.length ? `, the first ${rows.length} shown` : ''}. Links open for everybody who has them; they end ${ago(model.links_expire_at, Date.now())}.`));
 }
 
@@ -143,7 +143,7 @@ function showEvaluations(root, judged) {
         h('a', { href: `/ui/evaluations/${one.ID}` }, `Evaluation ${one.ID}`), state(one.status),
         others(one.test_set_path.replace(/^datasets\//, '')), time(one.completed_at ?? one.created_at),
     ]);
-    return replace(root, table('Evaluations', ['Evaluation', 'Status', 'Test set', 'When'], rows),
+    return replace(root, table('Evaluations', [{ title: 'Evaluation', class: 'name' }, 'Status', 'Test set', 'When'], rows, 'cards'),
         judged.total > rows.length ? h('p', null, h('a', { href: `/ui/evaluations?model=${judged.data[0].model_id}` }, `All ${judged.total}`)) : null);
 }
 

@@ -17,9 +17,11 @@ export function show(page, root) {
         path: '/models',
         name: 'models',
         filters: [
+            { name: 'q', label: 'Name' },
             { name: 'base', label: 'Base model', parameter: 'base_model' },
             { name: 'status', label: 'Status', options: [['', 'any'], ['ready', 'ready'], ['uploading', 'uploading'], ['error', 'error']] },
             { name: 'job', label: 'Job', parameter: 'job_id', inputmode: 'numeric' },
+            { name: 'sort', label: 'Sorted by', options: [['', 'newest'], ['name', 'name'], ['total_size', 'size']] },
         ],
         columns: [
             { title: 'Model', class: 'name', cell: (model) => h('a', { href: `/ui/models/${model.ID}` }, others(model.name)) },

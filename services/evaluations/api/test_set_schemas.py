@@ -24,6 +24,10 @@ class TestSetSchema(ma.Schema):
 
 class ListedTestSetSchema(TestSetSchema):
     created_at = Time()
+    label_count = ma.fields.Function(
+        lambda test_set: None if test_set.labels is None else len(test_set.labels),
+        metadata={"type": ["integer", "null"]},
+    )
 
 
 class TestSetDetailSchema(ListedTestSetSchema):

@@ -93,10 +93,10 @@ def delete_lines(job_id: int) -> dict[str, str]:
 
 def _ignores_unknown() -> bool:
     # By hand: a schema would take as long as a single line.
-    unknown = request.args.get("unknown", "refuse")
-    if unknown not in ("refuse", "ignore"):
-        raise Unprocessable.field("unknown", "Must be one of: refuse, ignore.")
-    return unknown == "ignore"
+    said = request.args.getlist("unknown")
+    if said not in ([], ["refuse"], ["ignore"]):
+        raise Unprocessable.field("unknown", "Must be one of: refuse, ignore; once.")
+    return said == ["ignore"]
 
 
 def _stored_answer(job_id: int, batch: NewBatch, stored: StoredBatch) -> Response:

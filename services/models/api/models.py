@@ -38,7 +38,7 @@ blp = Blueprint("models", __name__, url_prefix="/api/v1")
 @blp.arguments(ModelsQuery, location="query")
 @blp.response(200, ModelPageSchema)
 def list_models(query: dict[str, Any]) -> Page:
-    """List models, newest first."""
+    """List models, newest first unless they are sorted otherwise."""
     return models.list_models(**query)
 
 
@@ -85,5 +85,5 @@ def delete_model(query: dict[str, Any], model_id: int) -> dict[str, str]:
     message = "Model deleted successfully"
     if kept:
         why = "other models have them" if query["purge"] else "DELETE with ?purge=true removes them"
-        message += f"; {kept} objects stay in the store, {why}"
+        message += f"; {'1 object stays' if kept == 1 else f'{kept} objects stay'} in the store, {why}"
     return {"message": message}

@@ -15,7 +15,7 @@ from services.models.api.fields import (
     StoragePath,
     TrainingMetrics,
 )
-from services.models.records.models import STATUSES
+from services.models.records.models import SORTS, STATUSES
 from shared.http.fields import Integer, JSONObject, QueryBoolean, QueryInteger, Text, Time
 from shared.http.pagination import PageQuery, page_schema
 from shared.http.schemas import BodySchema, QuerySchema, UpdateSchema
@@ -125,6 +125,9 @@ class ModelsQuery(PageQuery):
     type = Text()
     date_from = Moment(load_default=None)
     date_to = Moment(last=True, load_default=None)
+    q = Text(load_default=None)
+    sort = Text(load_default="created_at", validate=validate.OneOf(SORTS))
+    order = Text(load_default=None, validate=validate.OneOf(("asc", "desc")))
 
 
 class DownloadQuery(QuerySchema):

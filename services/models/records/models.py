@@ -11,7 +11,7 @@ from shared.database.queries import get_or_404
 
 STATUSES = ("uploading", "ready", "error")
 
-_NEWEST_FIRST = (Model.created_at.desc(), Model.id.desc())
+SORTS = ("created_at", "name", "total_size")
 
 
 @connected
@@ -30,21 +30,37 @@ def lock_model(model_id: int) -> Model:
 
 @connected
 def list_models(*, page: int, limit: int, **filters: Any) -> Page:
-    """Return a page of the models that ``matching_ids`` finds, newest first."""
-    found = paginate(matching_ids(**filters), page, limit)
+    """Return a page of the models that ``matching_ids`` finds, in its order."""
+    ids = matching_ids(**filters)
+    found = paginate(ids, page, limit)
     # Looked up last, so that the rows before the page are counted off in the index and never read.
-    rows = Model.select().where(Model.id.in_([row.id for row in found.data])).order_by(*_NEWEST_FIRST)
-    return Page(data=list(rows) if found.data else [], total=found.total, page=page, limit=limit)
+    rows = {row.id: row for row in Model.select().where(Model.id.in_([row.id for row in found.data]))}
+    data = [rows[row.id] for row in found.data if row.id in rows]
+    return Page(data=data, total=found.total, page=page, limit=limit)
 
 
-def matching_ids(*, date_from: datetime | None = None, date_to: datetime | None = None, **filters: Any) -> Any:
+def matching_ids(
+    *,
+    date_from: datetime | None = None,
+    date_to: datetime | None = None,
+    q: str | None = None,
+    sort: str = "created_at",
+    order: str | None = None,
+    **filters: Any,
+) -> Any:
     """Return the query for the ids of the models whose columns equal ``filters``, created between the two times.
 
-    It reads nothing but an index: migration 0003 has one for each filter, with all of the others' columns.
+    Without ``q``, a part of the name in any case, it reads nothing but an index while the newest come first: migration
+    0003 has one for each filter, with all of the others' columns. Names are sorted from A, all else from the largest,
+    unless ``order`` says otherwise.
     """
     query = Model.select(Model.id).filter(**filters)
     if date_from is not None:
         query = query.where(Model.created_at >= date_from)
     if date_to is not None:
         query = query.where(Model.created_at <= date_to)
-    return query.order_by(*_NEWEST_FIRST)
+    if q is not None:
+        query = query.where(Model.name.contains(q))
+    keys = (getattr(Model, sort), Model.id)
+    ascending = (order or ("asc" if sort == "name" else "desc")) == "asc"
+    return query.order_by(*(key.asc() if ascending else key.desc() for key in keys))

@@ -58,3 +58,11 @@ def test_what_the_docs_name_is_there():
         name = next((each for each in (" ".join(words[:2]), words[0]) if each in COMMANDS), None)
         assert name, (place, line)
         assert set(OPTION.findall(line)) <= COMMANDS[name] | EVERY, (place, line)
+
+
+def test_curl_writes_no_error_into_a_file_of_the_servers_name():
+    """With ``-OJ`` and without ``-f`` it does."""
+    found = [line for path in DOCS for line in re.findall(r"curl [^\n]*-[a-zA-Z]*J[^\n]*", path.read_text())]
+    assert found
+    for line in found:
+        assert re.search(r" -[a-zA-Z]*f", line), line

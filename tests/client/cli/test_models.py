@@ -48,10 +48,20 @@ def test_pull_as_a_zip(tunedeck, folder, tmp_path):
     with zipfile.ZipFile(path) as archive:
         assert archive.testzip() is None
 
+    again = tunedeck("pull", model, tmp_path, "--zip")
+    assert (again.out.strip(), again.err) == (path, f"already here, and verified: {path}\n")
+    with open(path, "r+b") as file:
+        file.write(b"mine")
+    assert "differs from the model's" in tunedeck("pull", model, tmp_path, "--zip", code=3).err
+    assert tunedeck("pull", model, tmp_path, "--zip", "--force").out.strip() == path
+    with zipfile.ZipFile(path) as archive:
+        assert archive.testzip() is None
+
 
 def test_pull_refuses_what_was_changed_here_unless_forced(tunedeck, folder, tmp_path):
     model = tunedeck("push", folder).out.strip()
-    tunedeck("pull", model, tmp_path / "out")
+    assert tunedeck("pull", model, tmp_path / "out").err == ""
+    assert tunedeck("pull", model, tmp_path / "out").err == "already here, and verified: 2 of 2 files\n"
     weights = tmp_path / "out/lora_adapters/adapter_model.safetensors"
     weights.write_bytes(b"mine")
     assert "differs from the model's" in tunedeck("pull", model, tmp_path / "out", code=3).err
@@ -69,7 +79,7 @@ def test_push_without_what_only_a_resumed_training_needs(tunedeck, system, folde
 def test_push_says_what_is_wrong_with_the_folder(tunedeck, tmp_path, folder):
     assert "is no folder" in tunedeck("push", tmp_path / "missing", code=3).err
     (folder / "adapter_config.json").unlink()
-    assert "base model" in tunedeck("push", folder, code=3).err
+    assert "name it with --base-model" in tunedeck("push", folder, code=3).err
     write_tree(folder, {"a:b": b"x"})
     assert "a:b" in tunedeck("push", folder, "--base-model", "b", code=3).err
 

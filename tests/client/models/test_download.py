@@ -256,8 +256,32 @@ def test_the_archive_is_verified_and_gone_on_with(system, model, content, tmp_pa
 
     assert download_archive(model, tmp_path, url=system.url) == path
     assert sha256(Path(path).read_bytes()) == sha256(whole)
+
+
+def test_an_archive_that_is_there_is_verified_and_not_fetched_again(pipe, model, tmp_path):
+    path = Path(download_archive(model, tmp_path, url=pipe.url))
+    before, whole, present = pipe.passed, path.read_bytes(), []
+    assert download_archive(model, tmp_path, url=pipe.url, on_present=present.append) == str(path)
+    assert present == [str(path)]
+    assert pipe.passed - before < 20_000
+
+    for other in (b"mine", whole[:-1], whole[:5_000_000] + b"damaged" + whole[5_000_007:], bytes(len(whole))):
+        path.write_bytes(other)
+        with pytest.raises(BadFolder, match="is there already and differs"):
+            download_archive(model, tmp_path, url=pipe.url)
+        assert path.read_bytes() == other
+    assert download_archive(model, tmp_path, url=pipe.url, overwrite=True) == str(path)
+    assert sha256(path.read_bytes()) == sha256(whole)
+
+
+def test_a_folder_in_the_place_of_an_archive_is_told(system, model, tmp_path):
+    path = download_archive(model, tmp_path, url=system.url)
+    os.unlink(path)
+    os.mkdir(path)
     with pytest.raises(BadFolder, match="is there already"):
         download_archive(model, tmp_path, url=system.url)
+    with pytest.raises(BadFolder, match="directory"):
+        download_archive(model, tmp_path, url=system.url, overwrite=True)
 
 
 def test_an_archive_that_was_damaged_is_refused(system, model, tmp_path):

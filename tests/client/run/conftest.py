@@ -39,7 +39,7 @@ class Run:
     def signal(self, number):
         self.process.send_signal(number)
 
-    def end(self, text=b"", timeout=60):
+    def end(self, text=b"", timeout=120):
         """Wait for its end: its exit code, what it has printed, and what it has said of itself."""
         out, err = self.process.communicate(text, timeout=timeout)
         return self.process.returncode, out, err

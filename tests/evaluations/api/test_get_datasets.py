@@ -21,6 +21,7 @@ def test_it_works(evaluations, put_set):
     assert body["data"] == sorted(body["data"], key=lambda entry: entry["created_at"], reverse=True)
     found = next(entry for entry in body["data"] if entry["name"] == name)
     assert found.pop("created_at").endswith("Z")
+    assert found.pop("label_count") == 1
     assert found == stored
 
 
@@ -45,5 +46,13 @@ def test_it_rejects_a_bad_query(evaluations, query):
 
 
 def test_it_rejects_unknown_parameters_and_answers_head(evaluations):
-    assert evaluations.get(f"{DATASETS}?x=1").status_code == 422
+    for query in ("x=1", "limit=1&limit=2"):
+        assert evaluations.get(f"{DATASETS}?{query}").status_code == 422
     assert evaluations.head(DATASETS).status_code == 200
+
+
+def test_it_shows_the_fields_that_are_asked_for(evaluations, put_set):
+    name = put_set(b'{"input": "a", "expected": "b"}').json()["name"]
+    assert {"name": name, "rows": 1} in evaluations.get(f"{DATASETS}?limit=100&fields=name,rows").json()["data"]
+    refused = evaluations.get(f"{DATASETS}?fields=nam")
+    assert (refused.status_code, list(refused.json()["errors"])) == (422, ["fields"])

@@ -84,6 +84,7 @@ def test_it_rejects_a_bad_query(evaluations, query):
 
 
 def test_it_rejects_unknown_parameters_and_answers_head(evaluations):
-    assert evaluations.get(f"{EVALUATIONS}?x=%00").status_code == 422
+    for query in ("x=%00", "limit=1&limit=2", "status=failed&status=failed"):
+        assert evaluations.get(f"{EVALUATIONS}?{query}").status_code == 422
     assert evaluations.head(EVALUATIONS).status_code == 200
     assert evaluations.post(EVALUATIONS, json={}).headers["Allow"]

@@ -30,7 +30,7 @@ def test_holm_is_what_it_is_by_hand():
     assert holm([0.5, 0.9]) == [1.0, 1.0]
 
 
-@for_seeds(50)
+@for_seeds(10)
 def test_holm_is_that_of_statsmodels(seed):
     draw = random.Random(seed)
     values = [draw.random() ** draw.randint(1, 6) for _ in range(draw.randint(1, 190))]

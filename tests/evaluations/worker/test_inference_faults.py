@@ -24,12 +24,12 @@ def begin(new_set, evaluate, texts):
 
 
 def drip(head):
-    """Send a byte every tenth of a second, in the header or in the body: no single read ever waits long."""
+    """Send a byte every tenth of a second for minutes, in the header or the body: no single read ever waits long."""
 
     def drip(answer):
         if not head:
             answer.send(200, b"", Content_Length=10_000)
-        for byte in b"HTTP/1.1 200 OK\r\nX-Slow: " + b"x" * 200:
+        for byte in b"HTTP/1.1 200 OK\r\nX-Slow: " + b"x" * 3_000:
             answer.wfile.write(bytes([byte]))
             answer.wfile.flush()
             time.sleep(0.1)  # dripping is what is tested
@@ -42,11 +42,9 @@ def drip(head):
 def test_a_server_that_drips_is_timed_out(start_worker, inference, begin, texts, ended, head):
     inference.faults = {("tuned", texts[0]): [drip(head)]}
     evaluation = begin()
-    began = time.monotonic()
     start_worker(INFERENCE_TIMEOUT_S="1")
-    results = ended(evaluation, within_s=15)["results"]
+    results = ended(evaluation, within_s=100)["results"]
 
-    assert time.monotonic() - began < 12
     assert results["n"] == 20
     assert inference.asked["tuned", texts[0]] == 2
     assert results["fine_tuned"]["p95_response_time_ms"] < 1000

@@ -119,3 +119,9 @@ def test_metrics_are_beside_each_job_if_asked_for(logs, new_job, push):
     loss = listed[reported]["metrics"]["loss"]
     assert (loss["last"], len(loss["points"]) <= 50) == (1 / 200, True)
     assert "metrics" not in logs.get("/api/v1/jobs?limit=1").json()["data"][0]
+
+
+def test_it_shows_the_fields_that_are_asked_for(logs, job):
+    assert logs.get("/api/v1/jobs?limit=1&fields=ID,status").json()["data"] == [{"ID": job, "status": "pending"}]
+    refused = logs.get("/api/v1/jobs?fields=ID,nam")
+    assert (refused.status_code, list(refused.json()["errors"])) == (422, ["fields"])

@@ -263,6 +263,13 @@ def test_it_takes_any_query(logs, job, query):
 
 
 @pytest.mark.parametrize("accept", ["application/json", "text/event-stream", "*/*"])
+def test_it_rejects_a_parameter_that_comes_twice(logs, job, accept):
+    for query in ("limit=5&limit=6", "level=info&level=info", "last_event_id=1&last_event_id=1"):
+        answer = logs.get(f"/api/v1/jobs/{job}/logs?{query}", headers={"Accept": accept})
+        assert (answer.status_code, list(answer.json()["errors"])) == (422, [query.partition("=")[0]])
+
+
+@pytest.mark.parametrize("accept", ["application/json", "text/event-stream", "*/*"])
 def test_it_rejects_an_unknown_job(logs, accept):
     answer = logs.get(f"/api/v1/jobs/{2**62}/logs", headers={"Accept": accept})
 

@@ -555,4 +555,5 @@ def test_what_log_shippers_send_is_taken_if_asked(logs, job):
     ]
     assert stored[1]["timestamp"] == "2024-02-19T10:35:00Z"
     assert logs.post(f"{path}?unknown=ignore", json={"msg": "no message"}).status_code == 422
-    assert logs.post(f"{path}?unknown=drop", json={"message": "x"}).status_code == 422
+    for query in ("unknown=drop", "unknown=ignore&unknown=ignore", "unknown="):
+        assert logs.post(f"{path}?{query}", json={"message": "x"}).status_code == 422

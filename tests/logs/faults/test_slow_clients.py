@@ -74,7 +74,7 @@ def test_a_client_that_reads_nothing(hasty, length):
     clients = [open_raw(hasty.url, f"/api/v1/jobs/{job}/logs", receive_buffer=4096) for _ in range(5)]
     began, delays, most = time.monotonic(), [], 0
     wait_until(lambda: hasty.connections() >= held + 5)
-    while hasty.connections() > held:
+    while hasty.connections() > held or not delays:
         assert time.monotonic() - began < 60
         pushed = time.monotonic()
         push(hasty, other, "x")
@@ -86,7 +86,7 @@ def test_a_client_that_reads_nothing(hasty, length):
 
     assert time.monotonic() - began > 0.9
     assert most - rss < 40 * MIB
-    assert statistics.quantiles(delays, n=20)[-1] < 5
+    assert sorted(delays)[len(delays) * 19 // 20] < 5
     assert "Traceback" not in hasty.log
     for client in clients:
         client.close()

@@ -16,7 +16,7 @@ def test_it_works(models, bucket, ready):
     answer = models.delete(f"{MODELS}/{model['ID']}")
     assert (answer.status_code, answer.json()) == (
         200,
-        {"message": "Model deleted successfully; 1 objects stay in the store, DELETE with ?purge=true removes them"},
+        {"message": "Model deleted successfully; 1 object stays in the store, DELETE with ?purge=true removes them"},
     )
     assert models.get(f"{MODELS}/{model['ID']}").status_code == 404
     assert models.get(f"{MODELS}/{model['ID']}/files").status_code == 404

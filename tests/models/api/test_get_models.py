@@ -55,6 +55,31 @@ def test_it_pages(models, three):
     assert (beyond["data"], beyond["total"]) == ([], 3)
 
 
+def test_it_finds_a_part_of_the_name_in_any_case(models):
+    base = uuid.uuid4().hex
+    for name in ("Llama on reviews", "a llama", "100% of it", "snake_case"):
+        models.post(MODELS, json={"name": name, "base_model": base})
+    assert names(models, base, q="LLAMA") == ["a llama", "Llama on reviews"]
+    assert names(models, base, q="llama", status="ready") == []
+    assert names(models, base, q="%") == ["100% of it"]
+    assert names(models, base, q="_") == ["snake_case"]
+
+
+def test_it_sorts(models):
+    base = uuid.uuid4().hex
+    for name, size in (("b", 2), ("c", 9), ("a", 2)):
+        model = models.post(MODELS, json={"name": name, "base_model": base}).json()
+        assert models.put(f"{MODELS}/{model['ID']}/files/x.bin", data=b"x" * size).status_code == 200
+        assert models.put(f"{MODELS}/{model['ID']}", json={"status": "ready"}).status_code == 200
+    assert names(models, base) == names(models, base, sort="created_at", order="desc") == ["a", "c", "b"]
+    assert names(models, base, order="asc") == ["b", "c", "a"]
+    assert names(models, base, sort="name") == ["a", "b", "c"]
+    assert names(models, base, sort="name", order="desc") == ["c", "b", "a"]
+    assert names(models, base, sort="total_size") == ["c", "a", "b"]
+    assert names(models, base, sort="total_size", order="asc", limit=2) == ["b", "a"]
+    assert names(models, base, sort="total_size", order="asc", limit=2, page=2) == ["c"]
+
+
 def test_it_filters_by_time(models, three):
     base, created = three
     first, last = created[0]["created_at"], created[-1]["created_at"]
@@ -79,6 +104,9 @@ def test_it_filters_by_time(models, three):
         ("date_to", "2024-02-30"),
         ("date_to", "2024-02-19T10:00:00"),
         ("base_model", "\0"),
+        ("q", "\0"),
+        ("sort", "id"),
+        ("order", "up"),
     ],
 )
 def test_it_rejects_a_bad_query(models, name, value):
@@ -88,7 +116,7 @@ def test_it_rejects_a_bad_query(models, name, value):
 
 @one_database
 @pytest.mark.parametrize(
-    "query", ["order=asc", "name=x", "statu=ready", "limit=1&limit=2", "status=ready&status=ready"]
+    "query", ["orders=asc", "name=x", "statu=ready", "limit=1&limit=2", "status=ready&status=ready"]
 )
 def test_it_rejects_a_filter_that_would_not_be_applied(models, query):
     answer = models.get(f"/api/v1/models?{query}")

@@ -55,14 +55,28 @@ def test_pages_and_counts_read_one_index_and_nothing_else(filled, database_kind,
             assert not any(step in steps for step in ("Seq Scan", "Sort", "Bitmap")), steps
 
 
+@pytest.mark.parametrize("order", ["asc", "desc"])
+@pytest.mark.parametrize("sort", ["name", "total_size"])
+def test_a_sorted_page_reads_its_index_and_nothing_else(filled, database_kind, tables, sort, order):
+    with tables(filled) as database:
+        query = models.matching_ids(sort=sort, order=order).offset(10).limit(10)
+        explain = "EXPLAIN QUERY PLAN" if database_kind == "sqlite" else "EXPLAIN (COSTS OFF)"
+        steps = "\n".join(rows_of(database, explain, query))
+    assert f"model_{sort}_id" in steps
+    assert "TEMP B-TREE" not in steps
+    assert not any(step in steps for step in ("Seq Scan", "Sort", "Bitmap")), steps
+
+
 def rows_of(database, explain, query):
     sql, values = query.sql()
     return [str(row[-1]) for row in database.execute_sql(f"{explain} {sql}", values).fetchall()]
 
 
 def searched(names):
-    """The index to be searched: that of the filter that tells most."""
-    return (f"model_by_{names[0]} ", f"model_count_{names[0]} ") if names else ("model_created_at_id",)
+    """The indexes of which one is to be searched: of the filter that tells most, or to count all rows the smallest."""
+    if not names:
+        return "model_created_at_id", "model_total_size_id"
+    return f"model_by_{names[0]} ", f"model_count_{names[0]} "
 
 
 def test_a_page_has_its_rows_in_order(filled, tables):
