@@ -9,14 +9,13 @@ from types import TracebackType
 from typing import Any, Callable, Iterable, Iterator
 from urllib.parse import quote, urlencode
 
-from tunedeck_client.errors import BadFolder, Refused, Unreachable
+from tunedeck_client.datasets import find_dataset, upload_dataset
+from tunedeck_client.errors import Refused, Unreachable
 from tunedeck_client.log_stream import follow_log, read_log
 from tunedeck_client.login import find_login
-from tunedeck_client.models.checksum import sha256_of
 from tunedeck_client.models.download import OnPresent, download_archive, download_model
 from tunedeck_client.models.transfer import OnProgress
 from tunedeck_client.models.upload import upload_model
-from tunedeck_client.transport.connections import FileShrank, Section
 from tunedeck_client.transport.pages import Record, read_pages
 from tunedeck_client.transport.service import REPEATED, Service
 
@@ -195,15 +194,7 @@ class Tunedeck:
     def push_dataset(self, file: str | os.PathLike[str], name: str | None = None) -> Record:
         """Upload a test set, as `name` or under its own name, in place of one that has it."""
         path = os.fspath(file)
-        place = f"/api/v1/datasets/{quote(name or os.path.basename(path), safe='')}"
-        try:
-            with open(path, "rb") as opened:
-                section = Section(opened, 0, os.fstat(opened.fileno()).st_size, lambda sent: None)
-                return self._service.object_of(self._service.send("PUT", place, section))
-        except FileShrank:
-            raise BadFolder(f"{path} changed while it was uploaded") from None
-        except OSError as error:
-            raise BadFolder(f"{path}: {error.strerror}") from error
+        return upload_dataset(self._service, path, name or os.path.basename(path))
 
     def delete_dataset(self, name: str) -> str:
         """Delete a test set and return the service's message; Conflict while an evaluation of it runs."""
@@ -224,7 +215,8 @@ class Tunedeck:
         first digits of its SHA-256 as well. `alone` asks the model without a base. `options` are the fields
         of docs/api.md, `scoring` among them.
         """
-        body = {"test_set_path": f"datasets/{self._dataset_name(os.fspath(test_set))}", **options}
+        name = find_dataset(self._service, os.fspath(test_set))
+        body = {"test_set_path": f"datasets/{name}", **options}
         if base is not None:
             body["base_model_name"] = base
         if alone:
@@ -254,29 +246,9 @@ class Tunedeck:
                     return found
             time.sleep(POLL_S)
 
-    def _dataset_name(self, test_set: str) -> str:
-        if not os.path.isfile(test_set):
-            return test_set[len("datasets/") :] if test_set.startswith("datasets/") else test_set
-        name, digest = os.path.basename(test_set), _digest(test_set)
-        there = {found["name"]: found["sha256"] for found in self.datasets(limit=10_000)}
-        if there.get(name, digest) != digest:
-            stem, dot, end = name.rpartition(".")
-            name = f"{stem}-{digest[:8]}.{end}" if dot else f"{name}-{digest[:8]}"
-        if there.get(name) != digest:
-            self.push_dataset(test_set, name)
-        return name
-
     def _create(self, place: str, body: Record) -> Record:
         return self._service.call("POST", place, body, {"Idempotency-Key": uuid.uuid4().hex})
 
     def _list(self, place: str, limit: int, filters: Record) -> list[Record]:
         given = {name: value for name, value in filters.items() if value is not None}
         return read_pages(self._service, place, given, limit)
-
-
-def _digest(path: str) -> str:
-    try:
-        with open(path, "rb") as file:
-            return sha256_of(file)
-    except OSError as error:
-        raise BadFolder(f"{path}: {error.strerror}") from error

@@ -12,7 +12,7 @@ from tunedeck_client.jobs.claimed_job import ClaimedJob, kernel_name
 from tunedeck_client.jobs.heartbeat import BEAT_EVERY_S, Heartbeat
 from tunedeck_client.jobs.job_api import JobApi
 from tunedeck_client.lines.text import say
-from tunedeck_client.transport.server import base_of
+from tunedeck_client.transport.address import base_of
 
 REQUEST_TIMEOUT_S = 5.0
 

@@ -8,7 +8,7 @@ import tempfile
 from typing import NamedTuple
 
 from tunedeck_client.errors import BadFolder
-from tunedeck_client.transport.service import base_url
+from tunedeck_client.transport.address import base_url
 from tunedeck_client.user_folders import config_folder
 
 DEFAULT_URL = "http://localhost:8080"

@@ -13,7 +13,8 @@ import gevent
 from services.logs.lines.delete import delete_log, find_leftovers
 from services.logs.lines.idempotency_keys import KeySweep
 from services.logs.tables import Job, connected
-from shared.errors import Gone, ServiceError
+from shared.errors import Gone
+from shared.telemetry.failures import failures_logged
 
 EVERY_S = 3600.0
 FIRST_S = 60.0
@@ -42,15 +43,8 @@ class Retention:
         while True:
             gevent.sleep(pause * random.uniform(0.5, 1.5))  # the workers do not all begin at once
             pause = EVERY_S
-            self._look()
-
-    def _look(self) -> None:
-        try:
-            self.sweep()
-        except ServiceError as error:
-            log.warning("expired logs are left to the next sweep: %s", error.message)
-        except Exception:
-            log.exception("the sweep of expired logs failed")
+            with failures_logged(log, "expired logs are left to the next sweep"):
+                self.sweep()
 
     def sweep(self) -> None:
         """Delete what has expired by now."""

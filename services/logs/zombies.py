@@ -15,7 +15,7 @@ from services.logs.lines.ingest import Ingest
 from services.logs.lines.levels import LEVEL_NUMBERS
 from services.logs.lines.parse import NewBatch
 from services.logs.tables import Job
-from shared.errors import ServiceError
+from shared.telemetry.failures import failures_logged
 from shared.timestamps import format_time, to_micros
 
 EVERY_S = 5.0
@@ -49,13 +49,8 @@ class ZombieSweep:
 
     def look(self) -> None:
         """Sweep once, whatever the tables do."""
-        try:
+        with failures_logged(log, "silent kernels are left to the next sweep", lambda: self._heard.clear()):
             self.sweep()
-        except ServiceError as error:
-            self._heard.clear()
-            log.warning("silent kernels are left to the next sweep: %s", error.message)
-        except Exception:
-            log.exception("the sweep of silent kernels failed")
 
     def sweep(self) -> None:
         """End each job whose kernel has been silent for too long, with a last line that says so."""

@@ -8,7 +8,8 @@ import marshmallow as ma
 from flask import request
 
 from shared.errors import Unprocessable
-from shared.http.fields import QueryInteger, QuerySchema, Text
+from shared.http.fields import QueryInteger, Text
+from shared.http.schemas import QuerySchema
 
 MAX_PAGE_SIZE = 100
 DEFAULT_PAGE_SIZE = 10

@@ -15,8 +15,8 @@ from shared.telemetry.request_id import current_request_id
 _Fields = MutableMapping[str, Any]
 
 
-def logging_config(process: str, level: str = "INFO") -> dict[str, Any]:
-    """Return the configuration of ``logging`` for a process, gunicorn's loggers included; and configure structlog."""
+def log_json_lines(process: str) -> None:
+    """Have everything that this process logs go out as JSON lines, gunicorn's loggers and structlog included."""
     steps = [
         _add_origin(process),
         structlog.processors.add_log_level,
@@ -37,12 +37,12 @@ def logging_config(process: str, level: str = "INFO") -> dict[str, Any]:
             structlog.processors.JSONRenderer(ensure_ascii=False),
         ],
     }
-    return {
+    configuration = {
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"json": formatter},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
-        "root": {"level": level, "handlers": ["stderr"]},
+        "root": {"level": "INFO", "handlers": ["stderr"]},
         "loggers": {
             "gunicorn.error": {"level": "WARNING", "handlers": [], "propagate": True},
             "gunicorn.access": {"level": "CRITICAL", "handlers": [], "propagate": False},
@@ -50,11 +50,7 @@ def logging_config(process: str, level: str = "INFO") -> dict[str, Any]:
             "urllib3": {"level": "ERROR", "handlers": [], "propagate": True},
         },
     }
-
-
-def log_json_lines(process: str) -> None:
-    """Have everything that this process logs go out as JSON lines."""
-    logging.config.dictConfig(logging_config(process))
+    logging.config.dictConfig(configuration)
 
 
 def _redact(logger: Any, method: str, fields: _Fields) -> _Fields:

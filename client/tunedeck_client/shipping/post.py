@@ -40,7 +40,7 @@ class Post:
         """Send by this token from now on."""
         self._server = Server(self.url, token, self._timeout)
 
-    def __call__(self, key: str, records: bytes, kind: Kind) -> PostResult:
+    def __call__(self, key: str, records: bytes, kind: Kind = LINES) -> PostResult:
         """Send encoded lines or points on a new connection: a stale one would look like a dead service."""
         if self.job_id is None:
             return PostResult(0, None, "the job is not created yet")

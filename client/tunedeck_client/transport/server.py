@@ -39,12 +39,6 @@ class Answer(NamedTuple):
         )
 
 
-def base_of(url: str) -> str:
-    """Return a gateway's or service's address without `/api/v1`, with which users name it as well."""
-    stripped = url.strip().rstrip("/")
-    return stripped[: -len("/api/v1")].rstrip("/") if stripped.endswith("/api/v1") else stripped
-
-
 class Server:
     """Sends requests to one address. Raises ValueError for a url or token that cannot work."""
 

@@ -10,9 +10,9 @@ import threading
 import time
 from email.message import Message
 from typing import Any, Callable, Iterator, Mapping, NamedTuple
-from urllib.parse import urlsplit
 
 from tunedeck_client.errors import TunedeckError, Unreachable, refused
+from tunedeck_client.transport.address import base_url
 from tunedeck_client.transport.connections import Body, Connections
 from tunedeck_client.transport.retry_after import read_retry_after
 from tunedeck_client.version import __version__
@@ -36,20 +36,6 @@ Read = Callable[[http.client.HTTPResponse], Answer]
 
 class Stopped(TunedeckError):
     """Another transfer failed, so that this one was broken off."""
-
-
-def base_url(url: str) -> str:
-    """Return the address without `/api/v1`, which it may end in; ValueError where it is none."""
-    parts = urlsplit(url)
-    is_web = parts.scheme in ("http", "https") and parts.hostname and not parts.username
-    if not is_web or parts.query or parts.fragment:
-        raise ValueError(f"the address must be like http://localhost:8080, not {url!r}")
-    if parts.port == 0:  # which raises by itself where it is no number
-        raise ValueError(f"{url!r} has no port that anything could listen on")
-    path = parts.path.rstrip("/")
-    if path.endswith("/api/v1"):
-        path = path[: -len("/api/v1")]
-    return f"{parts.scheme}://{parts.netloc}{path}"
 
 
 def read_answer(response: http.client.HTTPResponse) -> Answer:

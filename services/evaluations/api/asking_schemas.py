@@ -9,7 +9,8 @@ import marshmallow as ma
 from marshmallow import validate
 
 from services.evaluations.datasets.prompt_template import TemplateProblem, compile_template
-from shared.http.fields import BodySchema, Integer, Items, JSONObject, Number, Text
+from shared.http.fields import Integer, Items, JSONObject, Number, Text
+from shared.http.schemas import BodySchema
 
 _MAX_TEXT = 100_000
 _MAX_EXAMPLES = 100

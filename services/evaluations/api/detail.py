@@ -2,40 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from services.evaluations.api.report_schemas import ReportSchema
 from services.evaluations.api.schemas import DetailSchema, RecordSchema
 from services.evaluations.models_client import ModelsClient
-from services.evaluations.records import cancel_retry
 from services.evaluations.records.evaluations import TERMINAL, first_examples, get_evaluation
 from services.evaluations.records.external_report import record_report
 from services.evaluations.records.shown_examples import cut_examples
 from services.evaluations.tables import Evaluation
-from shared.http.fields import only_changes
+from shared.http.schemas import only_changes
 
 _FLEETING = frozenset({"progress", "stale"})
 """Differ from one answer to the next, so a PUT may send them with any value."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a running evaluation is: rows done, in all, in error, the seconds left, what it waits for, warnings.
-
-    A row is done at its last answer, which may be hours after its first: ``answers`` counts each, and each verdict of a
-    judge, of ``answers_total``.
-    """
-
-    done: int
-    total: int | None
-    answers: int
-    answers_total: int | None
-    errors: int
-    eta_seconds: int | None
-    message: str | None
-    warnings: list[str]
 
 
 class Detail:
@@ -70,16 +50,6 @@ def report(evaluation_id: int, body: dict[str, Any]) -> Detail:
     return Detail(record_report(evaluation_id, only_changes(sent, ReportSchema, shown)))
 
 
-def cancel(evaluation_id: int) -> Detail:
-    """Cancel an evaluation, and return it as it is then."""
-    return Detail(cancel_retry.cancel(evaluation_id))
-
-
-def retry(evaluation_id: int, **how: Any) -> Detail:
-    """Retry an evaluation, and return it as it is then."""
-    return Detail(cancel_retry.retry(evaluation_id, **how))
-
-
 def _is_stale(evaluation: Evaluation, models: ModelsClient) -> bool | None:
     if evaluation.status not in TERMINAL or evaluation.manifest_digest is None:
         return None
@@ -94,17 +64,18 @@ def _provenance(evaluation: Evaluation) -> dict[str, Any] | None:
     return {**digests, **evaluation.provenance}
 
 
-def _progress(evaluation: Evaluation) -> Progress:
-    return Progress(
-        done=evaluation.done,
-        total=evaluation.total,
-        answers=evaluation.answers,
-        answers_total=None if evaluation.total is None else evaluation.total * _answers_of_row(evaluation),
-        errors=evaluation.errors,
-        eta_seconds=_eta_seconds(evaluation),
-        message=evaluation.message,
-        warnings=evaluation.warnings or [],
-    )
+def _progress(evaluation: Evaluation) -> dict[str, Any]:
+    """Return how far a running evaluation is: rows done, in all, in error, the seconds left, what it waits for.
+
+    A row is done at its last answer, which may be hours after its first: ``answers`` counts each, and each verdict of a
+    judge, of ``answers_total``.
+    """
+    columns = ("done", "total", "answers", "errors", "message")
+    return {name: getattr(evaluation, name) for name in columns} | {
+        "answers_total": None if evaluation.total is None else evaluation.total * _answers_of_row(evaluation),
+        "eta_seconds": _eta_seconds(evaluation),
+        "warnings": evaluation.warnings or [],
+    }
 
 
 def _answers_of_row(evaluation: Evaluation) -> int:

@@ -20,7 +20,7 @@ from services.evaluations.api.schemas import (
     ScoreSchema,
 )
 from services.evaluations.models_client import ModelsClient
-from services.evaluations.records import evaluations
+from services.evaluations.records import cancel_retry, evaluations
 from services.evaluations.records.evaluations import CHANNEL
 from services.evaluations.records.score_again import score_again
 from shared.database.pagination import Page
@@ -74,7 +74,7 @@ def report_evaluation(body: dict[str, Any], evaluation_id: int) -> Detail:
 @blp.response(200, RecordSchema)
 def cancel_evaluation(evaluation_id: int) -> Detail:
     """Cancel an evaluation; the rows that it has so far stay."""
-    return detail.cancel(evaluation_id)
+    return Detail(cancel_retry.cancel(evaluation_id))
 
 
 @blp.post("/evaluations/<id:evaluation_id>/retry")
@@ -82,9 +82,9 @@ def cancel_evaluation(evaluation_id: int) -> Detail:
 @blp.response(200, RecordSchema)
 def retry_evaluation(how: dict[str, Any], evaluation_id: int) -> Detail:
     """Ask the rows in error again; the good ones stay."""
-    evaluation = detail.retry(evaluation_id, **how)
+    evaluation = cancel_retry.retry(evaluation_id, **how)
     collaborator(Notifier).publish(CHANNEL, str(evaluation_id))
-    return evaluation
+    return Detail(evaluation)
 
 
 @blp.post("/evaluations/<id:evaluation_id>/score")

@@ -11,7 +11,8 @@ from marshmallow import validate
 from services.evaluations.api.strict_fields import Ratio, StrictBoolean, is_ratio
 from services.evaluations.records.evaluations import TERMINAL
 from services.evaluations.scoring.metrics import RATIOS, ROLES
-from shared.http.fields import BodySchema, Items, Time, UpdateSchema, depth_problem
+from shared.http.fields import Items, Time, depth_problem
+from shared.http.schemas import BodySchema, UpdateSchema
 
 MIB = 2**20
 WINNERS = ("fine_tuned", "base_model", "tie")

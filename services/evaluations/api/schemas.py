@@ -13,8 +13,9 @@ from services.evaluations.api.scoring_schemas import Scoring, split_scoring
 from services.evaluations.api.strict_fields import Ratio, StrictBoolean
 from services.evaluations.records.evaluations import STATUSES
 from services.evaluations.scoring.metrics import ROLES
-from shared.http.fields import BodySchema, Integer, QueryBoolean, QueryInteger, Text, Time
+from shared.http.fields import Integer, QueryBoolean, QueryInteger, Text, Time
 from shared.http.pagination import PageQuery, page_schema
+from shared.http.schemas import BodySchema
 
 _NAME = validate.Length(1, 255)
 

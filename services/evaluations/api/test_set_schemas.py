@@ -7,8 +7,9 @@ from marshmallow import validate
 
 from services.evaluations.api.scoring_schemas import RULES
 from services.evaluations.datasets.test_sets import BUCKET
-from shared.http.fields import QuerySchema, Text, Time
+from shared.http.fields import Text, Time
 from shared.http.pagination import page_schema
+from shared.http.schemas import QuerySchema
 
 _NAME = validate.Length(1, 255)
 

@@ -39,8 +39,7 @@ class RoleCounts:
     errors: dict[str, dict[str, Any]] = field(default_factory=dict)
     errors_alone: int = 0
     truncated: int = 0
-    input_tokens: int | None = None
-    output_tokens: int | None = None
+    tokens: metrics.Tokens = metrics.Tokens()
     invalid_example: str | None = None
     first_ms: float | None = None
     """Of the first row that has an answer; what the model took to load before is not in it."""
@@ -49,8 +48,7 @@ class RoleCounts:
         """Count an answer, be its row in error or not: it was paid for."""
         self.first_ms = ms if self.first_ms is None else self.first_ms
         self.truncated += bool(truncated)
-        self.input_tokens = metrics.add_tokens(self.input_tokens, tokens[0])
-        self.output_tokens = metrics.add_tokens(self.output_tokens, tokens[1])
+        self.tokens = self.tokens.plus(*tokens)
 
     def add_error(self, reason: str, message: str | None, *, alone: bool) -> None:
         self.errors.setdefault(reason, {"count": 0, "message": message})["count"] += 1
@@ -64,8 +62,7 @@ class JudgeCounts:
     errors: dict[str, dict[str, Any]] = field(default_factory=dict)
     n: int = 0
     agreed: int = 0
-    input_tokens: int | None = None
-    output_tokens: int | None = None
+    tokens: metrics.Tokens = metrics.Tokens()
 
     def add(self, judged: Judged) -> None:
         if judged.error is not None:
@@ -73,8 +70,7 @@ class JudgeCounts:
         elif judged.base_first is not None:
             self.n += 1
             self.agreed += judged.base_first == judged.tuned_first
-        self.input_tokens = metrics.add_tokens(self.input_tokens, judged.input_tokens)
-        self.output_tokens = metrics.add_tokens(self.output_tokens, judged.output_tokens)
+        self.tokens = self.tokens.plus(judged.input_tokens, judged.output_tokens)
 
 
 @dataclass
@@ -94,7 +90,7 @@ class Counts:
 def count_rows(evaluation_id: int, roles: tuple[str, ...], grader: Grader) -> Counts:
     """Count the finished rows; one with an error counts for no model."""
     counts, width = Counts({role: RoleCounts() for role in roles}), len(OF_ANSWERS)
-    counts.judge = JudgeCounts() if grader.judges else None
+    counts.judge = JudgeCounts() if isinstance(grader, JudgeGrader) else None
     for (expected, *columns), judged in _outcomes(evaluation_id, roles):
         answers = {role: columns[place * width : (place + 1) * width] for place, role in enumerate(roles)}
         in_error = [role for role, answer in answers.items() if answer[2] is not None]

@@ -56,7 +56,7 @@ class LabelGrader:
     """
 
     name = "labels"
-    is_graded = judges = False
+    is_graded = False
 
     def __init__(self, labels: Iterable[str], *, extract: bool) -> None:
         self.labels = sorted(labels)
@@ -102,23 +102,28 @@ class LabelGrader:
         return name if name in self._names.known else None
 
 
-class TextGrader:
+class WithoutLabels:
+    """What graders are alike in that know no labels: an answer is right, or so far, or it is not."""
+
+    labels: list[str] | None = None
+    ambiguous: tuple[str, ...] = ()
+
+    def label(self, expected: str) -> str:
+        return RIGHT
+
+
+class TextGrader(WithoutLabels):
     """An answer is the expected text, or it is not; there are no labels to average over."""
 
     name = "text"
-    is_graded = judges = False
+    is_graded = False
     description = (
         "An answer must be the expected text, but for case, white space, a full stop at its end, and the reasoning, "
         "markup and quotes around it; there are no labels, so accuracy is the only ratio."
     )
-    labels: list[str] | None = None
-    ambiguous: tuple[str, ...] = ()
 
     def __init__(self, expected: Iterable[str] = ()) -> None:
         self._names = _Names(expected, normalise_text)
-
-    def label(self, expected: str) -> str:
-        return RIGHT
 
     def grade(self, output: str, expected: str, *, truncated: bool = False) -> Grade:
         wanted, answer = self._names.name(expected), strip_reasoning(output)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from typing import Any
+from typing import Any, NamedTuple
 
 from services.evaluations.scoring.graders import Grade
 
@@ -126,9 +126,16 @@ def _difference(base: float | None, tuned: float | None) -> float | None:
     return None if base is None or tuned is None else round(tuned - base, 4)
 
 
-def add_tokens(total: int | None, tokens: int | None) -> int | None:
-    """Return the sum of what a server counted; None where it counted nothing."""
-    return total if tokens is None else (total or 0) + tokens
+class Tokens(NamedTuple):
+    """What a server counted of its answers; None where it counted nothing."""
+
+    input: int | None = None
+    output: int | None = None
+
+    def plus(self, *counted: int | None) -> Tokens:
+        """Return the sum with what was counted of another answer."""
+        sums = ((total or 0) + more if more is not None else total for total, more in zip(self, counted, strict=True))
+        return Tokens(*sums)
 
 
 def rounded(figures: Metrics) -> Metrics:

@@ -56,7 +56,7 @@ def _describe_judge(judge: JudgeCounts) -> dict[str, Any]:
     return {
         "n": judge.n,
         "agreed": judge.agreed,
-        "tokens": {"input": judge.input_tokens, "output": judge.output_tokens},
+        "tokens": judge.tokens._asdict(),
     }
 
 
@@ -83,7 +83,7 @@ def _describe_role(role: str, counts: Counts, figures: Metrics, grader: Grader) 
     return shown | {
         "first_response_time_ms": None if counted.first_ms is None else round(counted.first_ms, 1),
         "truncated": counted.truncated,
-        "tokens": {"input": counted.input_tokens, "output": counted.output_tokens},
+        "tokens": counted.tokens._asdict(),
     }
 
 

@@ -10,6 +10,7 @@ from services.evaluations import telemetry
 from services.evaluations.datasets.row_shapes import Row
 from services.evaluations.scoring import metrics
 from services.evaluations.scoring.choose_grader import Grader
+from services.evaluations.scoring.rule_graders import JudgeGrader
 from services.evaluations.tables import Example, connected, database
 from services.evaluations.worker.claims import Run
 from services.evaluations.worker.run_end import exceeds_error_budget
@@ -37,7 +38,7 @@ class Answer(NamedTuple):
 
 def graded(answer: Answer, grader: Grader) -> Answer:
     """Return an answer with its grade; a judge's comes later."""
-    if grader.judges:
+    if isinstance(grader, JudgeGrader):
         return answer
     grade = grader.grade(answer.output or "", answer.text.expected, truncated=bool(answer.truncated))
     is_correct = grade.answer == grader.label(answer.text.expected)

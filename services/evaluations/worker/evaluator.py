@@ -17,6 +17,7 @@ from services.evaluations.scoring import results, warnings
 from services.evaluations.scoring.choose_grader import Grader, choose_grader
 from services.evaluations.scoring.counts import count_rows
 from services.evaluations.scoring.graders import LabelGrader
+from services.evaluations.scoring.rule_graders import JudgeGrader
 from services.evaluations.settings import WorkerSettings
 from services.evaluations.worker import generation, provenance, run_end, run_state
 from services.evaluations.worker.answer_copies import copy_answers, find_answers
@@ -58,13 +59,13 @@ class Evaluator:
             duplicates = test_set.statistics.duplicates
             noted = list(warnings.warn_of_set(grader, run.names.values(), rows=test_set.total, duplicates=duplicates))
             client, pool = self._open_pool(run, lost, stack)
-            judge = Judge(client, run) if grader.judges else None
+            judge = Judge(client, run) if isinstance(grader, JudgeGrader) else None
             if run.answers_of is None:
                 over_budget = self._ask(run, test_set, grader, noted, client, pool, judge, lost)
             else:
                 described = find_answers(run.answers_of, test_set.sha256)
                 begun = run_state.begin(run, test_set.sha256, test_set.total, described, noted)
-                rows = AnswerWriter(run, begun, judged=grader.judges)
+                rows = AnswerWriter(run, begun, judged=judge is not None)
                 copy_answers(run.answers_of, run.roles, rows, grader, lost)
                 over_budget = False
                 if judge is not None:
@@ -103,7 +104,7 @@ class Evaluator:
         self._note_manifest(run)
         if judge is not None:
             judge.warm_up(pool)
-        rows = AnswerWriter(run, begun, judged=grader.judges)
+        rows = AnswerWriter(run, begun, judged=judge is not None)
         take_over = partial(_take_over, run, test_set.sha256, rows, grader, lost) if run.reuse_base else None
         order = self._settings.inference_order
         runner = Runner(client, prompt, parameters, run, rows, test_set, grader, order=order, take_over=take_over)

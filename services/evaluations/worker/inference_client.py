@@ -38,9 +38,8 @@ class InferenceClient:
         self._patience_s = patience_s
         self._same_model = same_model
         self._dialects: dict[str, Dialect] = {}
-        self._answers_as: dict[str, str] = {}
-        self._fingerprints: dict[str, str] = {}
-        self._warm_up_ms: dict[str, float] = {}
+        self._warmed_up: dict[str, Completion] = {}
+        """By model the answer to its last warm-up."""
 
     def warm_up(self, model: str, messages: Messages, parameters: dict[str, Any]) -> None:
         """Warm up: have the server load the model before answers are timed, and find out how it wants to be asked.
@@ -49,13 +48,14 @@ class InferenceClient:
         is avoided from then on. Raises UnknownModel, InferenceError or ServerAway. The name that the server answers by
         is compared with that of its later answers, where it names one.
         """
-        self._answers_as.pop(model, None)
+        self._warmed_up.pop(model, None)
         pause, patient_until = _FIRST_PAUSE_S, time.monotonic() + self._patience_s
         while True:
             dialect = self._dialects.setdefault(model, Dialect())
             body = dialect.body(model, messages, parameters)
             try:
-                answered = self._try(model, dialect.path, body)
+                self._warmed_up[model] = self._try(model, dialect.path, body)
+                return
             except InferenceError as error:
                 if error.reason in ("no_completion", "only_reasoning"):
                     return  # a model that has nothing to say to that is loaded as well
@@ -68,13 +68,6 @@ class InferenceClient:
                 if not error.busy:
                     gevent.sleep(pause)
                     pause = min(pause * 2, _LONGEST_PAUSE_S)
-                continue
-            self._warm_up_ms[model] = answered.ms
-            if answered.model is not None:
-                self._answers_as[model] = answered.model
-            if answered.fingerprint is not None:
-                self._fingerprints[model] = answered.fingerprint
-            return
 
     def _adapt(self, dialect: Dialect, body: dict[str, Any], model: str, error: InferenceError) -> Dialect | None:
         """Return how to avoid a refusal, None where that is unknown; UnknownModel where it is the name's."""
@@ -88,24 +81,29 @@ class InferenceClient:
 
     def require_two(self, models: list[str]) -> None:
         """Raise InferenceError where the server answers by one name to both models."""
-        names = {self._answers_as[model] for model in models if model in self._answers_as}
         if self._same_model or len(models) < 2:
             return
         if len(set(models)) == 1:
             raise InferenceError("other_model", f"Both models are asked as {models[0]!r}; allow_same_model allows it.")
-        if len(names) == 1 and len(models) == sum(model in self._answers_as for model in models):
-            raise InferenceError(
-                "other_model",
-                f"The inference server answers as {names.pop()!r} to both models; allow_same_model allows it.",
-            )
+        names = {self._answers_as(model) for model in models}
+        if len(names) == 1 and (name := names.pop()) is not None:
+            message = f"The inference server answers as {name!r} to both models; allow_same_model allows it."
+            raise InferenceError("other_model", message)
 
     def identity(self, model: str) -> dict[str, str | None]:
         """Return by what the server called the model, and its own configuration, in the warm-up."""
-        return {"model": self._answers_as.get(model), "system_fingerprint": self._fingerprints.get(model)}
+        warmed_up = self._warmed_up.get(model)
+        fingerprint = None if warmed_up is None else warmed_up.fingerprint
+        return {"model": self._answers_as(model), "system_fingerprint": fingerprint}
+
+    def _answers_as(self, model: str) -> str | None:
+        warmed_up = self._warmed_up.get(model)
+        return None if warmed_up is None else warmed_up.model
 
     def warm_up_ms(self, model: str) -> float | None:
         """Return how long the model's last warm-up took, in which the server may have had to load it."""
-        return self._warm_up_ms.get(model)
+        warmed_up = self._warmed_up.get(model)
+        return None if warmed_up is None else warmed_up.ms
 
     def adaptations(self, model: str) -> list[str]:
         """Return what of a model's requests is otherwise than asked for."""
@@ -143,8 +141,8 @@ class InferenceClient:
 
     def _require_same(self, asked: str, name: str | None) -> None:
         """Raise InferenceError where another model answers than did during warm-up."""
-        expected = self._answers_as.get(asked, name)
-        if name is not None and name != expected:
+        expected = self._answers_as(asked)
+        if None not in (name, expected) and name != expected:
             message = f"{asked!r} was asked, and {name!r} answered in the place of {expected!r}."
             raise InferenceError("other_model", message)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from services.evaluations.scoring.judging import judge_messages, read_verdict
-from services.evaluations.scoring.metrics import add_tokens
+from services.evaluations.scoring.metrics import Tokens
 from services.evaluations.worker import generation, run_state
 from services.evaluations.worker.claims import Run
 from services.evaluations.worker.completions import Completion
@@ -70,7 +70,6 @@ def _failed(judgement: Judgement, reason: str, message: str) -> Judgement:
 
 
 def _with_tokens(judgement: Judgement, completion: Completion) -> Judgement:
-    return judgement._replace(
-        input_tokens=add_tokens(judgement.input_tokens, completion.input_tokens),
-        output_tokens=add_tokens(judgement.output_tokens, completion.output_tokens),
-    )
+    so_far = Tokens(judgement.input_tokens, judgement.output_tokens)
+    total = so_far.plus(completion.input_tokens, completion.output_tokens)
+    return judgement._replace(input_tokens=total.input, output_tokens=total.output)

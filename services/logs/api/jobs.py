@@ -15,8 +15,8 @@ from shared.auth.access import require_claim
 from shared.database.pagination import Page
 from shared.http import idempotency
 from shared.http.collaborators import collaborator
-from shared.http.fields import only_changes
 from shared.http.idempotency import created, request_key
+from shared.http.schemas import only_changes
 from shared.http.service import Blueprint
 
 blp = Blueprint("jobs", __name__, url_prefix="/api/v1")

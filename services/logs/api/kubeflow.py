@@ -11,7 +11,8 @@ from services.logs.api.schemas import StoredMetricsSchema
 from services.logs.integrations import kubeflow
 from services.logs.metrics.parse import MAX_VALUES
 from services.logs.metrics.trainer_lines import MAX_NAME_CHARS
-from shared.http.fields import Items, Number, Time, TolerantBodySchema
+from shared.http.fields import Items, Number, Time
+from shared.http.schemas import TolerantBodySchema
 from shared.http.service import Blueprint
 
 blp = Blueprint("kubeflow", __name__, url_prefix="/api/v1")

@@ -9,8 +9,7 @@ from flask import Response, request
 from werkzeug.datastructures import Headers
 
 from services.logs import telemetry
-from services.logs.api.representation import wants_stream, wants_text
-from services.logs.api.schemas import (
+from services.logs.api.line_schemas import (
     LINES_DOCUMENTED,
     PAGE_OR_STREAM_DOCUMENTED,
     LinePageSchema,
@@ -18,6 +17,7 @@ from services.logs.api.schemas import (
     StoredLineSchema,
     TextQuery,
 )
+from services.logs.api.representation import wants_stream, wants_text
 from services.logs.jobs import get_job
 from services.logs.lines import queries
 from services.logs.lines.delete import delete_log

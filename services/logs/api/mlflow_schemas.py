@@ -17,7 +17,8 @@ from services.logs.metrics.trainer_lines import MAX_NAME_CHARS
 from shared.auth.access import require_job
 from shared.errors import NotFound
 from shared.http import strict_json
-from shared.http.fields import MAX_ID, Integer, Items, QueryInteger, QuerySchema, Text, TolerantBodySchema
+from shared.http.fields import MAX_ID, Integer, Items, QueryInteger, Text
+from shared.http.schemas import QuerySchema, TolerantBodySchema
 from shared.timestamps import to_micros
 
 MAX_BATCH = 1_000

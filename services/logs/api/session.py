@@ -12,7 +12,8 @@ from shared.auth.access import present_access
 from shared.auth.caller import Caller
 from shared.auth.signing import in_seconds
 from shared.errors import Unauthorized
-from shared.http.fields import BodySchema, Time
+from shared.http.fields import Time
+from shared.http.schemas import BodySchema
 from shared.http.service import Blueprint
 
 blp = Blueprint("session", __name__, url_prefix="/api/v1")

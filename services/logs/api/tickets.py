@@ -18,7 +18,8 @@ from shared.auth.tickets import MAX_SECONDS, PARAMETER
 from shared.errors import Forbidden
 from shared.gateway_address import GatewayAddress
 from shared.http.collaborators import collaborator
-from shared.http.fields import BodySchema, Integer, Time
+from shared.http.fields import Integer, Time
+from shared.http.schemas import BodySchema
 from shared.http.service import Blueprint
 
 NO_STORE = {"Cache-Control": "no-store"}

@@ -15,7 +15,8 @@ from marshmallow import validate
 from services.logs.lines.levels import LEVEL_NUMBERS, Level
 from shared.errors import BadRequest, TooLarge, Unprocessable, UnsupportedMediaType
 from shared.http import strict_json
-from shared.http.fields import BodySchema, Time, unprocessable
+from shared.http.fields import Time, unprocessable
+from shared.http.schemas import BodySchema
 from shared.timestamps import plain_micros, to_micros
 
 MAX_MESSAGE_BYTES = 256 * 1024

@@ -12,7 +12,8 @@ from marshmallow import validate
 from services.logs.metrics.points import NewPoint
 from services.logs.metrics.trainer_lines import MAX_NAME_CHARS
 from shared.http import strict_json
-from shared.http.fields import MAX_ID, BodySchema, Integer, Items, Time, unprocessable
+from shared.http.fields import MAX_ID, Integer, Items, Time, unprocessable
+from shared.http.schemas import BodySchema
 from shared.timestamps import plain_micros, to_micros
 
 MAX_VALUES = 10_000

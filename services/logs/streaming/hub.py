@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import gevent
 
@@ -18,8 +18,8 @@ from services.logs.lines.parse import NewLine
 from services.logs.streaming.channel import Channel
 from services.logs.streaming.subscriber import Subscriber
 from services.logs.tables import Job
-from shared.errors import ServiceError
 from shared.notifier import Notifier
+from shared.telemetry.failures import failures_logged
 
 TOPIC = "logs"
 """Redis' own channel, on which all processes tell each other of news."""
@@ -154,14 +154,6 @@ class Hub:
             rested_at = now + max(min(_GATHER_S, lines * _GATHER_S_PER_LINE), now - began)
 
 
-@contextmanager
-def _logged(what: str) -> Iterator[None]:
+def _logged(what: str) -> AbstractContextManager[None]:
     """Log a failure and go on, after a pause: what refreshes the channels must outlive every failure of the tables."""
-    try:
-        yield
-    except ServiceError as error:
-        log.warning("%s: %s", what, error.message)
-        gevent.sleep(TICK_S)
-    except Exception:
-        log.exception(what)
-        gevent.sleep(TICK_S)
+    return failures_logged(log, what, lambda: gevent.sleep(TICK_S))

@@ -17,7 +17,7 @@ from services.models.records.display_names import name_files
 from services.models.records.models import get_model
 from services.models.tables import File, Model
 from shared.database.pagination import Page
-from shared.http.fields import only_changes
+from shared.http.schemas import only_changes
 
 LISTED_FILES = 1000
 

@@ -8,10 +8,11 @@ from typing import Any
 import marshmallow as ma
 from marshmallow import validate
 
-from services.models.api.schemas import FilePath
+from services.models.api.fields import FilePath
 from services.models.hub.commit_lines import MAX_OPERATIONS
 from services.models.repo_ids import MAX_CHARS
-from shared.http.fields import Integer, Items, QueryBoolean, QuerySchema, Text, TolerantBodySchema
+from shared.http.fields import Integer, Items, QueryBoolean, Text
+from shared.http.schemas import QuerySchema, TolerantBodySchema
 from shared.s3.multipart import MAX_OBJECT_BYTES, MAX_PARTS
 
 _BODY_BYTES = 8 * 2**20

@@ -20,7 +20,7 @@ from services.models.api.schemas import (
     NewModelSchema,
 )
 from services.models.archive.plan import PlanCache
-from services.models.lifecycle import change_model
+from services.models.lifecycle import change_model, deletion
 from services.models.logs_client import LogsClient
 from services.models.records import models
 from services.models.tables import Model
@@ -81,7 +81,7 @@ def _require_precondition(model: Model) -> None:
 @blp.arguments(DeleteQuery, location="query")
 def delete_model(query: dict[str, Any], model_id: int) -> dict[str, str]:
     """Delete a model's record, and its objects where purge is true and no other model has them."""
-    kept = change_model.delete_model(collaborator(Bucket), model_id, purge=query["purge"])
+    kept = deletion.delete_model(collaborator(Bucket), model_id, purge=query["purge"])
     message = "Model deleted successfully"
     if kept:
         why = "other models have them" if query["purge"] else "DELETE with ?purge=true removes them"

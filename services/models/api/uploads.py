@@ -7,15 +7,10 @@ from typing import Any
 from flask import url_for
 
 from services.models.api.request_urls import NO_STORE, request_urls
-from services.models.api.schemas import (
-    CompleteSchema,
-    FileRecordSchema,
-    NewUploadSchema,
-    UploadPageSchema,
-    UploadProgressSchema,
-)
+from services.models.api.schemas import FileRecordSchema
+from services.models.api.upload_schemas import CompleteSchema, NewUploadSchema, UploadPageSchema, UploadProgressSchema
 from services.models.files import multipart_uploads
-from services.models.files.put_file import FileRecord
+from services.models.tables import File
 from shared.database.pagination import Page
 from shared.http.collaborators import collaborator
 from shared.http.pagination import PageQuery
@@ -53,7 +48,7 @@ def get_upload(model_id: int, upload_id: int) -> Any:
 @blp.post("/models/<id:model_id>/uploads/<id:upload_id>/complete")
 @blp.arguments(CompleteSchema)
 @blp.response(200, FileRecordSchema)
-def complete_upload(body: dict[str, Any], model_id: int, upload_id: int) -> FileRecord:
+def complete_upload(body: dict[str, Any], model_id: int, upload_id: int) -> File:
     """Make the parts the file; idempotent."""
     return multipart_uploads.complete_upload(collaborator(Bucket), model_id, upload_id, body["parts"])
 

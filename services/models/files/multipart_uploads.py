@@ -9,7 +9,7 @@ from typing import Any
 from services.models.files.file_records import require_no_clash
 from services.models.files.holds import FileHold, hold_file, locked_model
 from services.models.files.parts import Sent, join_parts, part_size, sizes_of
-from services.models.files.put_file import FileRecord, record
+from services.models.files.put_file import record
 from services.models.presigned_urls import LIFETIME, PresignedUrls
 from services.models.records.models import get_model
 from services.models.tables import File, Upload, connected, database
@@ -97,7 +97,7 @@ def _update(upload: Upload, **values: Any) -> None:
     update_row(upload, **values)
 
 
-def complete_upload(bucket: Bucket, model_id: int, upload_id: int, sent: Sent) -> FileRecord:
+def complete_upload(bucket: Bucket, model_id: int, upload_id: int, sent: Sent) -> File:
     """Make the parts the file and return its record; idempotent, also for requests that come at once.
 
     Raises NotFound, Conflict (the model is ready, the store lost the upload, or the file is another by now),
@@ -114,12 +114,12 @@ def complete_upload(bucket: Bucket, model_id: int, upload_id: int, sent: Sent) -
 
 
 @connected
-def _recorded(upload: Upload) -> FileRecord:
+def _recorded(upload: Upload) -> File:
     here = (File.model_id == upload.model_id) & (File.path == upload.path) & (File.etag == upload.etag)
-    found = File.get_or_none(here)
+    found: File | None = File.get_or_none(here)
     if found is None:
         raise Conflict(f"Upload {upload.id} is completed; {upload.path} was replaced or deleted since.")
-    return FileRecord(found.path, found.size, found.crc32, found.sha256, found.etag)
+    return found
 
 
 def abort_upload(bucket: Bucket, model_id: int, upload_id: int) -> None:

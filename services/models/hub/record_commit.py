@@ -15,13 +15,11 @@ from shared.database.queries import slices, tuples
 from shared.errors import Conflict
 from shared.s3.readable_bucket import ObjectInfo
 
-_COLUMNS = ("path", "size", "etag", "crc32", "sha256", "announced_sha256")
-
 
 @connected
 def read_rows(model_id: int) -> dict[str, ManifestRow]:
     """Return what is on record of a model's files, by path."""
-    columns = [getattr(File, name) for name in _COLUMNS]
+    columns = [getattr(File, name) for name in ManifestRow._fields]
     return {row[0]: ManifestRow(*row) for row in tuples(File.select(*columns).where(File.model_id == model_id))}
 
 
@@ -50,5 +48,5 @@ def record_commit(
 def _replace_rows(model_id: int, rows: list[ManifestRow]) -> None:
     for some in slices([row.path for row in rows]):
         File.delete().where(File.model_id == model_id, File.path.in_(some)).execute()
-    columns = ("model_id", "folded", *_COLUMNS)
+    columns = ("model_id", "folded", *ManifestRow._fields)
     database.insert_rows(File, columns, [(model_id, fold(row.path), *row) for row in rows])

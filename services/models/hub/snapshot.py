@@ -76,8 +76,8 @@ EMPTY = Snapshot(_commit_of(()), {})
 class Snapshots(ManifestCache[Snapshot]):
     """The snapshots of one process."""
 
-    def __init__(self, max_files: int = MAX_CACHED_FILES) -> None:
-        super().__init__(make_snapshot, lambda snapshot: len(snapshot.files), max_files)
+    def __init__(self) -> None:
+        super().__init__(make_snapshot, lambda snapshot: len(snapshot.files), MAX_CACHED_FILES)
 
     def get(self, model: Model) -> Snapshot:
         """Return the snapshot of a model; raises what ``make_snapshot`` raises."""

@@ -1,4 +1,4 @@
-"""Creates, updates and deletes models; their status transitions, and what each does to the files."""
+"""Creates and updates models; their status transitions, and what each does to the files."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from services.models.bucket import list_objects
+from services.models.lifecycle.deletion import delete_record
 from services.models.lifecycle.freeze import freeze, generate_anew
-from services.models.paths import is_below, parents
+from services.models.paths import is_below
 from services.models.records.models import get_model, lock_model
-from services.models.tables import DeletedModel, File, Generated, Hold, Model, StagedObject, Upload, connected, database
-from shared.database.queries import tuples
+from services.models.tables import Model, connected, database
 from shared.database.request_keys import create_once, find_created
 from shared.errors import Conflict, ServiceError, Unprocessable
 from shared.request_key import RequestKey
@@ -46,7 +46,7 @@ def create_model(bucket: Bucket, sent: RequestKey | None, status: str, **new: An
     try:
         return update_model(bucket, model.id, {"status": status, "allow_empty": True}), replayed
     except ServiceError:
-        _delete_record(model.id, model.storage_path, purge=True)
+        delete_record(model.id, model.storage_path, purge=True)
         raise
 
 
@@ -152,54 +152,3 @@ def _require_folders_below(model: Model) -> None:
         is_flat = name == "lora_adapters_path" and folder == model.storage_path  # as PEFT writes it
         if not is_flat and not is_below(folder, model.storage_path):
             raise Unprocessable.field(name, f"Must lie under the storage path {model.storage_path!r}.")
-
-
-def delete_model(bucket: Bucket, model_id: int, *, purge: bool) -> int:
-    """Delete the record and, with ``purge``, the objects below its storage path that no other model covers.
-
-    Returns how many objects stay there. The objects go first: if the store fails midway, the same request goes on
-    where it stopped. A purge works after the record is gone, too.
-    """
-    storage_path = _storage_path(model_id, purge=purge)
-    kept = list_objects(bucket, storage_path, markers=True)
-    if purge:
-        others = _overlapping_paths(model_id, storage_path)
-        covered = [found for found in kept if any(is_below(found.key, other) for other in others)]
-        for found in kept:
-            if found not in covered:
-                bucket.remove(found.key)
-        kept = covered
-    _delete_record(model_id, storage_path, purge=purge)
-    return len(kept)
-
-
-@connected
-def _storage_path(model_id: int, *, purge: bool) -> str:
-    """Return the storage path of a model, or of one that was deleted and not purged; NotFound else."""
-    deleted = DeletedModel.get_or_none(DeletedModel.id == model_id) if purge else None
-    return str(deleted.storage_path if deleted is not None else get_model(model_id).storage_path)
-
-
-@connected
-def _overlapping_paths(model_id: int, storage_path: str) -> list[str]:
-    """The storage paths of other models that may cover objects of this one: equal, above or below."""
-    around = [storage_path, *parents(storage_path)]
-    below = Model.storage_path.startswith(f"{storage_path}/")
-    query = Model.select(Model.storage_path).where(Model.id != model_id, Model.storage_path.in_(around) | below)
-    return [path for (path,) in tuples(query)]
-
-
-@connected
-def _delete_record(model_id: int, storage_path: str, *, purge: bool) -> None:
-    """Delete the record; where its objects stay, remember where, for a purge later on."""
-    with database.atomic():
-        DeletedModel.delete().where(DeletedModel.id == model_id).execute()
-        if not purge:
-            lock_model(model_id)
-            DeletedModel.insert(id=model_id, storage_path=storage_path).execute()
-        for table in (File, Generated, Hold):
-            table.delete().where(table.model_id == model_id).execute()
-        # What has expired is aborted in the store before it is forgotten.
-        Upload.update(expires_at=datetime.now(UTC)).where(Upload.model_id == model_id).execute()
-        StagedObject.update(expires_at=datetime.now(UTC)).where(StagedObject.model_id == model_id).execute()
-        Model.delete().where(Model.id == model_id).execute()

@@ -8,7 +8,8 @@ import pytest
 from marshmallow import validate
 
 from shared.errors import Unprocessable
-from shared.http.fields import BodySchema, Items, UpdateSchema, only_changes, unprocessable
+from shared.http.fields import Items, unprocessable
+from shared.http.schemas import BodySchema, UpdateSchema, only_changes
 
 
 class _Item(BodySchema):
