@@ -126,7 +126,7 @@ for step in range(2500):
     handler.log_metrics({"loss": step}, step)
 log.info("between")
 handler.log_metrics({"loss": -1}, 0)
-handler.flush(0.3)
+handler.flush(3)
 os.kill(os.getpid(), 9)
 """
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import requests
 
 from run import parts
 from run.settings import free_port
+from shared.auth.tokens import LOOK_EVERY_S
 from tests.support.services import environ_of
 
 SECRET = "a secret of the tests, of more than 32 bytes"
@@ -24,6 +26,7 @@ class Tokens:
 
     path: Path
     entries: dict[str, tuple[str, list[str], str]] = field(default_factory=dict)
+    _written_at: float = 0.0
 
     def add(self, name: str, *scopes: str, expires_at: str = FOREVER, token: str | None = None) -> str:
         token = token or f"td_{name}-{os.urandom(8).hex()}"
@@ -42,6 +45,11 @@ class Tokens:
         draft = self.path.with_suffix(".draft")
         draft.write_text(text)
         draft.replace(self.path)
+        self._written_at = time.monotonic()
+
+    def wait_until_read(self) -> None:
+        """Wait until every process looks at the file anew when it is next asked."""
+        time.sleep(max(0.0, self._written_at + LOOK_EVERY_S + 0.1 - time.monotonic()))
 
 
 @dataclass
@@ -75,20 +83,6 @@ class Guarded:
         answer = self.call("logs", "POST", f"/api/v1/jobs/{job_id}/token", token or self.admin)
         assert answer.status_code == 201, answer.text
         return str(answer.json()["token"])
-
-    def wait_until_known(self, token: str) -> None:
-        self._wait_until_all_answer(token, 200)
-
-    def wait_until_unknown(self, token: str) -> None:
-        self._wait_until_all_answer(token, 401)
-
-    def _wait_until_all_answer(self, token: str, status: int) -> None:
-        """Wait until every worker of each service has read the file: 20 requests in a row say so."""
-        for service, path in (("logs", "jobs"), ("models", "models"), ("evaluations", "evaluations")):
-            in_a_row = 0
-            while in_a_row < 20:
-                answer = self.call(service, "GET", f"/api/v1/{path}?limit=1", token)
-                in_a_row = in_a_row + 1 if answer.status_code == status else 0
 
     def session(self, token: str, where: str = "logs") -> requests.Session:
         """Log in as the console does, and return a session with the cookie."""

@@ -142,12 +142,12 @@ def known(guarded):
     kernel, read = tokens.add("gpu-1", "kernel"), tokens.add("reader", "read")
     expired = tokens.add("expired", "read", "write", expires_at="2020-01-01T00:00:00Z")
     revoked = tokens.add("revoked", "read", "write")
-    guarded.wait_until_known(revoked)
+    guarded.tokens.wait_until_read()
     job = guarded.new_job()
     guarded.call("logs", "PUT", f"/api/v1/jobs/{job}", kernel, json={"status": "running", "kernel": "gpu-1"})
     of_revoked = guarded.job_token(job, revoked)
     tokens.remove("revoked")
-    guarded.wait_until_unknown(revoked)
+    guarded.tokens.wait_until_read()
     return {
         "job": job,
         "bearer": {

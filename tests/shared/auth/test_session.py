@@ -7,8 +7,6 @@ from http.cookies import SimpleCookie
 import pytest
 import requests
 
-from tests.support.waiting import wait_until
-
 SESSION = "/api/v1/session"
 SAME = {"Sec-Fetch-Site": "same-origin"}
 
@@ -104,17 +102,18 @@ def test_a_cookie_that_was_touched_or_is_another_port_s_is_none(console, url):
 def test_it_dies_with_its_token(guarded, url):
     token = guarded.tokens.add("browser", "read")
     path = "/api/v1/jobs"
-    wait_until(lambda: all(guarded.call("logs", "GET", path, token).status_code == 200 for _ in range(20)))
+    guarded.tokens.wait_until_read()
     session = guarded.session(token, "gateway")
     assert session.get(url + path, timeout=10).status_code == 200
     guarded.tokens.remove("browser")
-    wait_until(lambda: all(session.get(url + path, timeout=10).status_code == 401 for _ in range(20)))
+    guarded.tokens.wait_until_read()
+    assert {session.get(url + path, timeout=10).status_code for _ in range(20)} == {401}
     assert session.get(url + SESSION, timeout=10).json()["name"] is None
 
 
 def test_a_session_ends_with_a_token_that_ends_sooner(guarded):
     token = guarded.tokens.add("until-2999", "read", expires_at="2999-01-01T00:00:00Z")
-    wait_until(lambda: all(guarded.call("logs", "GET", "/api/v1/jobs", token).status_code == 200 for _ in range(20)))
+    guarded.tokens.wait_until_read()
     record = guarded.call("logs", "POST", SESSION, json={"token": token}).json()
     assert record["expires_at"] < "2999"
 

@@ -14,7 +14,6 @@ from shared.auth.caller import Caller
 from shared.auth.signing import SecretSigner
 from shared.auth.tickets import add_ticket
 from tests.shared.auth.conftest import SECRET
-from tests.support.waiting import wait_until
 
 TICKETS = "/api/v1/tickets"
 FILES = {"lora_adapters/a.json": b"{}", "lora_adapters/b.bin": b"weights", "gguf/m.gguf": b"GGUF"}
@@ -126,11 +125,12 @@ def test_the_links_of_a_job_s_own_token_are_for_that_job(guarded, ready):
 
 def test_it_dies_with_the_token_of_whoever_asked_for_it(guarded, ticket):
     maker = guarded.tokens.add("ticket-maker", "read")
-    wait_until(lambda: all(ticket("/api/v1/jobs", maker).status_code == 201 for _ in range(20)))
+    guarded.tokens.wait_until_read()
     url = ticket("/api/v1/jobs", maker).json()["url"]
     assert requests.get(url, timeout=10).status_code == 200
     guarded.tokens.remove("ticket-maker")
-    wait_until(lambda: all(requests.get(url, timeout=10).status_code == 401 for _ in range(20)))
+    guarded.tokens.wait_until_read()
+    assert {requests.get(url, timeout=10).status_code for _ in range(20)} == {401}
 
 
 def test_it_is_good_until_its_time(guarded):
