@@ -51,11 +51,11 @@ test: lint ## lint, types and all tests but those of faults, the slow and the fo
 test-faults: $(VENV)/test.stamp ## tests that kill, hang and cut off what is under test, and those of the whole system
 	$(BIN)/python -m pytest -q -n 4 --dist loadfile -m 'faults and not soak'
 
-# Every process that the tests start is measured; what one that was killed ran in its last second is lost.
+# Every process that the tests start is measured; what one that was killed ran since it last saved is lost.
 coverage: export GUNICORN_CMD_ARGS := --worker-class tests.support.measured_worker.MeasuredWorker
-coverage: $(VENV)/test.stamp ## the same tests, with their branch coverage: 95 % at least
+coverage: $(VENV)/test.stamp ## both together, with the branch coverage of all that they start: 95 % at least
 	rm -rf .data/coverage
-	$(BIN)/python -m coverage run -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m coverage run -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder -p tests.support.measured_session
 	$(BIN)/python -m coverage combine -q
 	$(BIN)/python -m coverage report
 
