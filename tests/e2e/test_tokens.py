@@ -66,9 +66,6 @@ def make_token(system, *arguments):
     return subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=True).stdout
 
 
-SERVICES = {"logs": "jobs", "models": "models", "evaluations": "evaluations"}
-
-
 def test_whoever_has_no_token_gets_nothing(system, demo):
     for path in ("/jobs", "/jobs/1/logs", "/models", "/models/1", "/models/1/download", "/evaluations", "/datasets"):
         answer = requests.get(f"{system.url}/api/v1{path}", timeout=10)
