@@ -62,7 +62,7 @@ coverage: $(VENV)/test.stamp ## both together, with the branch coverage of all t
 # A program that is missing fails its test, none is skipped. Then the tests of the models service once more, over
 # another S3 server.
 test-foreign: $(VENV)/test.stamp ## the tests that want foreign programs (`make tools` installs those)
-	$(BIN)/python -m pytest -q tests/foreign
+	$(BIN)/python -m pytest -q --timeout 1200 tests/foreign
 	STORE=ceph $(BIN)/python -m pytest -q -n 3 --dist loadfile -k 'not postgresql' \
 		-m 'not soak and not keeps_checksums' tests/models
 
@@ -73,11 +73,11 @@ tools: ## install the foreign programs (Debian, as root)
 	npm ci --silent --no-audit --no-fund
 
 soak: $(VENV)/test.stamp ## the slow proofs: minutes of churn and faults
-	$(BIN)/python -m pytest -q -m soak tests tests/foreign
+	$(BIN)/python -m pytest -q --timeout 0 -m soak tests tests/foreign
 
 # What the faults are is drawn from SEED, which is printed.
 chaos: $(VENV)/test.stamp ## churn and faults under the logs service (SEED=, MINUTES=)
-	SEED=$(SEED) MINUTES=$(MINUTES) $(BIN)/python -m pytest -q -s -m soak tests/logs/faults/test_chaos.py
+	SEED=$(SEED) MINUTES=$(MINUTES) $(BIN)/python -m pytest -q -s --timeout 0 -m soak tests/logs/faults/test_chaos.py
 
 lint: export PYTHONPATH := .:client
 lint: $(VENV)/test.stamp ## style, import contracts, types

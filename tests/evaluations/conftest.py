@@ -138,7 +138,7 @@ def inference():
 
 @pytest.fixture
 def start_worker(evaluations, inference, start, put):
-    """Start a worker on the service's own database, which first has nothing to do; all are killed with the test."""
+    """Start a worker on the service's own database, which first has nothing to do; all end with the test."""
     for status in ("pending", "running"):
         while waiting := evaluations.get(EVALUATIONS, params={"status": status, "limit": 100}).json()["data"]:
             for evaluation in waiting:
@@ -154,4 +154,4 @@ def start_worker(evaluations, inference, start, put):
 
     yield start_worker
     for worker in started:
-        worker.kill()
+        worker.end()
