@@ -44,7 +44,11 @@ def tunedeck(system: ModelsSystem, folder: Path, *arguments: str) -> None:
     subprocess.run(command, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
 
 
-def rate(megabytes: int, transfer: Callable[[], object]) -> float:
+def rate(megabytes: int, transfer: Callable[[], object], *targets: Path) -> float:
+    """Return MB/s of a transfer into folders that are removed before; what others wrote is on the disk by then."""
+    for target in targets:
+        shutil.rmtree(target, ignore_errors=True)
+    os.sync()
     began = time.perf_counter()
     transfer()
     return FILES * megabytes / (time.perf_counter() - began)
@@ -59,7 +63,6 @@ def put_by_minio(client: Minio, files: list[Path]) -> None:
 
 
 def get_by_curl(links: list[str], folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     each = [word for number, link in enumerate(links) for word in ("-o", str(folder / str(number)), link)]
     subprocess.run(["curl", "-sS", "--no-progress-meter", "-f", "-Z", *each], check=True)
@@ -77,7 +80,7 @@ def verify(files: list[Path]) -> None:
 
 
 def compare(system: ModelsSystem, folder: Path, megabytes: int) -> None:
-    source, target = folder / "source", folder / "target"
+    source, target, by_curl_to = folder / "source", folder / "target", folder / "curl"
     source.mkdir()
     files = [source / f"{number}.safetensors" for number in range(FILES)]
     for file in files:
@@ -87,27 +90,23 @@ def compare(system: ModelsSystem, folder: Path, megabytes: int) -> None:
         endpoint=address, access_key=system.store.access_key, secret_key=system.store.secret_key, secure=False
     )
 
-    def pull() -> None:
-        shutil.rmtree(target, ignore_errors=True)
-        tunedeck(system, folder, "pull", model.rpartition("/")[2], str(target))
-
     pushed, by_minio = medians(
         ROUNDS,
         lambda: rate(megabytes, lambda: tunedeck(system, folder, "push", str(source), "--base-model", "b")),
         lambda: rate(megabytes, lambda: put_by_minio(client, files)),
     )
     model = system.ready_model(FILES, megabytes * 10**6)
-    links = system.links(model, system.gateway)
+    number, links = model.rpartition("/")[2], system.links(model, system.gateway)
 
-    def pull_by_curl() -> None:
-        get_by_curl(links, folder / "curl")
-        verify(list((folder / "curl").iterdir()))
+    def get_and_verify() -> None:
+        get_by_curl(links, by_curl_to)
+        verify(list(by_curl_to.iterdir()))
 
     pulled, by_curl, verified = medians(
         ROUNDS,
-        lambda: rate(megabytes, pull),
-        lambda: rate(megabytes, lambda: get_by_curl(links, folder / "curl")),
-        lambda: rate(megabytes, pull_by_curl),
+        lambda: rate(megabytes, lambda: tunedeck(system, folder, "pull", number, str(target)), target),
+        lambda: rate(megabytes, lambda: get_by_curl(links, by_curl_to), by_curl_to),
+        lambda: rate(megabytes, get_and_verify, by_curl_to),
     )
     what = f"of {FILES} × {megabytes} MB"
     Row(f"push {what}; minio-py, four files at once", pushed, by_minio, "≥ 0.9×", "MB/s").print()

@@ -17,7 +17,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     if words[:1] == ["run"]:
         return _run(words[1:])
-    if importlib.util.find_spec("typer") is None:
+    if importlib.util.find_spec("click") is None:
         return _refuse("of this install only `tunedeck run` works: pip install 'tunedeck-client[cli]'")
     return int(importlib.import_module("tunedeck_client.cli").main(words) or 0)
 

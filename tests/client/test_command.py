@@ -9,11 +9,11 @@ from pathlib import Path
 
 CLIENT = Path(__file__).resolve().parents[2] / "client"
 
-# As an install without the extra has it: whatever this environment has, typer is not there.
+# As an install without the extra has it: whatever this environment has, click is not there.
 BARE = """
 import importlib.util, sys
 find_spec = importlib.util.find_spec
-importlib.util.find_spec = lambda name, *rest: None if name == "typer" else find_spec(name, *rest)
+importlib.util.find_spec = lambda name, *rest: None if name == "click" else find_spec(name, *rest)
 from tunedeck_client.command import main
 sys.exit(main())
 """

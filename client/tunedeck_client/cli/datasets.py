@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
-import typer
+import click
 
 from tunedeck_client.api import Tunedeck
 from tunedeck_client.cli.guard import guarded
-from tunedeck_client.cli.output import AsJSON, Limit, print_json, print_table, size, tell
-
-app = typer.Typer(help="Upload, list and delete test sets.", no_args_is_help=True, rich_markup_mode=None)
+from tunedeck_client.cli.output import json_option, limit_option, print_json, print_table, size, tell
 
 
-def push_dataset(
-    file: str,
-    name: str | None = typer.Option(None, help="Its name there; else the file's."),
-    as_json: bool = AsJSON,
-) -> None:
+@click.group()
+def datasets() -> None:
+    """Upload, list and delete test sets."""
+
+
+@datasets.command("push")
+@click.argument("file")
+@click.option("--name", help="Its name there; else the file's.")
+@json_option
+@guarded
+def push_dataset(file: str, name: str | None, as_json: bool) -> None:
     """Upload a test set, JSON or JSON Lines of {"input", "expected"}, and print its name."""
     with Tunedeck() as tunedeck:
         made = tunedeck.push_dataset(file, name)
     if as_json:
         return print_json(made)
     tell(f"{made['rows']} row{'' if made['rows'] == 1 else 's'}, {size(made['size'])}")
-    return typer.echo(made["name"])
+    return click.echo(made["name"])
 
 
-def list_datasets(limit: int = Limit, as_json: bool = AsJSON) -> None:
+@datasets.command("list")
+@limit_option
+@json_option
+@guarded
+def list_datasets(limit: int, as_json: bool) -> None:
     """List test sets, newest first."""
     with Tunedeck() as tunedeck:
         found = tunedeck.datasets(limit=limit)
@@ -37,15 +45,14 @@ def list_datasets(limit: int = Limit, as_json: bool = AsJSON) -> None:
     )
 
 
-def delete_dataset(name: str, as_json: bool = AsJSON) -> None:
+@datasets.command("delete")
+@click.argument("name")
+@json_option
+@guarded
+def delete_dataset(name: str, as_json: bool) -> None:
     """Delete a test set."""
     with Tunedeck() as tunedeck:
         message = tunedeck.delete_dataset(name)
     if as_json:
         return print_json({"message": message})
-    return typer.echo(message)
-
-
-app.command("push")(guarded(push_dataset))
-app.command("list")(guarded(list_datasets))
-app.command("delete")(guarded(delete_dataset))
+    return click.echo(message)

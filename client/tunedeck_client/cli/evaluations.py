@@ -3,52 +3,59 @@
 from __future__ import annotations
 
 import sys
-from enum import Enum
 from typing import Any
 
-import typer
+import click
 
 from tunedeck_client.api import Tunedeck
 from tunedeck_client.cli import ids
 from tunedeck_client.cli.exit_codes import ENDED_BADLY, NOT_REACHED
-from tunedeck_client.cli.output import AsJSON, fail, print_json, print_table, printable, tell
+from tunedeck_client.cli.guard import guarded
+from tunedeck_client.cli.output import fail, json_option, print_json, print_table, printable, tell
 from tunedeck_client.cli.pages import page_of
-from tunedeck_client.cli.progress import EvaluationProgress
+from tunedeck_client.cli.progress import evaluation_progress
 
 _METRICS = ("accuracy", "f1_score", "precision", "recall", "avg_response_time_ms")
 
 
-class Requirement(str, Enum):
-    """What the verdict must be."""
-
-    better = "better"
-    not_worse = "not-worse"
-
-    def is_met_by(self, verdict: str | None) -> bool:
-        if self is Requirement.better:
-            return verdict == "better"
-        return verdict in ("better", "not_distinguishable")
+_MET_BY = {"better": ("better",), "not-worse": ("better", "not_distinguishable")}
+"""By what is required of a verdict, those that meet it."""
 
 
+@click.command()
+@ids.model
+@click.option(
+    "--test-set",
+    required=True,
+    metavar="FILE-or-NAME",
+    help="A file, which is uploaded if need be, or the name of a test set.",
+)
+@click.option(
+    "--base", metavar="NAME", help="The base's name at the inference server; else the model's base."
+)
+@click.option("--no-base", is_flag=True, help="The model alone: its figures, and no comparison.")
+@click.option("--served-name", metavar="NAME", help="The model's name there; else its served name.")
+@click.option("--scoring", help="The rule of grading: labels, text, exact, contains …")
+@click.option("--allow-same-model", is_flag=True, help="Also where both names are answered by one model.")
+@click.option("--wait", is_flag=True, help="Wait for the results and print them.")
+@click.option(
+    "--require",
+    type=click.Choice(list(_MET_BY)),
+    help="With the results: exit code 4 unless the model is better, or not worse.",
+)
+@json_option
+@guarded
 def evaluate(
-    model: int = ids.Model,
-    test_set: str = typer.Option(
-        ..., help="A file, which is uploaded if need be, or the name of a test set."
-    ),
-    base: str | None = typer.Option(
-        None, help="The base's name at the inference server; else the model's base."
-    ),
-    no_base: bool = typer.Option(False, "--no-base", help="The model alone: its figures, and no comparison."),
-    served_name: str | None = typer.Option(None, help="The model's name there; else its served name."),
-    scoring: str | None = typer.Option(None, help="The rule of grading: labels, text, exact, contains …"),
-    allow_same_model: bool = typer.Option(
-        False, "--allow-same-model", help="Also where both names are answered by one model."
-    ),
-    wait: bool = typer.Option(False, "--wait", help="Wait for the results and print them."),
-    require: Requirement | None = typer.Option(
-        None, help="With the results: exit code 4 unless the model is better, or not worse."
-    ),
-    as_json: bool = AsJSON,
+    model: int,
+    test_set: str,
+    base: str | None,
+    no_base: bool,
+    served_name: str | None,
+    scoring: str | None,
+    allow_same_model: bool,
+    wait: bool,
+    require: str | None,
+    as_json: bool,
 ) -> None:
     """Judge a model against its base on a test set; prints the evaluation's ID, with --wait its results."""
     options = {"fine_tuned_served_name": served_name, "scoring": scoring}
@@ -57,15 +64,15 @@ def evaluate(
         given["allow_same_model"] = True
     if no_base:
         if base is not None or require is not None:
-            raise typer.BadParameter("goes with neither --base nor --require", param_hint="--no-base")
+            raise click.BadParameter("goes with neither --base nor --require", param_hint="--no-base")
         given["alone"] = True
     with Tunedeck() as tunedeck:
         found = tunedeck.evaluate(model, test_set, base=base, **given)
         if not wait and require is None:
-            return print_json(found) if as_json else typer.echo(found["id"])
+            return print_json(found) if as_json else click.echo(found["id"])
         try:
             tell(f"evaluation {found['id']} of model {model}")
-            with EvaluationProgress() as progress:
+            with evaluation_progress() as progress:
                 found = tunedeck.wait(found["id"], on_progress=progress)
         except KeyboardInterrupt:
             tell(f"evaluation {found['id']} goes on: {page_of('evaluations', found['id'])}")
@@ -96,7 +103,7 @@ def _print_results(evaluation: dict[str, Any]) -> None:
         sys.stdout.write(f"{printable(summary)}\n")
 
 
-def _require(evaluation: dict[str, Any], require: Requirement | None) -> None:
+def _require(evaluation: dict[str, Any], require: str | None) -> None:
     verdict = (evaluation["results"].get("significance") or {}).get("verdict")
-    if require is not None and not require.is_met_by(verdict):
-        fail(f"required {require.value}, the verdict is {verdict or 'unknown'}", NOT_REACHED)
+    if require is not None and verdict not in _MET_BY[require]:
+        fail(f"required {require}, the verdict is {verdict or 'unknown'}", NOT_REACHED)

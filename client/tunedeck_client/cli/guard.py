@@ -6,7 +6,7 @@ import functools
 import sys
 from typing import Any, Callable
 
-import typer
+import click
 
 from tunedeck_client.cli.exit_codes import BROKEN_PIPE, ERROR, INTERRUPTED
 from tunedeck_client.cli.output import fail
@@ -22,9 +22,9 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
             command(*arguments, **options)
             sys.stdout.flush()
         except KeyboardInterrupt:
-            raise typer.Exit(INTERRUPTED) from None
+            raise click.exceptions.Exit(INTERRUPTED) from None
         except BrokenPipeError:
-            raise typer.Exit(BROKEN_PIPE) from None
+            raise click.exceptions.Exit(BROKEN_PIPE) from None
         except Unauthorized as error:
             fail(f"{error}; `tunedeck login` or TUNEDECK_TOKEN says who you are", ERROR)
         except (TunedeckError, ValueError) as error:

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Callable
 
-import typer
+import click
 
-_LARGEST = 2**63 - 1
+ID = click.IntRange(1, 2**63 - 1)
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+job = click.argument("job", type=ID)
+model = click.argument("model", type=ID)
 
 
-def argument(metavar: str) -> Any:
-    """Declare a command's argument that is an ID."""
-    return typer.Argument(..., metavar=metavar, min=1, max=_LARGEST)
-
-
-def option(help: str) -> Any:
+def option(name: str, help: str) -> Decorator:
     """Declare a command's option that is an ID."""
-    return typer.Option(None, metavar="ID", min=1, max=_LARGEST, help=help)
-
-
-Job = argument("JOB")
-Model = argument("MODEL")
+    return click.option(name, type=ID, metavar="ID", help=help)

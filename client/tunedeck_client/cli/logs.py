@@ -5,24 +5,34 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-import typer
+import click
 
 from tunedeck_client.api import Tunedeck
 from tunedeck_client.cli import ids
 from tunedeck_client.cli.exit_codes import ENDED_BADLY
+from tunedeck_client.cli.guard import guarded
 from tunedeck_client.cli.output import has_colours, print_json, printable, tell
 
 _COLOURS = {"debug": "\x1b[2m", "warn": "\x1b[33m", "error": "\x1b[31m"}
 
 
+@click.command("logs")
+@ids.job
+@click.option("--follow", "-f", is_flag=True, help="Go on until the job has ended.")
+@click.option("--tail", "-n", type=click.IntRange(0), help="Begin with the last so many lines.")
+@click.option("--level", help="debug, info, warn or error: that one and above.")
+@click.option("--source", help="Lines of one source.")
+@click.option("--search", help="Lines that hold this text, in any case.")
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON for each line.")
+@guarded
 def show_log(
-    job: int = ids.Job,
-    follow: bool = typer.Option(False, "--follow", "-f", help="Go on until the job has ended."),
-    tail: int | None = typer.Option(None, "--tail", "-n", min=0, help="Begin with the last so many lines."),
-    level: str | None = typer.Option(None, help="debug, info, warn or error: that one and above."),
-    source: str | None = typer.Option(None, help="Lines of one source."),
-    search: str | None = typer.Option(None, help="Lines that hold this text, in any case."),
-    as_json: bool = typer.Option(False, "--json", help="Print one line of JSON for each line."),
+    job: int,
+    follow: bool,
+    tail: int | None,
+    level: str | None,
+    source: str | None,
+    search: str | None,
+    as_json: bool,
 ) -> None:
     """Print a job's log. With -f the exit code is 1 where the job failed or was cancelled."""
     with Tunedeck() as tunedeck:
@@ -50,4 +60,4 @@ def _tell_end(job: dict[str, Any]) -> None:
     why = f": {job['error']}" if job["error"] else ""
     tell(f"job {job['ID']} is {job['status']}{why}")
     if job["status"] in ("failed", "cancelled"):
-        raise typer.Exit(ENDED_BADLY)
+        raise click.exceptions.Exit(ENDED_BADLY)

@@ -6,24 +6,32 @@ import shutil
 import sys
 from typing import Any
 
-import typer
+import click
 
 from tunedeck_client.api import Tunedeck
 from tunedeck_client.cli import ids
 from tunedeck_client.cli.curve import draw, number
-from tunedeck_client.cli.output import AsJSON, print_json, print_table, printable, tell
+from tunedeck_client.cli.guard import guarded
+from tunedeck_client.cli.output import json_option, print_json, print_table, printable, tell
 
 _HEIGHT = 12
 _MAX_WIDTH = 120
 
 
-def show_metrics(
-    job: int = ids.Job,
-    name: list[str] = typer.Option([], help="Draw this metric; repeat for more."),
-    log: bool = typer.Option(False, "--log", help="Logarithmic values."),
-    max_points: int = typer.Option(1000, min=2, max=10_000, help="At most so many points of each."),
-    as_json: bool = AsJSON,
-) -> None:
+@click.command("metrics")
+@ids.job
+@click.option("--name", multiple=True, help="Draw this metric; repeat for more.")
+@click.option("--log", is_flag=True, help="Logarithmic values.")
+@click.option(
+    "--max-points",
+    type=click.IntRange(2, 10_000),
+    default=1000,
+    show_default=True,
+    help="At most so many points of each.",
+)
+@json_option
+@guarded
+def show_metrics(job: int, name: tuple[str, ...], log: bool, max_points: int, as_json: bool) -> None:
     """Show what a job's metrics are, or with --name draw them."""
     with Tunedeck() as tunedeck:
         found = tunedeck.metrics(job, name, max_points=max_points if name or as_json else 2)

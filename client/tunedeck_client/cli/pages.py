@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import webbrowser
-from enum import Enum
 
-import typer
+import click
 
-from tunedeck_client.cli.output import AsJSON, print_json
+from tunedeck_client.cli.guard import guarded
+from tunedeck_client.cli.ids import ID
+from tunedeck_client.cli.output import json_option, print_json
 from tunedeck_client.login import find_login
-
-
-class Noun(str, Enum):
-    """What has a page."""
-
-    job = "job"
-    model = "model"
-    evaluation = "evaluation"
 
 
 def page_of(things: str, number: int | None = None) -> str:
@@ -24,17 +17,21 @@ def page_of(things: str, number: int | None = None) -> str:
     return f"{find_login().url}/ui/{things}" + ("" if number is None else f"/{number}")
 
 
-def open_page(
-    noun: Noun | None = typer.Argument(None, help="Of what; else the first page."),
-    number: int | None = typer.Argument(None, metavar="ID", min=1, help="Its ID; else the list."),
-    only_print: bool = typer.Option(False, "--print", help="Print the address alone."),
-    as_json: bool = AsJSON,
-) -> None:
-    """Open a page of the console in the browser and print its address."""
-    address = page_of("" if noun is None else f"{noun.value}s", number)
+@click.command("open")
+@click.argument("noun", type=click.Choice(["job", "model", "evaluation"]), required=False)
+@click.argument("number", type=ID, metavar="[ID]", required=False)
+@click.option("--print", "only_print", is_flag=True, help="Print the address alone.")
+@json_option
+@guarded
+def open_page(noun: str | None, number: int | None, only_print: bool, as_json: bool) -> None:
+    """Open a page of the console in the browser and print its address.
+
+    Without arguments that is the first page, without an ID the list.
+    """
+    address = page_of("" if noun is None else f"{noun}s", number)
     if as_json:
         return print_json({"url": address})
-    typer.echo(address)
+    click.echo(address)
     if not only_print:
         webbrowser.open(address)
     return None

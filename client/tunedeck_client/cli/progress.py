@@ -2,70 +2,63 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
-import time
-from types import TracebackType
-from typing import Any, TypeVar
-
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    TaskID,
-    TextColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
+from typing import TYPE_CHECKING, Any, Callable, Iterator
 
 from tunedeck_client.cli.output import printable
 
-Self = TypeVar("Self", bound="_Bars")
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
 
 _BARS = 12
 """With more files there is one bar for all of them."""
 
-_EVERY_S = 0.1
-"""How often a file's bar moves, at most: rich takes 30 µs for it, and a file is told of every 128 KiB."""
+
+@contextlib.contextmanager
+def transfer_progress() -> Iterator[Callable[[str, int, int], None] | None]:
+    """Give for a block what a transfer takes as its `on_progress`."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.progress import DownloadColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    with _bars(DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()) as progress:
+        yield _TransferBars(progress)
 
 
-class _Bars:
-    """Bars that are shown for a block."""
+@contextlib.contextmanager
+def evaluation_progress() -> Iterator[Callable[[dict[str, Any]], None] | None]:
+    """Give for a block what `Tunedeck.wait` takes as its `on_progress`."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.progress import MofNCompleteColumn, TextColumn
 
-    def __init__(self, *columns: ProgressColumn) -> None:
-        shown = (TextColumn("{task.description}"), BarColumn(), *columns)
-        console = Console(stderr=True)
-        self._progress = Progress(*shown, console=console, transient=True, disable=not sys.stderr.isatty())
-
-    def __enter__(self: Self) -> Self:
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
-    ) -> None:
-        self._progress.stop()
+    with _bars(MofNCompleteColumn(), TextColumn("{task.fields[eta]}")) as progress:
+        yield _EvaluationBar(progress)
 
 
-class TransferProgress(_Bars):
-    """A bar for each file, or one for many; given to a transfer as its `on_progress`."""
+def _bars(*columns: Any) -> Progress:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn
 
-    def __init__(self) -> None:
-        super().__init__(DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    shown = (TextColumn("{task.description}"), BarColumn(), *columns)
+    return Progress(*shown, console=Console(stderr=True), transient=True)
+
+
+class _TransferBars:
+    """A bar for each file, or one for many."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
         self._bars: dict[str, TaskID] = {}
         self._done: dict[str, int] = {}
         self._sizes: dict[str, int] = {}
         self._whole: TaskID | None = None
-        self._moves_at: dict[str, float] = {}
 
     def __call__(self, path: str, done: int, size: int) -> None:
         is_new = path not in self._sizes
-        now = time.monotonic()
-        if not is_new and done < size and now < self._moves_at[path]:
-            return
-        self._moves_at[path] = now + _EVERY_S
         self._sizes[path], self._done[path] = size, done
         if self._whole is None and len(self._sizes) > _BARS:
             for bar in self._bars.values():
@@ -80,12 +73,12 @@ class TransferProgress(_Bars):
         self._progress.update(self._bars[path], completed=done)
 
 
-class EvaluationProgress(_Bars):
-    """The bar of an evaluation: answers stored, and the time that the service thinks is left."""
+class _EvaluationBar:
+    """Answers stored, and the time that the service thinks is left."""
 
-    def __init__(self) -> None:
-        super().__init__(MofNCompleteColumn(), TextColumn("{task.fields[eta]}"))
-        self._bar = self._progress.add_task("pending", total=None, eta="")
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._bar = progress.add_task("pending", total=None, eta="")
 
     def __call__(self, evaluation: dict[str, Any]) -> None:
         at = evaluation["progress"] or {}

@@ -43,7 +43,8 @@ def upload_model(
     `TUNEDECK_TOKEN` unless given. `base_model` comes from the folder's `adapter_config.json` unless given,
     `name` is the folder's. Hidden files and, without `include_state`, what only a resumed training needs are
     left out. The same call after a kill goes on where it stopped; what the service has is not sent again.
-    `on_progress` is called for each file first with 0, from several threads but never from two at once.
+    `on_progress` is called for each file first with 0, then ten times a second at most, last with its size;
+    from several threads, but never from two at once.
 
     Raises BadFolder (also for a file that changes meanwhile), Refused and Unreachable; ValueError for an
     address or a token that cannot work.

@@ -4,7 +4,6 @@ import re
 from pathlib import Path
 
 import pytest
-import typer.main
 from tunedeck_client.cli.main import app
 
 ROOT = Path(__file__).parents[3]
@@ -26,8 +25,7 @@ def walk(command, words=()):
         yield " ".join(words), options - EVERY
 
 
-ROOT_COMMAND = typer.main.get_command(app)
-COMMANDS = dict(walk(ROOT_COMMAND))
+COMMANDS = dict(walk(app))
 OF_RUN = README[README.index("## Around a command") : README.index("## In a trainer")]
 
 
@@ -42,7 +40,7 @@ def test_the_options_of_a_run_are_in_its_part_of_the_readme():
 
 
 def test_the_options_of_the_command_itself_are_in_the_readme():
-    own = {name for each in ROOT_COMMAND.params for name in each.opts if name.startswith("--")}
+    own = {name for each in app.params for name in each.opts if name.startswith("--")}
     assert set(OPTION.findall(README)) | {"--help", "--version"} >= own | {"--json"}
 
 

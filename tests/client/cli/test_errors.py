@@ -80,12 +80,21 @@ def test_help_and_version_ask_nobody(elsewhere):
 def test_it_completes(elsewhere, typed, offered):
     done = elsewhere(
         code=None,
-        _TUNEDECK_COMPLETE="complete_bash",
+        _TUNEDECK_COMPLETE="bash_complete",
         COMP_WORDS=typed,
         COMP_CWORD=str(len(typed.split()) - 1),
-        _TYPER_COMPLETE_ARGS=typed,
     )
-    assert set(done.out.split()) == offered
+    assert {line.partition(",")[2] for line in done.out.splitlines()} == offered
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_is_told_how_to_complete(elsewhere, shell):
+    script = elsewhere("completion", shell).out
+    assert f"_TUNEDECK_COMPLETE={shell}_complete" in script
+    if shell == "bash":
+        known = subprocess.run(["bash"], input=f"{script}\ncomplete -p tunedeck\n", capture_output=True, text=True)
+        assert "complete -" in known.stdout
+        assert known.stderr == ""
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "9223372036854775808", "1.5", "x"])
@@ -94,10 +103,10 @@ def test_what_can_be_no_id_is_a_wrong_argument(elsewhere, words, number):
     assert "Invalid value for" in elsewhere(*words, "--", number, code=2).err
 
 
-def test_the_bare_package_needs_neither_typer_nor_rich():
+def test_the_bare_package_needs_neither_click_nor_rich():
     program = """
 import sys
-sys.modules["typer"] = sys.modules["rich"] = None
+sys.modules["click"] = sys.modules["rich"] = None
 import tunedeck_client
 assert "tunedeck_client.api" not in sys.modules, "a training that only logs"
 with tunedeck_client.Tunedeck("http://127.0.0.1:1") as tunedeck:

@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from tunedeck_client.errors import BadFolder, Refused, Unreachable
+from tunedeck_client.models.transfer import Progress, opened_service
 from tunedeck_client.models.upload import upload_model
 
 from run.settings import free_port
@@ -96,6 +97,17 @@ def test_names_are_those_that_were_typed(system, make_folder):
     model = upload_model(folder, url=system.url)
 
     assert files_of(system, model["ID"]).keys() >= {f"lora_adapters/{name}" for name in names}
+
+
+def test_a_file_that_moves_by_little_is_not_told_of_each_time(system):
+    told = []
+    with opened_service(system.url, None, 1) as service:
+        report = Progress(service, lambda *progress: told.append(progress))
+        for done in range(10_001):
+            report("a.bin", done, 10_000)
+        report("b.bin", 1, 10_000)
+    assert (told[0], told[-2:]) == (("a.bin", 0, 10_000), [("a.bin", 10_000, 10_000), ("b.bin", 1, 10_000)])
+    assert len(told) < 1000
 
 
 def test_progress_begins_with_every_file_and_ends_with_all_bytes(system, make_folder):
