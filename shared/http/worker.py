@@ -1,4 +1,4 @@
-"""gunicorn's gevent worker: it ends where a setting is wrong, and gives no answer that nobody asked for."""
+"""gunicorn's gevent worker: fair to its connections, it gives no answer that nobody asked for."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from gevent import GreenletExit
 from gunicorn.arbiter import Arbiter  # type: ignore[import-untyped]
 from gunicorn.workers.ggevent import GeventWorker  # type: ignore[import-untyped]
 
+from shared.pacing import yield_turn
 from shared.settings import SettingsError
 
 
@@ -20,6 +21,15 @@ class Worker(GeventWorker):
         except SettingsError as error:
             self.log.error("error: %s", error)
             sys.exit(Arbiter.WORKER_BOOT_ERROR)
+
+    def timeout_ctx(self) -> Any:
+        """Let the other connections have a turn before each request.
+
+        One whose client asks again at once has its next request there by now, and would be answered for as long as it
+        asks: with eight of those all others waited for seconds.
+        """
+        yield_turn()
+        return super().timeout_ctx()
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         """Answer a request that cannot be read; a connection that waits for one when the process ends just closes.

@@ -1,6 +1,7 @@
 """Clients that read nothing, vanish, or all come at once. Scenarios 12 to 16 and 22."""
 
 import contextlib
+import re
 import selectors
 import socket
 import statistics
@@ -92,6 +93,27 @@ def test_a_client_that_reads_nothing(hasty, length):
         client.close()
     end_job(hasty.url, other)
     reader.join(5)
+
+
+@on("sqlite")
+def test_a_client_that_asks_without_pause(hasty):
+    """Others have their turn, though its next request is always there already."""
+    path = f"/api/v1/jobs/{create_job(hasty.url)}"
+    request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nX-Request-ID: {{}}\r\n\r\n"
+    greedy, patient = (open_raw(hasty.url, path) for _ in range(2))
+    for client in (greedy, patient):
+        read_until(client, b"\r\n\r\n")
+    greedy.sendall("".join(request.format(f"greedy-{number}") for number in range(1000)).encode())
+    read_until(greedy, b"greedy-0\r\n")
+    patient.sendall(request.format("patient").encode())
+    read_until(greedy, b"greedy-999\r\n")
+    read_until(patient, b"patient\r\n")
+
+    wait_until(lambda: "greedy-999" in hasty.log)
+    answered = re.findall(r"greedy-\d+|patient", hasty.log)
+    assert answered.index("patient") < 500
+    for client in (greedy, patient):
+        client.close()
 
 
 @on("sqlite")
