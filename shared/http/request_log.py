@@ -8,13 +8,15 @@ from __future__ import annotations
 import re
 import sys
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import structlog
 from flask import Flask, Response, current_app, g, request
 
+from shared.auth.caller import Caller
 from shared.telemetry.metrics import request_seconds
 from shared.telemetry.request_id import HEADER, begin_request
 
@@ -65,21 +67,33 @@ def _route(endpoint: str | None) -> str:
     return re.sub(r"<(?:\w+:)?(\w+)>", r":\1", rule)
 
 
-def _line(method: str, route: str, response: Response) -> Callable[[int], None]:
-    began, request_id, caller = g.began, g.request_id, getattr(g, "caller", None)
-    ids = {name: value for name, value in (request.view_args or {}).items() if isinstance(value, int)}
-    is_stream = response.mimetype == "text/event-stream"
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """What is logged of a request once it has ended; a stream keeps this, and nothing else of its answer."""
 
-    def write(sent: int) -> None:
-        fields: dict[str, Any] = {"method": method, "route": route, "status": response.status_code, **ids}
-        fields["ms"] = round((time.perf_counter() - began) * 1000, 1)
-        if not is_stream:  # whose lines are written past gunicorn
+    method: str
+    route: str
+    status: int
+    is_stream: bool
+    ids: dict[str, int]
+    began: float
+    request_id: str
+    caller: Caller | None
+
+    def __call__(self, sent: int) -> None:
+        fields: dict[str, Any] = {"method": self.method, "route": self.route, "status": self.status, **self.ids}
+        fields["ms"] = round((time.perf_counter() - self.began) * 1000, 1)
+        if not self.is_stream:  # whose lines are written past gunicorn
             fields["bytes"] = sent
-        if caller is not None and caller.name:
-            fields["token"] = caller.name
+        if self.caller is not None and self.caller.name:
+            fields["token"] = self.caller.name
         if sys.exc_info()[0] is not None:
             fields["cut"] = True
-        tell = log.info if response.status_code < 500 else log.error
-        tell("request", request_id=request_id, **fields)
+        tell = log.info if self.status < 500 else log.error
+        tell("request", request_id=self.request_id, **fields)
 
-    return write
+
+def _line(method: str, route: str, response: Response) -> _Line:
+    ids = {name: value for name, value in (request.view_args or {}).items() if isinstance(value, int)}
+    is_stream, caller = response.mimetype == "text/event-stream", getattr(g, "caller", None)
+    return _Line(method, route, response.status_code, is_stream, ids, g.began, g.request_id, caller)

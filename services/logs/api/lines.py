@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 from flask import Response, request
@@ -161,7 +162,7 @@ def _stream_answer(job_id: int, query: dict[str, Any]) -> Response:
     wanted = subscription(as_json=query["format"] == "json", wanted=_filter(query))
     access, caller, chunked = present_access(), current_caller(), request.environ["SERVER_PROTOCOL"] == "HTTP/1.1"
     socket = request.environ.get("gunicorn.socket")
-    connection = Connection(socket, chunked, may_read=lambda: access.is_current(caller))
+    connection = Connection(socket, chunked, may_read=partial(access.is_current, caller))
     streams = collaborator(Streams)
     stream = streams.start(job_id, last_event_ids, query["tail"], wanted, connection, follow=query["follow"])
     if stream is None:
