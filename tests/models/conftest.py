@@ -177,7 +177,11 @@ class Own:
         finally:
             if process.poll() is None:
                 process.terminate()
-                assert process.wait(timeout=20) == 0
+                try:
+                    assert process.wait(timeout=20) == 0
+                finally:
+                    process.kill()
+                    process.wait()
 
 
 def _handles_sigterm(pid):

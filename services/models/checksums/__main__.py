@@ -48,8 +48,9 @@ class ChecksumSettings(S3Settings):
 
 def main() -> None:
     log_json_lines("checksums")
-    signal.signal(signal.SIGTERM, _stop)
-    signal.signal(signal.SIGINT, _stop)
+    stop = Stop()
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
     settings = load(ChecksumSettings)
     log_uncaught_failures()
     database.initialize(open_database(settings.database_url))
@@ -58,7 +59,7 @@ def main() -> None:
     serve_metrics(load(MetricsSettings))
     holder = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
     sweep_at = time.monotonic()
-    while True:
+    while not stop.is_set:
         note_turn()
         if time.monotonic() >= sweep_at:
             sweep_at = time.monotonic() + _SWEEP_EVERY_S
@@ -74,9 +75,15 @@ def _sweep(bucket: Bucket) -> None:
         log.warning("Old uploads stay for now: %s", error)
 
 
-def _stop(number: int, frame: FrameType | None) -> None:
-    # Raised wherever the process is, also in a read that waits; the lease lapses by itself.
-    sys.exit(0)
+class Stop:
+    """Ends the process at a signal, wherever it is, also in a read that waits; its lease lapses by itself."""
+
+    is_set = False
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        # What is raised in a destructor Python drops: the loop looks as well.
+        self.is_set = True
+        sys.exit(0)
 
 
 def work_once(bucket: Bucket, holder: str, rate: RateLimit) -> bool:

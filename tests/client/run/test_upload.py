@@ -24,8 +24,13 @@ def inside(tmp_path, monkeypatch):
 def start_upload(start_run, system):
     """Start a run against the whole system, its gateway for everything; and its new job's number."""
 
-    def start_upload(*options, program=MAKES_A_FOLDER, **settings):
+    def new_job():
+        """Return a job without models: other tests name jobs in their models that there were not yet."""
         job = system.request("POST", "/jobs", json={}).json()["ID"]
+        return None if system.get(f"/models?job_id={job}").json()["data"] else job
+
+    def start_upload(*options, program=MAKES_A_FOLDER, **settings):
+        job = wait_until(new_job)
         options = ["--job", str(job), *options]
         run = start_run(*options, program=program, url=f"{system.url}/api/v1", TUNEDECK_URL=system.url, **settings)
         return job, run

@@ -4,11 +4,13 @@ import base64
 import hashlib
 import io
 import os
+import signal
 import sqlite3
 import zlib
 
 import pytest
 
+from services.models.checksums.__main__ import Stop
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.faults
@@ -211,3 +213,15 @@ def test_bytes_that_are_not_those_of_the_store_s_checksum_are_an_error(own, froz
 def test_a_bad_rate_is_named(own):
     with own.checksums(CHECKSUM_MIB_PER_S="0") as process:
         assert process.wait(20) != 0
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_signal_whose_exit_python_drops_is_remembered():
+    stop = Stop()
+
+    class Dropped:
+        def __del__(self):
+            stop(signal.SIGTERM, None)
+
+    Dropped()
+    assert stop.is_set
