@@ -83,6 +83,8 @@ class _Upload:
         )
         # One whose answer was lost was begun twice, and would keep the model open.
         self._delete_uploads(set())
+        # What an earlier try had sent when it was broken off may have been stored since.
+        self._delete_others({file.path for file in files})
         ready = self._service.call("PUT", self._model, {"status": "ready"})
         self._state.forget()
         return ready
@@ -111,11 +113,14 @@ class _Upload:
         """Find what an earlier try left, and remove what of it is not to be in the model."""
         wanted = {file.path for file in files}
         self._delete_uploads({known[0] for path, known in self._state.uploads.items() if path in wanted})
-        for found in self._list("files"):
-            if found["path"] in wanted:
-                self._there[found["path"]] = found
-            else:
-                self._delete(f"files/{quote(found['path'])}")
+        self._there = self._delete_others(wanted)
+
+    def _delete_others(self, wanted: set[str]) -> dict[str, dict[str, Any]]:
+        """Remove the files that are not to be in the model, and return those that are, by path."""
+        found = {file["path"]: file for file in self._list("files")}
+        for path in found.keys() - wanted:
+            self._delete(f"files/{quote(path)}")
+        return {path: file for path, file in found.items() if path in wanted}
 
     def _delete_uploads(self, kept: set[int]) -> None:
         for upload in self._list("uploads"):
