@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Callable, Iterator
 
 from tunedeck_client.cli.output import printable
+from tunedeck_client.models.transfer import OnProgress
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -16,7 +17,7 @@ _BARS = 12
 
 
 @contextlib.contextmanager
-def transfer_progress() -> Iterator[Callable[[str, int, int], None] | None]:
+def transfer_progress() -> Iterator[OnProgress | None]:
     """Give for a block what a transfer takes as its `on_progress`."""
     if not sys.stderr.isatty():
         yield None

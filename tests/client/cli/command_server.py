@@ -1,4 +1,4 @@
-"""Forks a process for each command, click and rich being imported already: their import would be most of its time.
+"""Forks a process for each command, all but rich being imported already: that would be most of its time.
 
 Reads requests from the socket that is its stdin: arguments and environment as JSON, with three descriptors; answers
 the exit code.
