@@ -104,21 +104,20 @@ async function show(first) {
     const found = route(location.pathname);
     replace(navigation, SECTIONS.map(([name, words]) =>
         h('a', { href: `/ui/${name}`, 'aria-current': found?.section === name ? 'page' : null }, words)));
-    const root = h('div', { class: `page page-${found?.module ?? 'none'}` });
+    // Until the page has its answer, which a hung service delays by half a minute.
+    const root = h('div', { class: `page page-${found?.module ?? 'none'}` }, h('h1', { class: 'awaited', tabindex: '-1' }, 'Loading …'));
+    replace(main, root);
     if (!found) {
         setTitle('Not found');
-        replace(main, root);
         replace(root, h('h1', { tabindex: '-1' }, 'There is no such page'), empty('The address may be cut short, or of another version.', h('p', null, h('a', { href: '/ui/jobs' }, 'All jobs'))));
         return;
     }
     try {
         const module = await /** @type {any} */ (MODULES[found.module])();
         if (signal.aborted) return;
-        replace(main, root);
         await module.show(pageOf(found.params, signal), root);
     } catch (error) {
         if (signal.aborted || isAbort(error)) return;
-        replace(main, root);
         replace(root, h('h1', { tabindex: '-1' }, error instanceof ApiError && error.status === 404 ? 'Not found' : 'This did not work'), problem(error),
             h('p', null, h('button', { type: 'button', onclick: () => void show(false) }, 'Try again')));
         if (!(error instanceof ApiError)) console.error(error);

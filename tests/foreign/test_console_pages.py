@@ -8,6 +8,7 @@ import zipfile
 import pytest
 from playwright.sync_api import expect
 
+from tests.support.accessibility import require_accessible
 from tests.support.waiting import wait_until
 
 
@@ -245,6 +246,19 @@ def test_a_token_is_asked_for_where_the_api_wants_one(open_page):
 
     expect(page).to_have_url(re.compile(r"/ui/login\?then=%2Fui%2Fmodels%2F1"))
     expect(page.get_by_label("Token")).to_be_focused()
+
+
+@pytest.mark.parametrize("path", ["jobs/1", "compare?jobs=1,2", "models/1", "evaluations/1", "login"])
+def test_a_page_whose_service_hangs_says_that_it_loads_and_can_be_left(path, open_page):
+    page = open_page("/ui/jobs")
+    page.route("**/api/v1/**", lambda route: None)
+    page.goto(f"/ui/{path}")
+
+    expect(page.get_by_role("heading", level=1)).to_have_text("Loading …")
+    require_accessible(page)
+    page.unroute_all()
+    page.get_by_role("link", name="Models", exact=True).click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Models")
 
 
 def test_a_server_that_is_away_is_said_and_what_was_there_stays(jobs, open_page):

@@ -9,4 +9,5 @@ from playwright.sync_api import Page
 def require_accessible(page: Page) -> None:
     """Fail with the rules that the page breaks, and with some of the elements that break them."""
     found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
-    assert [(rule["id"], [node["html"][:200] for node in rule["nodes"][:3]]) for rule in found] == []
+    broken = [(rule["id"], [node["html"][:200] for node in rule["nodes"][:3]]) for rule in found]
+    assert not broken, broken
