@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import tempfile
-from typing import Iterator, Sequence
+from typing import Any, Iterator, Sequence
 
 from tunedeck_client.jobs.heartbeat import BEAT_EVERY_S
 from tunedeck_client.jobs.job_api import JobApi
@@ -40,10 +41,12 @@ def main(
         options.parser.error(str(error))
     states = state_folders(options.logs_url, options.spool_dir)
     if options.report:
-        if report_left(states, api, options.logs_url, options.logs_token, end_timeout_s):
-            return 0
-        say("what earlier runs have left cannot be reported yet")
-        return 1
+        is_reported = report_left(states, api, options.logs_url, options.logs_token, end_timeout_s)
+        if options.json:
+            _print_json({"reported": is_reported})
+        if not is_reported:
+            say("what earlier runs have left cannot be reported yet")
+        return 0 if is_reported else 1
     try:
         job, record = open_job(options, api, states, timeout_s=START_TIMEOUT_S)
     except Refused as refusal:
@@ -53,10 +56,17 @@ def main(
     earlier = LeftToReport(states, api, options.logs_url, options.logs_token)
     with _token_file(job.token or options.logs_token) as token_file:
         code = run.watch_child(token_file, earlier, grace_s=grace_s)
+    if options.json:
+        _print_json(run.result(code))
     if not (earlier.has_ended() & run.has_ended()):
         # A thread hangs in the system, inside of TLS perhaps: it must not see the interpreter end.
         os._exit(code)
     return code
+
+
+def _print_json(result: dict[str, Any]) -> None:
+    with contextlib.suppress(OSError):  # nobody reads it any more
+        os.write(1, f"{json.dumps(result)}\n".encode())
 
 
 @contextlib.contextmanager

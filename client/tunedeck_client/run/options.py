@@ -74,6 +74,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--source", default="kernel", help="the lines' source")
     parser.add_argument("--spool-dir", metavar="DIR", help="where waits what the service has not stored yet")
     parser.add_argument(
+        "--json",
+        action="store_true",
+        help="print the job, its end and its model as JSON; the command's output goes to stderr",
+    )
+    parser.add_argument(
         "--report", action="store_true", help="send what earlier runs on this machine have left, and end"
     )
     return parser

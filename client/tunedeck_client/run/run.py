@@ -44,12 +44,14 @@ class Run:
         self._upload = upload
         self._end_timeout_s = end_timeout_s
         self._ended_as: str | None = None
+        self._error: str | None = None
+        self._model_id: int | None = None
         self._child: Child | None = None
         self._heartbeat = Heartbeat(job, self._ended_by_other, every_s=beat_every_s)
 
     def watch_child(self, token_file: str | None, earlier: LeftToReport, *, grace_s: float) -> int:
         """Start the command, watch it, and report its end."""
-        options, streams = self._options, Streams()
+        options, streams = self._options, Streams(keeps_stdout=self._options.json)
         signals = Signals(streams)
         environ = child_environment(
             os.environ,
@@ -120,6 +122,16 @@ class Run:
             return 128 + signal.SIGTERM, f"the job was cancelled, the command told to end{late}"
         return code if code >= 0 else 128 - code, reason_of(code)
 
+    def result(self, exit_code: int) -> dict[str, Any]:
+        """Return what `--json` prints; the status is None while the service does not know the end."""
+        return {
+            "job_id": self._job.job_id,
+            "status": self._job.ended_as(),
+            "error": self._error,
+            "model_id": self._model_id,
+            "exit_code": exit_code,
+        }
+
     def has_ended(self) -> bool:
         """End our threads; False where one hangs in the system."""
         return self._shipper.close(0.0) & self._heartbeat.has_ended()
@@ -166,7 +178,8 @@ class Run:
             words = [str(word) for pair in described.items() if pair[1] is not None for word in pair]
             say(f"{why}. To send it: {shlex.join(['tunedeck', 'push', options.upload, *words])}")
             return why
-        told = f"{options.upload} is model {model.get('ID')} now"
+        self._model_id = model.get("ID")
+        told = f"{options.upload} is model {self._model_id} now"
         tell_person(told)
         self._shipper.put_output([("info", f"tunedeck run: {told}")])
         return None
@@ -174,6 +187,7 @@ class Run:
     def _report(self, error: str | None, timeout_s: float) -> None:
         """Send what is left of the log, then the end; what cannot be sent stays on disk."""
         end = {"status": "completed" if error is None else "failed", "error": error}
+        self._error = error
         if self._record is not None:
             self._record.write(end=end)
         if error is not None:

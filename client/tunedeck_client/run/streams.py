@@ -21,9 +21,13 @@ _RAW_LOCAL = termios.ICANON | termios.ECHO | termios.ISIG | termios.IEXTEN
 
 
 class Streams:
-    """`outputs` maps each descriptor that the child's output comes from to ours that it goes to."""
+    """`outputs` maps each descriptor that the child's output comes from to ours that it goes to.
 
-    def __init__(self) -> None:
+    All of it goes to stderr where stdout is kept for something else.
+    """
+
+    def __init__(self, *, keeps_stdout: bool = False) -> None:
+        self._keeps_stdout = keeps_stdout
         terminals = [descriptor for descriptor in (0, 1, 2) if _is_terminal(descriptor)]
         self.outputs: dict[int, int] = {}
         self.child_ends: list[Any] = [None, None, None]
@@ -37,7 +41,7 @@ class Streams:
         for descriptor in (1, 2):
             if descriptor not in terminals:
                 reader, writer = os.pipe()
-                self.outputs[reader], self.child_ends[descriptor] = descriptor, writer
+                self.outputs[reader], self.child_ends[descriptor] = self._ours(descriptor), writer
 
     def _open_terminal(self, terminals: list[int]) -> None:
         self._master, self.slave = pty.openpty()
@@ -50,9 +54,12 @@ class Streams:
             termios.tcsetattr(self.slave, termios.TCSANOW, settings)
         self.resize()
         shown = [descriptor for descriptor in terminals if descriptor != 0]
-        self.outputs[self._master] = shown[0] if shown else terminals[0]
+        self.outputs[self._master] = self._ours(shown[0] if shown else terminals[0])
         for descriptor in terminals:
             self.child_ends[descriptor] = self.slave
+
+    def _ours(self, descriptor: int) -> int:
+        return 2 if self._keeps_stdout else descriptor
 
     def resize(self) -> None:
         """Give the child's terminal the size of ours."""

@@ -104,7 +104,7 @@ def test_the_command_that_is_named_reports_it(start_away, start_run, gateway, ne
     gateway.mend()
     assert start_run("--report", url=url).end() == (0, b"", b"")
     assert newest_job("left")["status"] == "completed"
-    assert start_run("--report", url=url).end() == (0, b"", b"")
+    assert start_run("--report", "--json", url=url).end() == (0, b'{"reported": true}\n', b"")
 
 
 def test_the_end_of_a_known_job_is_reported_by_its_next_run(start_run, gateway, new_job, show):

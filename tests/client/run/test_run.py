@@ -40,6 +40,24 @@ def test_it_creates_a_job(start_run, newest_job):
     assert record["configuration"] == configuration
 
 
+@pytest.mark.parametrize(("code", "status", "error"), [(0, "completed", None), (3, "failed", "exit code 3")])
+def test_json_is_all_of_its_stdout(start_run, newest_job, code, status, error):
+    program = f"import sys; print('epoch 1', flush=True); print('hot', file=sys.stderr); sys.exit({code})"
+    ended_with, out, err = start_run("--json", "--name", f"for {code}", program=program).end()
+
+    assert (ended_with, err) == (code, b"epoch 1\nhot\n")
+    job = newest_job(f"for {code}")["ID"]
+    told = {"job_id": job, "status": status, "error": error, "model_id": None, "exit_code": code}
+    assert json.loads(out) == told
+
+
+def test_json_of_a_run_whose_service_is_away(start_run):
+    code, out, _ = start_run("--json", program="print(1)", url="http://127.0.0.1:9", END_TIMEOUT_S="0").end()
+
+    assert code == 0
+    assert json.loads(out) == {"job_id": None, "status": None, "error": None, "model_id": None, "exit_code": 0}
+
+
 @pytest.mark.parametrize(
     ("program", "code", "error"),
     [

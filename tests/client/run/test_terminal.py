@@ -1,6 +1,7 @@
 """`tunedeck run` in a terminal: the command has one as well, of the same size, and is typed into."""
 
 import fcntl
+import json
 import os
 import pty
 import re
@@ -90,6 +91,14 @@ def test_it_works(open_screen, new_job, show, lines_of):
     assert shown == f"{size}\r\ntwo\r\n"
     assert lines_of(job) == [("info", size), ("info", "two")]
     assert show(job)["status"] == "completed"
+
+
+def test_json_goes_where_stdout_goes(open_screen, new_job, tmp_path):
+    job, told = new_job(), tmp_path / "told.json"
+    screen = open_screen("--job", str(job), "--json", program="print('epoch 1')", redirect=f"> {told}")
+    assert screen.end() == 0
+    assert screen.shown.endswith(b"epoch 1\r\n") or screen.shown.endswith(b"epoch 1\n")
+    assert json.loads(told.read_bytes())["job_id"] == job
 
 
 def test_a_new_size_is_the_commands(open_screen, new_job):

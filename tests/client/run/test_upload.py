@@ -1,5 +1,6 @@
 """`tunedeck run --upload`: the folder becomes the job's model before the job is completed."""
 
+import json
 import signal
 
 import pytest
@@ -39,12 +40,13 @@ def start_upload(start_run, system):
 
 
 def test_it_works(system, start_upload):
-    job, run = start_upload("--upload", "out", "--model-name", "Sentiment")
+    job, run = start_upload("--upload", "out", "--model-name", "Sentiment", "--json")
     code, out, err = run.end()
-    assert (code, out, err) == (0, b"", b"")
+    assert (code, err) == (0, b"")
     assert system.get(f"/jobs/{job}").json()["status"] == "completed"
     (model,) = system.get(f"/models?job_id={job}").json()["data"]
     assert (model["status"], model["name"], model["base_model"]) == ("ready", "Sentiment", "llama")
+    assert json.loads(out)["model_id"] == model["ID"]
     files = system.get(f"/models/{model['ID']}/files").json()["data"]
     assert {file["path"].rpartition("/")[2] for file in files} == {"adapter_model.safetensors", "adapter_config.json"}
     lines = system.get(f"/jobs/{job}/logs?limit=10").json()["logs"]
