@@ -30,11 +30,13 @@ class LogFile:
         self._max_bytes = max_bytes
         self._file = path.open("ab", buffering=0)
         self._lock = threading.Lock()
+        self._began_at = 0
         self._reader: threading.Thread | None = None
 
     def open_pipe(self) -> int:
         """Return where a process prints to; the caller closes it once the process has it."""
         source, target = os.pipe()
+        self._began_at = self._file.tell()
         if sys.platform == "linux":
             # Lines of up to 4 KiB never mix (POSIX), longer ones not while there is room. Pipes may be used up.
             with contextlib.suppress(OSError):
@@ -47,6 +49,14 @@ class LogFile:
         """Wait until all is in the file that processes printed which have ended; not for one that got away."""
         if self._reader is not None:
             self._reader.join(timeout_s)
+
+    def read_last_process(self) -> str:
+        """Return what the last process printed, the last 64 KiB of it at most."""
+        with self.path.open("rb") as printed:
+            size = printed.seek(0, os.SEEK_END)
+            began_at = self._began_at if self._began_at <= size else 0  # 0: the file is a new one meanwhile
+            printed.seek(max(began_at, size - _CHUNK))
+            return printed.read().decode(errors="replace")
 
     def close(self) -> None:
         self._file.close()

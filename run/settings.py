@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from shared.settings import SettingsError
+from shared.settings import HttpUrl, RedisUrl, SettingsError
 
 
 @dataclass(frozen=True)
@@ -32,15 +32,15 @@ class Settings:
     logs_database_url: str | None = None
     models_database_url: str | None = None
     evaluations_database_url: str | None = None
-    redis_url: str | None = None
-    s3_endpoint: str | None = None
+    redis_url: RedisUrl | None = None
+    s3_endpoint: HttpUrl | None = None
     s3_region: str = "us-east-1"
     s3_access_key: str | None = None
     s3_secret_key: str | None = None
     s3_parts_access_key: str | None = None
     s3_parts_secret_key: str | None = None
-    inference_url: str | None = None
-    public_url: str | None = None
+    inference_url: HttpUrl | None = None
+    public_url: HttpUrl | None = None
     tokens_file: str | None = None
     """By default tokens.toml below the data folder, if there is one: then requests need a token."""
     auth_secret: str | None = None

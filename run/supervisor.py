@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import json
 import os
 import signal
 import sys
@@ -26,7 +27,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 class PartFailed(Exception):
-    """A part could not be started; the message names it and has the last line of its log."""
+    """A part could not be started; the message names it and says why, by its log."""
 
 
 class Supervisor:
@@ -87,9 +88,10 @@ class Supervisor:
             else:
                 failed_starts += 1
                 code = await self._stop(part.name, process)
-                _say(f"{part.name} did not become ready ({_ending(code)}), see {self._logs[part.name].path}")
+                log, reason = self._logs[part.name], _reason(self._logs[part.name].read_last_process())
+                _say(f"{part.name} did not become ready ({_ending(code)}): {reason} (see {log.path})")
                 if failed_starts >= MAX_FAILED_STARTS:
-                    raise PartFailed(f"{part.name} failed to start {failed_starts} times: {self._last_log_line(part)}")
+                    raise PartFailed(f"{part.name} failed to start {failed_starts} times: {reason}")
             await asyncio.sleep(_BACKOFF_S[min(max(failed_starts, deaths), len(_BACKOFF_S) - 1)])
 
     async def _start(self, part: Part) -> asyncio.subprocess.Process:
@@ -147,9 +149,21 @@ class Supervisor:
         await asyncio.to_thread(self._logs[name].wait, LAST_WORDS_WITHIN_S)
         return code
 
-    def _last_log_line(self, part: Part) -> str:
-        lines = self._logs[part.name].path.read_text(errors="replace").strip().splitlines()
-        return lines[-1] if lines else "its log is empty"
+
+def _reason(printed: str) -> str:
+    """Return why a process has ended: the last line of what it printed that is an error, else the last of all."""
+    lines = [_message(line) for line in printed.splitlines() if line.strip()]
+    errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+    return (errors or lines or ["it printed nothing"])[-1]
+
+
+def _message(line: str) -> str:
+    """Return the message of a line of JSON, any other line as it is."""
+    try:
+        event = json.loads(line)["event"]
+    except (ValueError, TypeError, KeyError):
+        return line
+    return event if isinstance(event, str) else line
 
 
 def _remove_leftovers(part: Part) -> None:

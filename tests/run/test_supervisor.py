@@ -94,9 +94,26 @@ def test_it_gives_up_on_a_part_that_never_becomes_ready(tmp_path):
 
     assert system.process.wait(30) == 1
     text = system.out.read_text()
-    assert text.count("bad did not become ready (exit code 1)") == 5
+    assert text.count(f"bad did not become ready (exit code 1): no luck (see {tmp_path / 'bad.log'})\n") == 5
     assert "error: bad failed to start 5 times: no luck" in text
     assert system.process.poll() == 1
+
+
+def test_it_tells_the_setting_that_is_wrong_whatever_else_the_part_printed(tmp_path):
+    program = """
+import json
+print("error: of an earlier line")
+print(json.dumps({"event": "error: REDIS_URL: must begin with redis://", "level": "error"}))
+print(json.dumps({"event": "Worker failed to boot.", "level": "error"}))
+print("Traceback (most recent call last):", [1], 2, sep="\\n")
+raise SystemExit(3)
+"""
+    (tmp_path / "bad.log").write_text("error: of the run before\n")
+    system = Supervised(tmp_path, f"[Part('bad', [PY, '-c', {program!r}], {{}})]")
+
+    system.wait_for("bad did not become ready (exit code 3): REDIS_URL: must begin with redis:// (see")
+    assert system.process.wait(30) == 1
+    assert "error: bad failed to start 5 times: REDIS_URL: must begin with redis://\n" in system.out.read_text()
 
 
 def test_it_kills_a_part_that_ignores_sigterm_and_what_it_started(tmp_path):

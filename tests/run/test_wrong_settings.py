@@ -54,6 +54,8 @@ def start(arguments: list[str], folder: Path, environ: dict[str, str | None]) ->
         (WORKER, {"METRICS_PORT": "65536"}, "METRICS_PORT='65536': must be at most 65535"),
         (["services.logs.setup"], {"DATABASE_URL": None}, "DATABASE_URL is not set"),
         (["services.models.setup"], {"DATABASE_URL": "secret"}, "DATABASE_URL: must be sqlite"),
+        (["run"], {"REDIS_URL": "secret"}, "REDIS_URL: must begin with redis://"),
+        (["run"], {"S3_ENDPOINT": "secret"}, "S3_ENDPOINT: must begin with http://"),
         (["run.demo"], {"PORT": "x"}, "PORT='x': must be a whole number"),
         (KERNEL, {"KERNEL_PORT": "x"}, "KERNEL_PORT must be a number"),
     ],
