@@ -55,7 +55,8 @@ test-faults: $(VENV)/test.stamp ## tests that kill, hang and cut off what is und
 coverage: export GUNICORN_CMD_ARGS := --worker-class tests.support.measured_worker.MeasuredWorker
 coverage: $(VENV)/test.stamp ## both together, with the branch coverage of all that they start: 95 % at least
 	rm -rf .data/coverage
-	$(BIN)/python -m coverage run -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder -p tests.support.measured_session
+	$(BIN)/python -m coverage run -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder --timeout 1200 \
+		-p tests.support.measured_session
 	$(BIN)/python -m coverage combine -q
 	$(BIN)/python -m coverage report
 

@@ -77,9 +77,16 @@ class Service(Process):
 
     def connections(self):
         """How many connections from clients the workers hold."""
+        return len(self._client_ports())
+
+    def has_accepted(self, client):
+        """Whether a worker holds a client's connection."""
+        return client.getsockname()[1] in self._client_ports()
+
+    def _client_ports(self):
         port = int(self.url.rpartition(":")[2])
         held = [connection for worker in self.workers for connection in worker.net_connections("tcp")]
-        return sum(connection.laddr.port == port and connection.status != "LISTEN" for connection in held)
+        return [each.raddr.port for each in held if each.laddr.port == port and each.status != "LISTEN"]
 
     def kill_worker(self, choose):
         """Kill one worker outright, for the master to start another one."""

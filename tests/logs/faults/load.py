@@ -168,6 +168,9 @@ class Reader(threading.Thread):
     def lines(self):
         return self.events.lines
 
+    def last_id(self):
+        return self.lines[-1][0] if self.lines else 0
+
     def run(self):
         try:
             time.sleep(self.delay_s)
@@ -221,11 +224,18 @@ class Load:
         return sum(len(writer.acknowledged) for writer in self.writers)
 
     def wait_for(self, more, patience_s=20):
-        """Return when so many more lines were acknowledged."""
-        goal, deadline = self.written + more, time.monotonic() + patience_s
-        while self.written < goal:
+        """Return when so many more lines were acknowledged; fail where none is for so long, not where it is slow."""
+        goal = self.written + more
+        self._wait_until(lambda: self.written >= goal, lambda: self.written, patience_s)
+
+    def _wait_until(self, happens, progress, patience_s):
+        """Wait until ``happens()``; fail where the ``progress()`` stands still."""
+        seen, deadline = progress(), time.monotonic() + patience_s
+        while not happens():
             self.check()
-            assert time.monotonic() < deadline, f"{self.written} of {goal} lines"
+            if progress() != seen:
+                seen, deadline = progress(), time.monotonic() + patience_s
+            assert time.monotonic() < deadline, f"of {self.written} lines it stands still at {seen}"
             time.sleep(0.01)
 
     def check(self):
@@ -248,8 +258,7 @@ class Load:
                 reader.stopping.set()
             self._say_goodbye()  # whoever waits for a line sees that it should stop
         for reader in self.readers:
-            reader.join(patience_s)
-            assert not reader.is_alive(), f"a reader is at {reader.lines[-1:]}, after {reader.statuses}"
+            self._wait_until(lambda reader=reader: not reader.is_alive(), reader.last_id, patience_s)
         self.check()
         rows = read_rows(self.url, self.job)
         assert [number for number, _ in rows] == list(range(1, len(rows) + 1))
@@ -271,12 +280,8 @@ class Load:
         return until_answered(post).json()["ID"]
 
     def _wait_for_readers(self, last, patience_s):
-        deadline = time.monotonic() + patience_s
         for reader in self.readers:
-            while not reader.lines or reader.lines[-1][0] < last:
-                self.check()
-                assert time.monotonic() < deadline, f"a reader is at {reader.lines[-1:]}, after {reader.statuses}"
-                time.sleep(0.01)
+            self._wait_until(lambda reader=reader: reader.last_id() >= last, reader.last_id, patience_s)
 
 
 def read_metrics(url):

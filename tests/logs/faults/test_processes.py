@@ -1,6 +1,7 @@
 """Workers, the master, or all of them are killed; or asked to stop. Scenarios 1, 2, 3, 4 and 10."""
 
 import contextlib
+import functools
 import random
 import signal
 import socket
@@ -15,6 +16,7 @@ import requests
 
 from tests.logs.faults.load import Events, create_job, end_job, open_raw, read_rows, read_until, until_answered
 from tests.support.databases import on
+from tests.support.waiting import wait_until
 
 
 @on("postgresql")
@@ -129,15 +131,19 @@ def test_asked_to_stop(service, number):
 @on("sqlite")
 def test_a_connection_without_a_request_gets_no_answer_when_its_worker_stops(service):
     """One that nobody asked for would be taken for the answer to the next request."""
-    used = open_raw(service.url, "/healthz")
-    assert read_until(used, b"}\n").startswith(b"HTTP/1.1 200")
     address = urlsplit(service.url)
-    fresh = [socket.create_connection((address.hostname, address.port), 30) for _ in range(4)]
-    fresh[0].sendall(b"GET /healthz HTTP/1.1\r\n")
-    service.running.process.send_signal(signal.SIGHUP)
-    for client in (used, *fresh):
-        with client, contextlib.suppress(ConnectionResetError):
-            assert client.recv(65536) == b""
+    with contextlib.ExitStack() as clients:
+        used = clients.enter_context(open_raw(service.url, "/healthz"))
+        assert read_until(used, b"}\n").startswith(b"HTTP/1.1 200")
+        connect = functools.partial(socket.create_connection, (address.hostname, address.port), 30)
+        fresh = [clients.enter_context(connect()) for _ in range(4)]
+        fresh[0].sendall(b"GET /healthz HTTP/1.1\r\n")
+        # What no worker has accepted yet, the next one gets.
+        wait_until(lambda: all(service.has_accepted(client) for client in fresh))
+        service.running.process.send_signal(signal.SIGHUP)
+        for client in (used, *fresh):
+            with contextlib.suppress(ConnectionResetError):
+                assert client.recv(65536) == b""
     assert "Traceback" not in service.log
 
 
