@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
@@ -78,25 +78,37 @@ def _split(url: str) -> tuple[SplitResult, int | None]:
         raise SettingsError(_PROBLEM) from error
 
 
-@contextmanager
-def connection(database: Database) -> Iterator[None]:
+class _Connection:
+    """A connection of the pool for a block, unless an outer block holds one."""
+
+    __slots__ = ("_database", "_is_outer")
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._is_outer = False
+
+    def __enter__(self) -> None:
+        if not self._database.is_closed():
+            return
+        began = time.monotonic()
+        with translated():
+            self._database.connect()
+        self._is_outer = True
+        waited_s = time.monotonic() - began
+        if waited_s > _NO_WAIT_S:
+            database_wait_seconds.inc(waited_s)
+
+    def __exit__(self, *raised: object) -> None:
+        if self._is_outer:
+            self._database.close()
+
+
+def connection(database: Database) -> AbstractContextManager[None]:
     """Hold a connection for a block: the one that an outer block holds, else one of the pool's, given back at the end.
 
     No streamed body holds one: each of its reads is a short block of its own.
     """
-    if not database.is_closed():
-        yield
-        return
-    began = time.monotonic()
-    with translated():
-        database.connect()
-    waited_s = time.monotonic() - began
-    if waited_s > _NO_WAIT_S:
-        database_wait_seconds.inc(waited_s)
-    try:
-        yield
-    finally:
-        database.close()
+    return _Connection(database)
 
 
 def connected_to(

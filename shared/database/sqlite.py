@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, closing, nullcontext
+from functools import lru_cache
 from itertools import chain
 from typing import Any
 
@@ -80,15 +81,14 @@ class SqliteDatabase(PooledSqliteDatabase):
 
         ``conflict`` is the ON CONFLICT clause of an upsert.
         """
-        insert = f"INSERT INTO {table._meta.table_name} ({', '.join(columns)}) VALUES "
-        marks = f"({', '.join('?' for _ in columns)})"
+        many, one = _insert_statements(table._meta.table_name, columns, conflict)
         whole = len(rows) - len(rows) % _ROWS_A_STATEMENT
         with translated():
             cursor = self.connection().cursor()
             for start in range(0, whole, _ROWS_A_STATEMENT):
-                values = list(chain.from_iterable(rows[start : start + _ROWS_A_STATEMENT]))
-                cursor.execute(f"{insert}{', '.join([marks] * _ROWS_A_STATEMENT)} {conflict}", values)
-            cursor.executemany(f"{insert}{marks} {conflict}", rows[whole:])
+                cursor.execute(many, list(chain.from_iterable(rows[start : start + _ROWS_A_STATEMENT])))
+            if whole < len(rows):
+                cursor.executemany(one, rows[whole:])
 
     def pipelined(self) -> AbstractContextManager[None]:
         """There is no server to send statements to."""
@@ -115,6 +115,13 @@ class SqliteDatabase(PooledSqliteDatabase):
 
     def setup_lock(self) -> None:
         """One file is set up by one process."""
+
+
+@lru_cache(64)
+def _insert_statements(table: str, columns: tuple[str, ...], conflict: str) -> tuple[str, str]:
+    """Return the statements that insert ``_ROWS_A_STATEMENT`` rows, and one."""
+    insert, marks = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ", f"({', '.join('?' for _ in columns)})"
+    return f"{insert}{', '.join([marks] * _ROWS_A_STATEMENT)} {conflict}", f"{insert}{marks} {conflict}"
 
 
 def _is_locked(error: OperationalError) -> bool:

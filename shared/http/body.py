@@ -83,23 +83,22 @@ def read_lines(limit: int, longest: int) -> Iterator[bytes]:
 
 
 def _read_pieces(limit: int) -> Iterator[bytes]:
-    if (request.content_length or 0) > limit:
+    declared = request.content_length
+    if (declared or 0) > limit:
         raise _too_large(limit)
-    left, ends = limit + 1, time.monotonic() + TIMEOUT_S
+    came, ends = 0, time.monotonic() + TIMEOUT_S
     try:
-        while left > 0 and (piece := _read_piece(min(left, _PIECE_BYTES), ends)):
-            left -= len(piece)
-            if left > 0:
-                yield piece
+        while came != declared and (piece := _read_piece(min(limit + 1 - came, _PIECE_BYTES), ends)):
+            came += len(piece)
+            if came > limit:
+                raise _too_large(limit)
+            yield piece
     except (OSError, ParseException) as error:  # gunicorn's, for a body that breaks off or is badly chunked
         raise BadRequest(f"The body could not be read: {error}.") from error
-    if left <= 0:
-        raise _too_large(limit)
     request.environ[BODY_READ] = True
-    came = limit + 1 - left
     # gunicorn gives what came of a body whose sender hung up, as if it were all.
-    if request.content_length not in (None, came):
-        raise BadRequest(f"The body broke off after {came} of {request.content_length} bytes.")
+    if declared not in (None, came):
+        raise BadRequest(f"The body broke off after {came} of {declared} bytes.")
 
 
 def _read_piece(size: int, ends: float) -> bytes:
