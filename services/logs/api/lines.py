@@ -22,7 +22,7 @@ from services.logs.api.representation import wants_stream, wants_text
 from services.logs.jobs import get_job
 from services.logs.lines import queries
 from services.logs.lines.delete import delete_log
-from services.logs.lines.hold import require_log
+from services.logs.lines.hold import read_last_line
 from services.logs.lines.ingest import Ingest, StoredBatch
 from services.logs.lines.parse import MAX_BATCH_BYTES, NewBatch, read_batch
 from services.logs.lines.queries import Filter, line_record
@@ -116,10 +116,8 @@ def _stored_answer(job_id: int, batch: NewBatch, stored: StoredBatch) -> Respons
 
 
 def _page_answer(job_id: int, query: dict[str, Any]) -> Response:
-    job = get_job(job_id)
-    require_log(job)
     descending = query["order"] == "desc"
-    first, last = query["after"] + 1, min(job.last_line, query["before"] - 1)
+    first, last = query["after"] + 1, min(read_last_line(job_id), query["before"] - 1)
     page = queries.read_page(job_id, first, last, query["limit"], _filter(query), descending=descending)
     telemetry.lines_read.inc(len(page.lines))
     answer = {
