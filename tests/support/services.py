@@ -24,6 +24,7 @@ from shared.database.sqlite import SqliteDatabase
 from shared.s3.bucket import Bucket
 from shared.s3.client import S3Settings, connect
 from shared.settings import load
+from tests.support.measured_session import with_greenlets
 from tests.support.waiting import wait_until
 
 START_WITHIN_S = 60
@@ -89,7 +90,7 @@ def started_parts(folder: Path) -> Iterator[Start]:
             process = subprocess.Popen(
                 part.command,
                 cwd=parts.ROOT,
-                env=os.environ | part.environ,
+                env=os.environ | with_greenlets() | part.environ,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -18,6 +18,7 @@ import requests
 
 from run.parts import ROOT
 from run.settings import free_port
+from tests.support.measured_session import with_greenlets
 
 READY_WITHIN_S = 90
 STOP_WITHIN_S = 10
@@ -125,8 +126,9 @@ def start_system(data_dir: Path, **environ: str) -> System:
     port, logs_port = free_port(), free_port()
     out = data_dir.parent / f"{data_dir.name}-{port}.out"
     settings = {"DATA_DIR": str(data_dir), "PORT": str(port), "LOGS_PORT": str(logs_port), **environ}
+    variables = os.environ | with_greenlets() | settings
     with out.open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "run"], cwd=ROOT, env=os.environ | settings, stdout=log, stderr=subprocess.STDOUT
+            [sys.executable, "-m", "run"], cwd=ROOT, env=variables, stdout=log, stderr=subprocess.STDOUT
         )
     return System(process, data_dir, port, logs_port, out, site=environ.get("GATEWAY_SITE", System.site))
