@@ -16,6 +16,7 @@ from tunedeck_client.run.opening import Refused, open_job
 from tunedeck_client.run.options import parse_options
 from tunedeck_client.run.reporting import LeftToReport, report_left
 from tunedeck_client.run.run import Run, Upload
+from tunedeck_client.run.run_record import RunRecord
 from tunedeck_client.run.streams import open_missing
 from tunedeck_client.shipping.spool import state_folders
 
@@ -54,7 +55,7 @@ def main(
         return 2
     run = Run(options, job, record, upload, beat_every_s=beat_every_s, end_timeout_s=end_timeout_s)
     earlier = LeftToReport(states, api, options.logs_url, options.logs_token)
-    with _token_file(job.token or options.logs_token) as token_file:
+    with _token_file(job.token or options.logs_token, record) as token_file:
         code = run.watch_child(token_file, earlier, grace_s=grace_s)
     if options.json:
         _print_json(run.result(code))
@@ -70,11 +71,14 @@ def _print_json(result: dict[str, Any]) -> None:
 
 
 @contextlib.contextmanager
-def _token_file(token: str | None) -> Iterator[str | None]:
-    """Give a file that only we can read, which the Kubeflow callback wants; it must not be empty."""
-    path = None
+def _token_file(token: str | None, record: RunRecord | None) -> Iterator[str | None]:
+    """Give a file that only we can read, which the Kubeflow callback wants; it must not be empty.
+
+    It lies beside the record, which the next run on this machine deletes where this one is killed.
+    """
+    path, folder = None, record.path if record is not None else None
     try:
-        descriptor, path = tempfile.mkstemp(prefix="tunedeck-token-")
+        descriptor, path = tempfile.mkstemp(prefix="tunedeck-token-", dir=folder)
         os.write(descriptor, (token or "none").encode())
         os.close(descriptor)
     except OSError:
