@@ -88,7 +88,8 @@ class Supervisor:
             else:
                 failed_starts += 1
                 code = await self._stop(part.name, process)
-                log, reason = self._logs[part.name], _reason(self._logs[part.name].read_last_process())
+                log = self._logs[part.name]
+                reason = _reason(log.read_last_process())
                 _say(f"{part.name} did not become ready ({_ending(code)}): {reason} (see {log.path})")
                 if failed_starts >= MAX_FAILED_STARTS:
                     raise PartFailed(f"{part.name} failed to start {failed_starts} times: {reason}")

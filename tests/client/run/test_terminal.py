@@ -97,7 +97,7 @@ def test_json_goes_where_stdout_goes(open_screen, new_job, tmp_path):
     job, told = new_job(), tmp_path / "told.json"
     screen = open_screen("--job", str(job), "--json", program="print('epoch 1')", redirect=f"> {told}")
     assert screen.end() == 0
-    assert screen.shown.endswith(b"epoch 1\r\n") or screen.shown.endswith(b"epoch 1\n")
+    assert screen.shown.endswith(b"epoch 1\r\n")
     assert json.loads(told.read_bytes())["job_id"] == job
 
 
