@@ -51,12 +51,13 @@ class LogFile:
             self._reader.join(timeout_s)
 
     def read_last_process(self) -> str:
-        """Return what the last process printed, the last 64 KiB of it at most."""
-        with self.path.open("rb") as printed:
+        """Return what the last process printed, the last 64 KiB of it at most; nothing where the file was deleted."""
+        with contextlib.suppress(OSError), self.path.open("rb") as printed:
             size = printed.seek(0, os.SEEK_END)
             began_at = self._began_at if self._began_at <= size else 0  # 0: the file is a new one meanwhile
             printed.seek(max(began_at, size - _CHUNK))
             return printed.read().decode(errors="replace")
+        return ""
 
     def close(self) -> None:
         self._file.close()

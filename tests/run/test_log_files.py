@@ -53,6 +53,16 @@ def test_it_works(new_log, tmp_path):
     assert log.path.read_text().splitlines() == [f"a {number} {'x' * (number * 37 % 100)}" for number in range(1000)]
 
 
+def test_what_the_last_process_printed_is_read_alone_and_nothing_where_the_file_was_deleted(new_log, tmp_path):
+    log = new_log(tmp_path / "part.log")
+    for who in "ab":
+        assert printing(log, who, 2, 9).wait(60) == 0
+        log.wait(60)
+    assert log.read_last_process() == "b 0 \nb 1 x\n"
+    log.path.unlink()
+    assert log.read_last_process() == ""
+
+
 def test_it_keeps_three_files_and_tears_no_line(new_log, tmp_path):
     log = new_log(tmp_path / "part.log", max_bytes=50_000)
     assert printing(log, "a", 4000, 200).wait(60) == 0
