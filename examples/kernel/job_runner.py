@@ -90,7 +90,9 @@ class JobRunner:
             if self._until_answered(partial(self._api.claim, job["ID"], self._settings.name)):
                 with self._log_of(job) as (log, handler):
                     status = self._work_on(job, log)
-                    if status is not None:
+                    if status is None:
+                        self._flush(handler)
+                    else:
                         self._finish(job, status, handler)
 
     def _log_of(self, job: Record) -> AbstractContextManager[tuple[logging.Logger, JobLogHandler]]:
@@ -188,11 +190,15 @@ class JobRunner:
     def _finish(self, job: Record, status: str, handler: JobLogHandler) -> None:
         def finish() -> bool:
             # The log first: whoever sees the status finds every line of the log.
-            handler.flush(1 if self._stop.is_set() else 10)
+            self._flush(handler)
             return self._job_api.finish(job["ID"], status)
 
         if not self._until_answered(finish):
             LOG.warning("Job %d is not %s: it was ended from outside", job["ID"], status)
+
+    def _flush(self, handler: JobLogHandler) -> None:
+        """Wait for the log longer than its handler does at its close: the rest would be sent when this process ends."""
+        handler.flush(1 if self._stop.is_set() else 10)
 
     def _until_answered(self, call: Callable[[], _Returned]) -> _Returned:
         """Retry a call while its service is unavailable. Raises ApiError if it is refused, or when stopped."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import threading
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -119,6 +120,20 @@ def test_a_cancelled_job_stops(services: StandIn, kernel: JobRunner) -> None:
     assert text.endswith("[warn] The job was ended from outside (cancelled): work on it stops here")
     assert services.jobs[job_id]["status"] == "cancelled"
     assert services.models == {}
+
+
+def test_a_cancelled_jobs_last_lines_arrive_where_the_service_is_slow(services: StandIn, kernel: JobRunner) -> None:
+    job_id = services.add_job(epochs=1000)
+
+    def cancel_and_take_time(method: str, path: str) -> None:
+        if services.logs[job_id]:
+            services.jobs[job_id]["status"] = "cancelled"
+        if method == "POST" and path.endswith("/logs"):
+            time.sleep(1.5)  # longer than a handler's close waits
+
+    services.before = cancel_and_take_time
+    kernel.run_pending_jobs()
+    assert services.text(job_id).endswith("[warn] The job was ended from outside (cancelled): work on it stops here")
 
 
 def test_a_failure_leaves_its_traceback_in_the_log(
