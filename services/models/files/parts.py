@@ -80,16 +80,21 @@ def _lost(upload: InParts) -> Conflict:
 
 
 def _join_once(bucket: Bucket, upload: InParts, sent: Sent) -> str:
-    """Return the object's etag, also where an earlier request completed it and died before the row was written."""
+    """Return the object's etag, also where another request has completed it.
+
+    That one may have died before the row was written; or the store removes the parts while they are listed here.
+    """
     etags = _etags_of(sent)
     try:
         _require_parts(upload, sent, bucket.list_parts(upload.key, upload.store_id))
         return bucket.complete_upload(upload.key, upload.store_id, [(etag, None) for etag in etags])
-    except ObjectMissing as error:
+    except (ObjectMissing, Unprocessable) as error:
         joined = bucket.joined_etag(upload.key, etags)
-        if joined is None:
+        if joined is not None:
+            return joined
+        if isinstance(error, ObjectMissing):
             raise _lost(upload) from error
-        return joined
+        raise
 
 
 def _etags_of(sent: Sent) -> list[str]:
