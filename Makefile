@@ -45,7 +45,7 @@ demo: $(VENV)/run.stamp ## the seven steps of the workflow against what `make ru
 	@$(BIN)/python -m run.demo
 
 test: lint ## lint, types and all tests but those of faults, the slow and the foreign ones
-	$(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder -m 'not soak and not faults'
+	$(BIN)/python -m pytest -q -n 4 --dist loadfile --no-loadscope-reorder -m 'not soak and not faults'
 
 # They wait more than they work.
 test-faults: $(VENV)/test.stamp ## tests that kill, hang and cut off what is under test, and those of the whole system

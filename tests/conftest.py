@@ -23,6 +23,7 @@ from run.settings import free_port
 from shared.s3.bucket import Bucket
 from shared.s3.client import S3Settings, connect
 from tests.support.ceph import start_ceph
+from tests.support.scheduler import Scheduler, place
 from tests.support.services import Start, environ_of, start_service, started_parts
 from tests.support.system import System, start_system
 
@@ -48,7 +49,13 @@ OF_FAULTS = {
 """Folders and files all of whose tests are marked so."""
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduler | None:
+    return Scheduler(config, log) if config.getoption("dist") == "loadfile" else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: place(item.nodeid))
     for item in items:
         if OF_FAULTS.intersection([item.path, *item.path.parents]):
             item.add_marker("faults")
