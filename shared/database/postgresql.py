@@ -18,27 +18,35 @@ _SETUP_LOCK = 0x54554E45
 QUERY_TIMEOUT_S = 10.0
 """For each answer of the server: one that hangs is known after it, while its kernel goes on accepting connections."""
 
+QUERY_TIMEOUT_AGAIN_S = 1.0
+"""In its place from an answer that did not come to the next that does: whoever has waited asks once more, to tidy up."""
+
 
 class _Connection(psycopg.Connection[Any]):
     """A connection that is given up where the server does not answer."""
 
-    query_timeout_s: float | None = None
+    database: PostgresqlDatabase | None = None
     gave_up = False
 
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
+        database = self.database
+        if database is None:  # it connects, within its own time
+            return super().wait(gen, interval, timeout)
         try:
-            return super().wait(gen, interval, timeout or self.query_timeout_s)
+            answer = super().wait(gen, interval, timeout or database.answer_timeout_s())
         except psycopg.OperationalError:
             if self.pgconn.transaction_status == psycopg.pq.TransactionStatus.ACTIVE:
-                self.gave_up = True
+                self.gave_up = database.is_silent = True
                 self.pgconn.finish()  # or the rollback would wait as long again
             raise
+        database.is_silent = False
+        return answer
 
 
 class _Adapter(Psycopg3Adapter):
     def connect(self, db: Any, **params: Any) -> _Connection:
         connection = _Connection.connect(dbname=db.database, **params)
-        connection.query_timeout_s = db.query_timeout_s
+        connection.database = db
         return connection
 
 
@@ -48,6 +56,14 @@ class PostgresqlDatabase(PooledPostgresqlDatabase):
     psycopg3_adapter = _Adapter
     query_timeout_s: float | None = QUERY_TIMEOUT_S
     """Without an answer of the server, until a query fails; None waits for ever, as a migration does."""
+    is_silent = False
+    """Whether the last answer that was waited for did not come."""
+
+    def answer_timeout_s(self) -> float | None:
+        """Return how long the next answer is waited for."""
+        if self.query_timeout_s is None or not self.is_silent:
+            return self.query_timeout_s
+        return min(self.query_timeout_s, QUERY_TIMEOUT_AGAIN_S)
 
     def _is_closed(self, conn: Any) -> bool:
         """Say whether the driver knows it; the pool's own way asks the server, each time and with the pool locked.

@@ -193,6 +193,30 @@ class TestSilence:
         with connection(behind):
             assert behind.execute_sql("SELECT 1").fetchone() == (1,)
 
+    def test_the_next_answer_is_waited_for_briefly(self, behind, pipe, monkeypatch):
+        """A request that tidies up after its first silence would wait as long once more."""
+
+        def query():
+            with connection(behind):
+                behind.execute_sql("SELECT 1")
+
+        with connection(behind):
+            behind.execute_sql("SELECT 1")
+            second = threading.Thread(target=query)  # on a connection of its own
+            second.start()
+            second.join()
+        pipe.hang()
+        with pytest.raises(Unavailable):
+            query()
+        monkeypatch.setattr(PostgresqlDatabase, "query_timeout_s", 600.0)
+        with pytest.raises(Unavailable):
+            query()
+        assert pipe.accepted == 2
+        pipe.cut()
+        pipe.mend()
+        query()
+        assert behind.answer_timeout_s() == 600.0
+
 
 class TestLock:
     """SQLite's one write lock, held by another process."""
