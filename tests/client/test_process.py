@@ -3,6 +3,8 @@
 import socket
 import time
 
+from tests.support.measured_session import NOT_MEASURED
+
 
 def test_lines_before_the_exit_are_sent(service, run_python):
     done = run_python('log.info("last words")', service.url)
@@ -61,7 +63,7 @@ assert handler.flush()
 
 
 def test_a_forked_child_logs_for_itself(service, run_python):
-    run_python(FORK, service.url)
+    run_python(FORK, service.url, environ=NOT_MEASURED)
     assert [m for m in service.messages if m.startswith("parent")] == ["parent 1", "parent 2"]
     assert [m for m in service.messages if m.startswith("child")] == [f"child {n}" for n in range(50)]
     assert len(service.lines) == 52
@@ -92,7 +94,7 @@ assert handler.flush(20)
 
 
 def test_a_fork_amid_heavy_logging_hangs_nobody(service, run_python):
-    run_python(BUSY_FORK, service.url)
+    run_python(BUSY_FORK, service.url, environ=NOT_MEASURED)
     assert sorted(m for m in service.messages if m.startswith("c")) == [f"c {n}" for n in range(8)]
     sent = [int(m.split()[1]) for m in service.messages if m.startswith("p")]
     assert len(sent) == 2 * len(set(sent)) or len(sent) >= max(sent)
@@ -113,7 +115,7 @@ if __name__ == "__main__":
 
 
 def test_a_multiprocessing_worker_sends_its_last_words(service, run_python):
-    run_python(WORKERS, service.url)
+    run_python(WORKERS, service.url, environ=NOT_MEASURED)
     assert sorted(service.messages) == ["all done", "worker 0", "worker 1", "worker 2"]
 
 
@@ -129,7 +131,8 @@ os.waitpid(child, 0)
 
 def test_the_parent_sends_what_a_dead_child_left(run_python, service):
     service.plan = [503] * 3
-    run_python(ORPHANS.replace("handler.flush(0.2)", "time.sleep(0.05)"), service.url)
+    program = ORPHANS.replace("handler.flush(0.2)", "time.sleep(0.05)")
+    run_python(program, service.url, environ=NOT_MEASURED)
     assert service.messages == ["from the child"]
 
 

@@ -18,6 +18,9 @@ from coverage import Coverage
 _CONFIG = "COVERAGE_PROCESS_CONFIG"
 _WITH_GREENLETS = "COVERAGE_PROCESS_CONFIG_WITH_GREENLETS"
 
+NOT_MEASURED = {_CONFIG: ""}
+"""The variables of a process that forks beside threads: the child waits for ever for coverage's lock, if one has it."""
+
 
 class _Weak(weakref.WeakKeyDictionary[Any, Any]):
     """Forgets a key without a function of Python's, in which the interpreter would spin."""

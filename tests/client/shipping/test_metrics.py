@@ -8,6 +8,7 @@ import signal
 import pytest
 from tunedeck_client import JobLogHandler
 
+from tests.support.measured_session import NOT_MEASURED
 from tests.support.waiting import wait_until
 
 
@@ -198,5 +199,5 @@ if child == 0:
 assert os.waitpid(child, 0)[1] == 0
 assert handler.flush()
 """
-    run_python(program, service.url)
+    run_python(program, service.url, environ=NOT_MEASURED)
     wait_until(lambda: service.points == {("parent", 1): 1, ("child", 1): 1})
