@@ -19,7 +19,7 @@ QUERY_TIMEOUT_S = 10.0
 """For each answer of the server: one that hangs is known after it, while its kernel goes on accepting connections."""
 
 QUERY_TIMEOUT_AGAIN_S = 1.0
-"""In its place from an answer that did not come to the next that does: whoever has waited asks once more, to tidy up."""
+"""In its place from an answer that did not come to the next that does: who has waited asks once more, to tidy up."""
 
 
 class _Connection(psycopg.Connection[Any]):
