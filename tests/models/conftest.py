@@ -2,7 +2,6 @@
 
 import io
 import os
-import signal
 import subprocess
 import sys
 import uuid
@@ -13,6 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
+from run.readiness import answers
 from run.settings import free_port
 from services.models.tables import database
 from shared.database.connect import connection, open_database
@@ -170,9 +170,12 @@ class Own:
     def checksums(self, **environ):
         """Run a checksum process during the block; it has to end in order at SIGTERM."""
         command = [sys.executable, "-m", "services.models.checksums"]
-        process = subprocess.Popen(command, cwd=ROOT, env=os.environ | self.environ | environ)
+        port = free_port()
+        own = {"METRICS_PORT": str(port)}
+        process = subprocess.Popen(command, cwd=ROOT, env=os.environ | self.environ | own | environ)
         try:
-            wait_until(lambda: process.poll() is not None or _handles_sigterm(process.pid))
+            # Until its own code has begun SIGTERM ends it at once.
+            wait_until(lambda: process.poll() is not None or answers(f"http://127.0.0.1:{port}/metrics"))
             yield process
         finally:
             if process.poll() is None:
@@ -182,13 +185,6 @@ class Own:
                 finally:
                     process.kill()
                     process.wait()
-
-
-def _handles_sigterm(pid):
-    """Say whether a process has begun with its own code: until then SIGTERM ends it at once."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    caught = int(next(line for line in status.splitlines() if line.startswith("SigCgt")).split()[1], 16)
-    return bool(caught & 1 << (signal.SIGTERM - 1))
 
 
 @pytest.fixture(scope="session")
