@@ -96,7 +96,8 @@ def _paths(state_folders: list[str]) -> list[str]:
 
 def _lock(path: str) -> RunRecord | None:
     with contextlib.suppress(OSError):
-        lock = open_lock(os.path.join(path, _LOCK))
+        # Where there is one: a lock that is made in a folder which is being deleted would keep it.
+        lock = os.open(os.path.join(path, _LOCK), os.O_RDWR)
         content = _read(path) if try_lock(lock) else None
         if content is not None:
             return RunRecord(path, lock, content)
