@@ -8,7 +8,7 @@ import os
 import shutil
 from typing import Any, Iterator
 
-from tunedeck_client.shipping.folder import host_id, new_name, open_lock, try_lock
+from tunedeck_client.shipping.folder import find_lock, host_id, new_name, open_lock, try_lock
 
 RUNS = "runs"
 
@@ -96,8 +96,7 @@ def _paths(state_folders: list[str]) -> list[str]:
 
 def _lock(path: str) -> RunRecord | None:
     with contextlib.suppress(OSError):
-        # Where there is one: a lock that is made in a folder which is being deleted would keep it.
-        lock = os.open(os.path.join(path, _LOCK), os.O_RDWR)
+        lock = find_lock(os.path.join(path, _LOCK))
         content = _read(path) if try_lock(lock) else None
         if content is not None:
             return RunRecord(path, lock, content)

@@ -62,7 +62,7 @@ class OwnFolder:
 
     def _adopt_from(self, folder: str) -> list[str]:
         try:
-            lock = os.open(os.path.join(folder, _LOCK), os.O_RDWR)
+            lock = find_lock(os.path.join(folder, _LOCK))
         except OSError:
             with contextlib.suppress(OSError):
                 os.rmdir(folder)  # empty and without a lock file: its adopter died between the last two steps
@@ -101,6 +101,11 @@ class OwnFolder:
 def open_lock(path: str) -> int:
     """Open a lock file, which is made where there is none; raises OSError."""
     return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+
+
+def find_lock(path: str) -> int:
+    """Open a lock file that is there: one made in a folder that is being deleted would keep it; or OSError."""
+    return os.open(path, os.O_RDWR)
 
 
 def try_lock(descriptor: int) -> bool:
