@@ -222,6 +222,17 @@ def hasty(start_own):
     return start_own("tests.models.hasty", WEB_CONCURRENCY="1")
 
 
+@pytest.fixture
+def begun_of(bucket):
+    """Return the model's one upload, as the store knows it."""
+
+    def begun_of(model):
+        [begun] = [found for found in bucket.list_uploads() if found.key.startswith(f"{model['storage_path']}/")]
+        return begun
+
+    return begun_of
+
+
 @pytest.fixture(name="send_parts")
 def send_parts_fixture():
     return send_parts

@@ -17,12 +17,6 @@ def complete(models, model, record, parts):
     return models.post(f"{MODELS}/{model['ID']}/uploads/{record['upload_id']}/complete", json={"parts": parts})
 
 
-def begun_of(bucket, model):
-    """The model's one upload, as the store knows it."""
-    [begun] = [found for found in bucket.list_uploads() if found.key.startswith(f"{model['storage_path']}/")]
-    return begun
-
-
 @pytest.fixture
 def sent(create, begin, send_parts):
     """A model, an upload of two parts that both came, what completes it, and its content."""
@@ -59,10 +53,10 @@ def test_several_at_once_all_succeed(models, bucket, sent):
     assert models.get(f"{MODELS}/{model['ID']}").json()["model"]["total_size"] == len(content)
 
 
-def test_what_was_joined_and_not_recorded_is_recorded(models, bucket, sent):
+def test_what_was_joined_and_not_recorded_is_recorded(models, bucket, sent, begun_of):
     """As if the service had died in between."""
     model, record, parts, content = sent
-    begun = begun_of(bucket, model)
+    begun = begun_of(model)
     bucket.complete_upload(begun.key, begun.id, [(part["etag"].strip('"'), None) for part in parts])
     assert models.get(f"{MODELS}/{model['ID']}/files").json()["total"] == 0
     assert complete(models, model, record, parts).json()["size"] == len(content)
@@ -130,7 +124,7 @@ def test_it_rejects_what_names_no_parts(models, create, begin, parts):
     assert all(name.split(".")[0] == "parts" for name in answer.json()["errors"])
 
 
-def test_of_a_part_that_was_sent_twice_the_etag_picks_one(models, bucket, create, begin, send_parts):
+def test_of_a_part_that_was_sent_twice_the_etag_picks_one(models, bucket, create, begin, send_parts, begun_of):
     model = create()
     record = begin(model, 3)
     contents = b"one", b"two"
@@ -138,7 +132,7 @@ def test_of_a_part_that_was_sent_twice_the_etag_picks_one(models, bucket, create
     now = models.get(f"{MODELS}/{model['ID']}/uploads/{record['upload_id']}").json()
     assert (len(now["uploaded"]), now["parts"]) == (1, [])
     # SeaweedFS has both, other stores the last one only: then there is nothing that the first one's etag could pick.
-    begun = begun_of(bucket, model)
+    begun = begun_of(model)
     there = {part.etag for part in bucket.list_parts(begun.key, begun.id)}
     picked = next(number for number, [part] in enumerate(sent) if part["etag"].strip('"') in there)
     assert complete(models, model, record, sent[picked]).status_code == 200
@@ -174,9 +168,9 @@ def test_it_rejects_an_upload_that_was_deleted_or_never_was(models, sent):
     assert complete(models, {"ID": 999_999}, record, parts).status_code == 404
 
 
-def test_it_rejects_what_the_store_lost(models, bucket, sent):
+def test_it_rejects_what_the_store_lost(models, bucket, sent, begun_of):
     model, record, parts, _ = sent
-    begun = begun_of(bucket, model)
+    begun = begun_of(model)
     bucket.abort_upload(begun.key, begun.id)
     answer = complete(models, model, record, parts)
     assert (answer.status_code, "begin another" in answer.json()["message"]) == (409, True)

@@ -23,11 +23,11 @@ class LateBucket(Bucket):
 
 
 @pytest.fixture
-def upload(create, begin, send_parts, bucket):
+def upload(create, begin, begun_of, send_parts):
     """An upload whose two parts came, and what completes it."""
     model, content = create(), os.urandom(16 * MIB + 5)
     record = begin(model, len(content))
-    [begun] = [found for found in bucket.list_uploads() if found.key.startswith(f"{model['storage_path']}/")]
+    begun = begun_of(model)
     upload = SimpleNamespace(id=1, size=len(content), part_size=record["part_size"], key=begun.key, store_id=begun.id)
     return upload, send_parts(record, content)
 
