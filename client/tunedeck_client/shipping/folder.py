@@ -104,7 +104,7 @@ def open_lock(path: str) -> int:
 
 
 def find_lock(path: str) -> int:
-    """Open a lock file that is there: one made in a folder that is being deleted would keep it; or OSError."""
+    """Open a lock file that is there; raises OSError. One made in a folder being deleted would keep it."""
     return os.open(path, os.O_RDWR)
 
 
