@@ -37,7 +37,7 @@ def settle(page):
 
 @pytest.mark.parametrize("name", PAGES)
 def test_the_budget(pages, open_page, name):
-    page = open_page("/ui/login")
+    page = open_page("about:blank")  # of which no request can still be under way
     session = page.context.new_cdp_session(page)
     session.send("Network.enable")
     session.send("Network.setCacheDisabled", {"cacheDisabled": True})
