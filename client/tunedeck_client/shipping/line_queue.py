@@ -13,7 +13,7 @@ MAX_QUEUE_BYTES = 64 * 1024 * 1024
 LINE_OVERHEAD = 300  # bytes that a queued line takes in Python beside its characters
 LINES_A_TAKE = 500
 BYTES_A_TAKE = 1024 * 1024
-STALLED_AFTER = 0.05  # s without progress of the consumer: the disk hangs, do not wait for it
+STALLED_AFTER = 0.5  # s without progress of the consumer: the disk hangs, do not wait for it
 STALLED_AFTER_WAITING = 30.0  # the same where the producer rather waits than loses a line
 
 VALUE_OVERHEAD = 100  # the same of one value of a step

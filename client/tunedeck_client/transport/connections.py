@@ -78,8 +78,11 @@ class Connections:
         place = urlsplit(url)[:2]
         connection, response = self._open(place, method, url, body, headers)
         try:
-            found = read(response)
-            if response.isclosed() and not response.will_close:
+            # Not left to its finalizer, in which a Ctrl-C would be lost: io drops what is raised there.
+            with response:
+                found = read(response)
+                is_whole = response.isclosed()
+            if is_whole and not response.will_close:
                 self._kept[place] = connection
             return found
         finally:
@@ -91,7 +94,8 @@ class Connections:
         """GET on a connection of its own, for a response that is read as it comes."""
         connection = self._new(urlsplit(url)[:2])
         try:
-            yield self._ask(connection, "GET", url, None, headers)
+            with self._ask(connection, "GET", url, None, headers) as response:
+                yield response
         finally:
             self._close(connection)
 

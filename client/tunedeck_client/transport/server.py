@@ -70,8 +70,8 @@ class Server:
             # A server that refuses early stops reading; its response can be read all the same.
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 connection.request(method, self._prefix + path, body, {**self._headers, **headers})
-            response = connection.getresponse()
-            data = response.read(MAX_RESPONSE_BYTES)
+            with connection.getresponse() as response:
+                data = response.read(MAX_RESPONSE_BYTES)
             retry_after = read_retry_after(response.getheader("Retry-After"))
             record = _record(data)
             return Answer(response.status, retry_after, _reason(data, record), record)
