@@ -123,16 +123,15 @@ ORPHANS = """
 child = os.fork()
 if child == 0:
     log.info("from the child")
-    handler.flush(0.2)
+    wait_for_disk(1)
     os.kill(os.getpid(), 9)
 os.waitpid(child, 0)
 """
 
 
 def test_the_parent_sends_what_a_dead_child_left(run_python, service):
-    service.plan = [503] * 3
-    program = ORPHANS.replace("handler.flush(0.2)", "time.sleep(0.05)")
-    run_python(program, service.url, environ=NOT_MEASURED)
+    service.plan = [503] * 8  # for longer than the child lives
+    run_python(ORPHANS, service.url, environ=NOT_MEASURED)
     assert service.messages == ["from the child"]
 
 
@@ -140,10 +139,11 @@ def test_the_parent_of_a_fork_keeps_its_lock(start_python, service, make_log, tm
     # The child closes its copy of the lock: with the parent killed and the child alive, the file is free.
     program = """
 if os.fork() == 0:
+    os.close(1)
     time.sleep(20)  # alive for as long as the test looks
     os._exit(0)
 log.info("left")
-handler.flush(0.2)
+wait_for_disk(1)
 print("ready", flush=True)
 os.kill(os.getpid(), 9)
 """

@@ -105,8 +105,8 @@ def test_metrics_that_the_service_does_not_take_hold_up_no_line(service, make_lo
         handler.log_metrics({"loss": number}, number)
         log.info("%d", number)
     assert service.wait_for(lambda s: s.messages == [str(number) for number in range(50)])
-    assert handler.flush(0.2) is False
-    assert service.posts_of_points
+    assert service.wait_for(lambda s: s.posts_of_points)
+    assert handler.flush(0.1) is False
     service.metrics_always = None
     assert handler.flush() is True
     assert service.points == {("loss", number): number for number in range(50)}
@@ -127,7 +127,7 @@ for step in range(2500):
     handler.log_metrics({"loss": step}, step)
 log.info("between")
 handler.log_metrics({"loss": -1}, 0)
-handler.flush(3)
+wait_for_disk(2502)
 os.kill(os.getpid(), 9)
 """
 

@@ -4,7 +4,6 @@ import json
 import os
 import re
 import shutil
-import signal
 import threading
 import time
 
@@ -15,11 +14,14 @@ from tunedeck_client.shipping.batch import Batch
 from tunedeck_client.shipping.folder import OwnFolder
 from tunedeck_client.shipping.spool import Spool
 
-KILLED = """
-for number in range(int(1500)):
+from tests.support.waiting import wait_until
+
+LOGGED = """
+for number in range(1500):
     log.info("%d", number)
-handler.flush(0.3)
-os.kill(os.getpid(), 9)
+wait_for_disk(1500)
+print("on disk", flush=True)
+time.sleep(60)
 """
 
 
@@ -31,22 +33,42 @@ def line(message):
     return encode("2024-02-19T10:35:00.000000Z", "info", "kernel", message)
 
 
+@pytest.fixture
+def start_logged(start_python):
+    """Start a process that has 1,500 lines on its disk, none stored yet; the test is to kill it."""
+
+    def start(url):
+        process = start_python(LOGGED, url)
+        assert process.stdout.readline() == "on disk\n"
+        return process
+
+    return start
+
+
+def kill(process):
+    process.kill()
+    process.wait()
+
+
 def test_lines_of_an_outage_arrive_later_in_order(free_port, start_service, make_log, tmp_path):
     log, handler = make_log(f"http://127.0.0.1:{free_port}")
     for number in range(2_500):
         log.info("%d", number)
-    assert handler.flush(0.3) is False
-    kept = [len(file.read_bytes().splitlines()) for file in files(tmp_path / "spool")]
-    assert (sum(kept), max(kept)) == (2_500, 1_000)
+
+    def kept():
+        return [len(file.read_bytes().splitlines()) for file in files(tmp_path / "spool")]
+
+    wait_until(lambda: sum(kept()) == 2_500)
+    assert max(kept()) == 1_000
+    assert handler.flush(0.1) is False
     service = start_service(free_port)
     assert handler.flush() is True
     assert service.messages == [str(number) for number in range(2_500)]
     assert files(tmp_path / "spool") == []
 
 
-def test_lines_of_a_killed_process_are_sent_by_the_next(service, run_python, make_log, tmp_path):
-    done = run_python(KILLED, "http://127.0.0.1:1", check=False)
-    assert done.returncode == -signal.SIGKILL
+def test_lines_of_a_killed_process_are_sent_by_the_next(service, start_logged, make_log, tmp_path):
+    kill(start_logged("http://127.0.0.1:1"))
     log, handler = make_log(service.url)
     log.info("new")
     assert handler.flush() is True
@@ -55,10 +77,11 @@ def test_lines_of_a_killed_process_are_sent_by_the_next(service, run_python, mak
     assert list((tmp_path / "spool" / "job-7").iterdir()) == []
 
 
-def test_a_kill_after_a_lost_answer_duplicates_nothing(service, run_python, make_log):
+def test_a_kill_after_a_lost_answer_duplicates_nothing(service, start_logged, make_log):
     service.always = "lose"
-    run_python(KILLED, service.url, check=False)
-    assert service.lines
+    process = start_logged(service.url)
+    assert service.wait_for(lambda s: s.lines)
+    kill(process)
     service.always = None
     _, handler = make_log(service.url)
     assert handler.flush() is True
@@ -66,10 +89,14 @@ def test_a_kill_after_a_lost_answer_duplicates_nothing(service, run_python, make
     assert len({key for key, _, _, _ in service.requests}) == len({body for _, body, _, _ in service.requests})
 
 
-def test_a_kill_amid_halving_duplicates_nothing(service, run_python, make_log):
+def test_a_kill_amid_halving_duplicates_nothing(service, start_logged, make_log):
     service.refuse = lambda entry: 422 if entry["message"] == "1400" else None
-    service.plan = [503, None, None, None, *(["reset"] * 1000)]
-    run_python(KILLED, service.url, check=False)
+    service.always = 503
+    process = start_logged(service.url)
+    service.plan = [None, None, None, *(["reset"] * 1000)]
+    service.always = None
+    assert service.wait_for(lambda s: len(s.plan) < 1_000)
+    kill(process)
     stored = len(service.lines)
     assert 0 < stored < 1_499
     service.plan = []
@@ -199,7 +226,7 @@ def test_the_disk_it_uses_is_bounded_and_the_loss_is_told_in_its_place(free_port
     log, handler = make_log(f"http://127.0.0.1:{free_port}", max_spool_bytes=200_000)
     for number in range(10_000):
         log.info("%d", number)
-    handler.flush(0.2)
+    wait_until(lambda: any('"9999"' in file.read_text() for file in files(tmp_path / "spool")[-1:]))
     used = sum(file.stat().st_size for file in files(tmp_path / "spool"))
     assert 100_000 < used < 201_000
     service = start_service(free_port)
@@ -263,8 +290,7 @@ def test_without_a_disk_lines_wait_in_memory(free_port, start_service, make_log,
     log, handler = make_log(url, spool_dir=tmp_path / "file", max_memory_bytes=500_000)
     for number in range(8_000):
         log.info("%d", number)
-    handler.flush(0.2)
-    assert handler.lost > 0
+    wait_until(lambda: handler.lost > 0)
     service = start_service(free_port)
     handler.flush()
     lost = [int(m.group(1)) for m in (re.search(r": (\d+) lines lost", t) for t in service.messages) if m]
