@@ -213,8 +213,15 @@ def start_own(start, store_server, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def own(start_own):
+def own_service(start_own):
     return start_own()
+
+
+@pytest.fixture
+def own(own_service):
+    """The service whose store can be cut off; after the test it has it again."""
+    yield own_service
+    own_service.pipe.mend()
 
 
 @pytest.fixture(scope="session")

@@ -32,9 +32,9 @@ parted from the store (with a fixed M_TRIM_THRESHOLD it keeps nothing, and each 
 
 
 @pytest.fixture(scope="module")
-def big(own):
+def big(own_service):
     """The named URL of a model of one file that no socket buffer holds."""
-    return own.ready({"big": BIG})[1]
+    return own_service.ready({"big": BIG})[1]
 
 
 def connect(service, url):
