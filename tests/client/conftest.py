@@ -19,12 +19,13 @@ from tests.support.pipe import Pipe
 CLIENT = Path(__file__).resolve().parents[2] / "client"
 
 PREFACE = """
-import glob, logging, os, sys, time
+import logging, os, sys, time
+from pathlib import Path
 from tunedeck_client import JobLogHandler
 url, spool = sys.argv[1:]
 
 def wait_for_disk(records):
-    while sum(open(file, "rb").read().count(b"\\n") for file in glob.glob(spool + "/job-7/*/*.ndjson")) < records:
+    while sum(file.read_bytes().count(b"\\n") for file in Path(spool).glob("job-7/*/*.ndjson")) < records:
         time.sleep(0.01)
 
 handler = JobLogHandler(7, url=url, spool_dir=spool, backoff=0.02)

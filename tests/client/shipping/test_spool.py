@@ -21,7 +21,7 @@ for number in range(1500):
     log.info("%d", number)
 wait_for_disk(1500)
 print("on disk", flush=True)
-time.sleep(60)
+time.sleep(60)  # alive until the test kills it
 """
 
 
@@ -113,8 +113,7 @@ def test_kills_at_random_moments_lose_little_and_duplicate_nothing(service, star
         process = start_python("print(flush=True)\n" + endless, service.url)
         process.stdout.readline()
         time.sleep(seconds)
-        process.kill()
-        process.wait()
+        kill(process)
     service.plan = []
     _, handler = make_log(service.url)
     assert handler.flush() is True
@@ -149,8 +148,7 @@ def test_a_living_process_keeps_its_file(service, start_python, make_log, tmp_pa
     _, handler = make_log(service.url)
     assert handler.flush() is True
     assert service.lines == []
-    process.kill()
-    process.wait()
+    kill(process)
     assert handler.flush() is True
     assert service.messages == ["mine"]
 

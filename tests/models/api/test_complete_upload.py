@@ -190,9 +190,7 @@ def test_while_the_store_is_away_nothing_is_lost(own, store_server, send_parts):
     body = {"parts": send_parts(record, b"one")}
     path = f"/{model['ID']}/uploads/{record['upload_id']}/complete"
     own.pipe.cut()
-    try:
-        answer = own.call("POST", path, json=body)
-    finally:
-        own.pipe.mend()
+    answer = own.call("POST", path, json=body)
+    own.pipe.mend()
     assert (answer.status_code, bool(answer.headers["Retry-After"])) == (503, True)
     assert own.call("POST", path, json=body).json()["size"] == 3

@@ -176,11 +176,8 @@ def test_head_has_the_headers_of_get_and_reads_nothing(own, which):
     url = urls_of(model)[which].removeprefix(MODELS)
     got = own.call("GET", url)
     own.pipe.cut()
-    try:
-        head = own.call("HEAD", url)
-        ranged = own.call("HEAD", url, headers={"Range": "bytes=5000000-"})
-    finally:
-        own.pipe.mend()
+    head = own.call("HEAD", url)
+    ranged = own.call("HEAD", url, headers={"Range": "bytes=5000000-"})
     assert (head.status_code, ranged.status_code) == (200, 200)
     assert lasting(head) == lasting(ranged) == lasting(got)
 

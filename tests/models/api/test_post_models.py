@@ -111,10 +111,8 @@ def test_it_rejects_a_missing_field(models, field):
 def test_it_leaves_nothing_where_the_store_is_away(own):
     before = own.call("GET").json()["total"]
     own.pipe.cut()
-    try:
-        answer = own.call("POST", json={"name": "M", "base_model": "b", "status": "ready"})
-    finally:
-        own.pipe.mend()
+    answer = own.call("POST", json={"name": "M", "base_model": "b", "status": "ready"})
+    own.pipe.mend()
     assert answer.status_code == 503
     assert answer.headers["Retry-After"]
     assert own.call("GET").json()["total"] == before

@@ -109,10 +109,8 @@ def test_a_model_with_an_open_upload_does_not_get_ready(models, create):
 def test_it_rejects_while_the_store_is_away(own):
     model = own.model()
     own.pipe.cut()
-    try:
-        answer = own.call("POST", f"/{model['ID']}/uploads", json={"path": "a", "size": 5})
-    finally:
-        own.pipe.mend()
+    answer = own.call("POST", f"/{model['ID']}/uploads", json={"path": "a", "size": 5})
+    own.pipe.mend()
     assert (answer.status_code, bool(answer.headers["Retry-After"])) == (503, True)
     assert own.call("GET", f"/{model['ID']}/uploads").json()["total"] == 0
 

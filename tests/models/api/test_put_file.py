@@ -270,10 +270,8 @@ def test_two_uploads_of_one_path_leave_one_of_them_whole(models, bucket, create)
 def test_it_rejects_while_the_store_is_away(own):
     model = own.model()
     own.pipe.cut()
-    try:
-        answer = own.call("PUT", f"/{model['ID']}/files/a", data=b"x" * 100_000)
-    finally:
-        own.pipe.mend()
+    answer = own.call("PUT", f"/{model['ID']}/files/a", data=b"x" * 100_000)
+    own.pipe.mend()
     assert (answer.status_code, bool(answer.headers["Retry-After"])) == (503, True)
     assert own.call("GET", f"/{model['ID']}/files").json()["total"] == 0
 
