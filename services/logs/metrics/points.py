@@ -16,7 +16,7 @@ SOURCES = ("reported", "log", "status")
 
 REPORTED, LOG, STATUS = range(len(SOURCES))
 
-_COLUMNS = ("job_id", "source", "name", "step", "value", "timestamp", "line")
+_COLUMNS = ("job_id", "source", "name", "step", "value", "timestamp")
 _REPLACE = (
     "ON CONFLICT (job_id, source, name, step) "
     "DO UPDATE SET value = excluded.value, timestamp = excluded.timestamp, line = excluded.line"
@@ -62,11 +62,16 @@ def store_points(job_id: int, source: int, points: Sequence[NewPoint]) -> None:
 
 def write_points(job_id: int, source: int, points: Sequence[NewPoint]) -> None:
     """Write points in the transaction that this is called in, which holds the job's row."""
-    rows = [
-        (job_id, source, name, step, value if value == value else None, timestamp, line)  # noqa: PLR0124  # NaN is not
-        for name, step, value, timestamp, line in points
+    rows: list[tuple[Any, ...]] = [
+        (job_id, source, name, step, value if value == value else None, timestamp)  # noqa: PLR0124  # NaN is not
+        for name, step, value, timestamp, _ in points
     ]
-    database.insert_rows(Metric, _COLUMNS, rows, _REPLACE)
+    if source != LOG:
+        # No line says these, and nothing is bound for it: of a report of 100 points 0.05 ms went into a hundred NULLs.
+        database.insert_rows(Metric, _COLUMNS, rows, _REPLACE)
+        return
+    with_lines = [(*row, point[-1]) for row, point in zip(rows, points, strict=True)]
+    database.insert_rows(Metric, (*_COLUMNS, "line"), with_lines, _REPLACE)
 
 
 @connected
