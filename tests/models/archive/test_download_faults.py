@@ -132,7 +132,9 @@ def test_it_breaks_off_at_the_place_of_a_small_file_that_is_gone(own, bucket, re
     received = bytearray()
     with own.call("GET", url, stream=True) as answer, pytest.raises(BROKEN):
         deque(map(received.extend, answer.iter_content(1)))
-    assert whole.index(b"/f4") + 3 + 2000 <= len(received) <= whole.index(b"/f5") + 3
+    # Where the archive says that it begins: any short name is somewhere among random bytes, once in a thousand runs.
+    gone = zipfile.ZipFile(io.BytesIO(whole)).getinfo(f"{model['ID']}/f5")
+    assert gone.header_offset <= len(received) <= gone.header_offset + 30 + len(gone.filename)
     assert received == whole[: len(received)]
 
 
