@@ -4,7 +4,8 @@ Four files of 256 MB, the command as a user starts it, through the gateway. The 
 the four files at once, straight to S3; that of pull is curl, which fetches the four presigned links at once through the
 same gateway and writes them to the same disk. Both ways the command also computes a SHA-256 of every file, which curl
 does not: beside it stands curl with a bare SHA-256 of what it wrote, all files at once.
-``--megabytes`` takes smaller files.
+``--megabytes`` takes smaller files. ``--gbit 2.5`` pulls alone, and lets the gateway send 2.5 Gbit/s at most, by the
+token bucket of Linux (`tc`, as root): as between two machines.
 """
 
 from __future__ import annotations
@@ -17,9 +18,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from minio import Minio
 
@@ -79,22 +82,49 @@ def verify(files: list[Path]) -> None:
         list(pool.map(read, files))
 
 
-def compare(system: ModelsSystem, folder: Path, megabytes: int) -> None:
-    source, target, by_curl_to = folder / "source", folder / "target", folder / "curl"
-    source.mkdir()
-    files = [source / f"{number}.safetensors" for number in range(FILES)]
+@contextmanager
+def link(gateway: str, gbit: float) -> Iterator[None]:
+    """Let the gateway send at most so many Gbit/s over loopback; whatever else goes there is let through."""
+    port = urlsplit(gateway).port
+    traffic_control("qdisc add dev lo root handle 1: htb")
+    try:
+        traffic_control(f"class add dev lo parent 1: classid 1:1 htb rate {gbit}gbit burst 4mb")
+        traffic_control(f"filter add dev lo parent 1: protocol ip u32 match ip sport {port} 0xffff flowid 1:1")
+        yield
+    finally:
+        traffic_control("qdisc del dev lo root")
+
+
+def traffic_control(command: str) -> None:
+    subprocess.run(["tc", *command.split()], check=True)
+
+
+def write_files(folder: Path, megabytes: int) -> list[Path]:
+    folder.mkdir()
+    files = [folder / f"{number}.safetensors" for number in range(FILES)]
     for file in files:
         file.write_bytes(os.urandom(megabytes * 10**6))
+    return files
+
+
+def compare_pushes(system: ModelsSystem, folder: Path, megabytes: int) -> None:
+    source = folder / "source"
+    files = write_files(source, megabytes)
     address = system.store.endpoint.removeprefix("http://")
     client = Minio(
         endpoint=address, access_key=system.store.access_key, secret_key=system.store.secret_key, secure=False
     )
-
     pushed, by_minio = medians(
         ROUNDS,
         lambda: rate(megabytes, lambda: tunedeck(system, folder, "push", str(source), "--base-model", "b")),
         lambda: rate(megabytes, lambda: put_by_minio(client, files)),
     )
+    what = f"push of {FILES} × {megabytes} MB; minio-py, four files at once"
+    Row(what, pushed, by_minio, "≥ 0.9×", "MB/s").print()
+
+
+def compare_pulls(system: ModelsSystem, folder: Path, megabytes: int, over: str = "") -> None:
+    target, by_curl_to = folder / "target", folder / "curl"
     model = system.ready_model(FILES, megabytes * 10**6)
     number, links = model.rpartition("/")[2], system.links(model, system.gateway)
 
@@ -108,18 +138,25 @@ def compare(system: ModelsSystem, folder: Path, megabytes: int) -> None:
         lambda: rate(megabytes, lambda: get_by_curl(links, by_curl_to), by_curl_to),
         lambda: rate(megabytes, get_and_verify, by_curl_to),
     )
-    what = f"of {FILES} × {megabytes} MB"
-    Row(f"push {what}; minio-py, four files at once", pushed, by_minio, "≥ 0.9×", "MB/s").print()
-    Row(f"pull {what}; curl, four links at once", pulled, by_curl, "≥ 0.9×", "MB/s").print()
-    Row("the same; curl, and a SHA-256 of each file", pulled, verified, "", "MB/s").print()
+    what = f"pull of {FILES} × {megabytes} MB{over}; curl, four links at once"
+    Row(what, pulled, by_curl, "≥ 0.9×", "MB/s").print()
+    Row("the same; curl, and a SHA-256 of each file", pulled, verified, "≥ 0.9×", "MB/s").print()
 
 
 def main() -> None:
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--megabytes", type=int, default=256)
+    arguments.add_argument("--gbit", type=float)
+    asked = arguments.parse_args()
     print(support.machine())
     with tempfile.TemporaryDirectory() as name, models_system(Path(name)) as system:
-        compare(system, Path(name), arguments.parse_args().megabytes)
+        folder = Path(name)
+        if asked.gbit:
+            with link(system.gateway, asked.gbit):
+                compare_pulls(system, folder, asked.megabytes, f" over {asked.gbit:g} Gbit/s")
+            return
+        compare_pushes(system, folder, asked.megabytes)
+        compare_pulls(system, folder, asked.megabytes)
 
 
 if __name__ == "__main__":
