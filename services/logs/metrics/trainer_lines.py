@@ -7,6 +7,7 @@ litgpt, verl, diffusers and DeepSpeed. No expression backtracks: a line that fit
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 MAX_LINE_CHARS = 4096
@@ -68,11 +69,17 @@ def read_line(line: str) -> Reading | None:
         name = _name(text, pair)
         if name is not None:
             values[name] = float(pair[4].replace(",", ""))
-            is_metric = is_metric or _METRIC.search(name) is not None
+            is_metric = is_metric or _names_metric(name)
     if not is_metric:
         return None
-    epoch = _EPOCH.search(text) if "epoch" in text else None
+    at = text.find("epoch")  # no match begins before it, and the expression alone looks at each place
+    epoch = _EPOCH.search(text, at) if at >= 0 else None
     return Reading(values, _step(text), float(epoch[1]) if epoch else None)
+
+
+@lru_cache(1024)
+def _names_metric(name: str) -> bool:
+    return _METRIC.search(name) is not None
 
 
 def _name(text: str, pair: re.Match[str]) -> str | None:
