@@ -55,6 +55,7 @@ def test_a_name_is_there_once_it_is_asked_for():
         _ = tunedeck_client.nonsense
 
 
+@pytest.mark.faults
 def test_an_evaluation_is_waited_for_while_the_service_restarts(system, tmp_path):
 
     with Tunedeck(system.url) as tunedeck:

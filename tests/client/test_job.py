@@ -75,6 +75,7 @@ def test_it_rejects_what_names_no_job(logs, monkeypatch, text):
         Job(1)
 
 
+@pytest.mark.faults
 def test_a_service_that_is_away_raises_nothing(free_port, logs, new_job, tmp_path, capsys):
     with Job(7, url=f"http://127.0.0.1:{free_port}") as job:
         job.log_metrics({"loss": 1}, step=1)

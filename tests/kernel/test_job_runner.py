@@ -122,6 +122,7 @@ def test_a_cancelled_job_stops(services: StandIn, kernel: JobRunner) -> None:
     assert services.models == {}
 
 
+@pytest.mark.faults
 def test_a_cancelled_jobs_last_lines_arrive_where_the_service_is_slow(services: StandIn, kernel: JobRunner) -> None:
     job_id = services.add_job(epochs=1000)
 

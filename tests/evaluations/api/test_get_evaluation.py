@@ -92,6 +92,7 @@ def test_it_is_not_known_to_be_stale_where_the_model_is_gone(models, ready_model
     assert show(number)["stale"] is None
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
 def test_it_is_shown_while_the_models_service_hangs(evaluations, serve, new_evaluation, put):
     number = new_evaluation()

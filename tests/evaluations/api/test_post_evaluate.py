@@ -206,6 +206,7 @@ def test_it_rejects_what_is_no_json(evaluations, ready_model):
     assert evaluations.post(url, json={"test_set_path": "x" * 2**20}).status_code == 413
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
 def test_it_answers_503_while_the_models_service_is_away(evaluations, serve, test_set):
     nowhere = f"http://127.0.0.1:{free_port()}"

@@ -183,6 +183,7 @@ def test_it_rejects_a_path_that_clashes_by_now(models, create, begin, send_parts
     assert complete(models, model, record, send_parts(record, b"one")).status_code == 409
 
 
+@pytest.mark.faults
 def test_while_the_store_is_away_nothing_is_lost(own, store_server, send_parts):
     model = own.model()
     headers = {"X-Forwarded-Proto": "http", "Host": store_server.endpoint.removeprefix("http://")}

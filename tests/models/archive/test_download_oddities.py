@@ -61,6 +61,7 @@ def test_it_is_the_same_in_another_time_zone_and_after_a_restart(own, start_own)
         assert ours.headers["Content-Disposition"] == theirs.headers["Content-Disposition"]
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("change", ["delete", "purge", "error"])
 def test_a_model_that_goes_midway_ends_no_download_with_other_bytes(own, change):
     """What was begun is finished, or breaks where its objects are gone; who resumes learns that it is over."""
@@ -87,6 +88,7 @@ def test_a_model_that_goes_midway_ends_no_download_with_other_bytes(own, change)
     assert resumed.status_code == (409 if change == "error" else 404)
 
 
+@pytest.mark.faults
 def test_clients_that_vanish_leave_no_connection_and_no_place_behind(hasty):
     """Many more than there are places, one after the other."""
     model = hasty.model()

@@ -163,6 +163,7 @@ def test_a_service_sees_a_new_token_a_revoked_one_and_outlives_a_broken_file(gua
     assert token not in log.log
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize(
     ("environ", "said"),
     [
