@@ -103,7 +103,7 @@ class _HangUp:
         self._wsgi_app = wsgi_app
 
     def __call__(self, environ: Any, start_response: Any) -> Any:
-        closes = False
+        closes, client = False, environ.get("gunicorn.socket")
 
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
             nonlocal closes
@@ -113,11 +113,10 @@ class _HangUp:
                 force_close()
                 closes = True
                 if any(name == "Content-Length" for name, _ in headers):  # no stream
-                    _hold_back(environ.get("gunicorn.socket"))
+                    _hold_back(client)
             return start_response(status, headers, exc_info)
 
         answer = self._wsgi_app(environ, start)
-        client = environ.get("gunicorn.socket")
         return _Lingering(answer, client) if closes and client is not None else answer
 
 
