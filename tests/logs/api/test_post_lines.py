@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 import socket
+import struct
 import threading
 import time
 import uuid
@@ -527,6 +528,21 @@ class TestBadBodies:
 
         assert answer.startswith(b"HTTP/1.1 400 ")
         assert stored() == []
+
+    def test_head_and_body_of_a_refusal_leave_together(self, logs, job):
+        """A gateway that still sends a body may close as soon as it has the head."""
+        address = urlsplit(logs.url)
+        head = b"POST /api/v1/jobs/%d/logs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-ndjson\r\n" % job
+        chunk = b"%x\r\n" % (9 * MIB) + b"\n" * (9 * MIB) + b"\r\n"
+        with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
+            connection.sendall(head + b"Transfer-Encoding: chunked\r\n\r\n" + chunk + b"0\r\n\r\n")
+            connection.shutdown(socket.SHUT_WR)
+            answer = b"".join(iter(lambda: connection.recv(65536), b""))
+            information = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 160)
+        (segments,) = struct.unpack_from("I", information, 152)  # tcpi_data_segs_in of Linux's struct tcp_info
+
+        assert answer.startswith(b"HTTP/1.1 413 ")
+        assert segments == 1
 
 
 def test_what_log_shippers_send_is_taken_if_asked(logs, job):
