@@ -52,7 +52,7 @@ class Tokens:
         time.sleep(max(0.0, self._written_at + LOOK_EVERY_S + 0.1 - time.monotonic()))
 
 
-@dataclass
+@dataclass(eq=False)
 class Guarded:
     """The services' and the gateway's addresses; every request says whose it is."""
 

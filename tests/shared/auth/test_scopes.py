@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 
 import pytest
@@ -91,6 +92,7 @@ ROUTES = {
 }
 
 
+@functools.cache
 def routes(guarded, service):
     paths = guarded.call(service, "GET", "/openapi.json").json()["paths"]
     return sorted(
@@ -110,7 +112,7 @@ def expected(method, path, who):
     route, scope = (method, path), scope_of(method, path)
     if scope == "open":
         return None
-    if who in ("nobody", "expired", "revoked", "garbage", "its job's revoked"):
+    if who in NOBODIES:
         return 401
     if who == "ticket":
         if (method, path) in WRITING_READS:
@@ -129,9 +131,10 @@ def expected(method, path, who):
     return 404 if route in OF_JOBS else 403
 
 
+NOBODIES = ("nobody", "garbage", "expired", "revoked", "its job's revoked")
 CALLERS = (
-    *("nobody", "garbage", "expired", "revoked", "read", "write", "kernel", "job", "another job"),
-    *("its job's revoked", "ticket", "cookie", "cookie of the same origin", "service"),
+    *NOBODIES,
+    *("read", "write", "kernel", "job", "another job", "ticket", "cookie", "cookie of the same origin", "service"),
 )
 
 
@@ -150,6 +153,7 @@ def known(guarded):
     guarded.tokens.wait_until_read()
     return {
         "job": job,
+        "model": guarded.new_model(job),
         "bearer": {
             "garbage": "td_garbage",
             "expired": expired,
@@ -238,7 +242,9 @@ def test_every_route_admits_and_refuses_as_it_should(guarded, known, cookies, se
     where = service if through == "service" else "gateway"
     wrong = []
     for method, template in routes(guarded, service):
-        known = known | {"model": guarded.new_model(known["job"]), "cookies": cookies}
+        of_a_model = "{model_id}" in template or "{namespace}" in template
+        model = guarded.new_model(known["job"]) if of_a_model and who not in NOBODIES else known["model"]
+        known = known | {"model": model, "cookies": cookies}
         answer = attempt(guarded, where, method, template, who, known)
         if answer is None:
             continue
