@@ -11,10 +11,8 @@ from services.evaluations.datasets.row_shapes import Row
 from services.evaluations.scoring import metrics
 from services.evaluations.scoring.choose_grader import Grader
 from services.evaluations.scoring.rule_graders import JudgeGrader
-from services.evaluations.tables import Example, connected, database
-from services.evaluations.worker.claims import Run
+from services.evaluations.tables import Evaluation, Example, connected, database
 from services.evaluations.worker.run_end import exceeds_error_budget
-from services.evaluations.worker.run_state import RunState
 from shared.database.queries import tuples
 from shared.lease import LeaseLost
 
@@ -64,15 +62,14 @@ _Known = dict[tuple[int, str], _Half]
 
 
 class AnswerWriter:
-    """Writes the answers of a run, and counts them, the rows that are done and those in error."""
+    """Writes the answers of a run that has begun, and counts them, the rows that are done and those in error."""
 
-    def __init__(self, run: Run, begun: RunState, *, judged: bool = False) -> None:
+    def __init__(self, run: Evaluation, *, judged: bool = False) -> None:
         self._run = run
-        self._begun = begun
         self._is_alone = len(run.roles) == 1
         self._is_judged = judged
-        self._done, self._errors, self._truncated = begun.done, begun.errors, begun.truncated
-        self._stored, self._taken = begun.answers, begun.taken_answers
+        self._done, self._errors, self._truncated = run.done, run.errors, run.truncated
+        self._stored, self._taken = run.answers, run.taken_answers
         self._asked: tuple[str, ...] = ()
         self._halves: _Known = {}
         """The first answers of rows whose second one is due in this pass."""
@@ -128,7 +125,7 @@ class AnswerWriter:
         with database.atomic():
             # First of all, for it holds the evaluation's row until the end.
             with database.pipelined():
-                counted = database.execute_sql(count, (*counts.values(), self._run.id, self._run.token))
+                counted = database.execute_sql(count, (*counts.values(), self._run.id, self._run.lease_token))
                 database.insert_rows(Example, _COLUMNS, rows, _COMPLETE)
             if counted.rowcount != 1:
                 raise LeaseLost
@@ -136,11 +133,11 @@ class AnswerWriter:
         self._stored, self._taken = stored, taken
         telemetry.answers_stored.inc(len(answers))
         telemetry.answer_errors.inc(sum(answer.error is not None for answer in answers))
-        return exceeds_error_budget(max(errors, truncated), self._begun.total, self._begun.max_error_rate)
+        return exceeds_error_budget(max(errors, truncated), self._run.total, self._run.max_error_rate)
 
 
 @connected
-def _read(run: Run, first: int, last: int) -> _Known:
+def _read(run: Evaluation, first: int, last: int) -> _Known:
     in_range = (Example.evaluation_id == run.id) & (Example.row >= first) & (Example.row <= last)
     known: _Known = {}
     for role in metrics.ROLES:
@@ -163,7 +160,7 @@ def _worth(answer: Answer) -> float | None:
     return answer.is_correct if answer.score is None else answer.score
 
 
-def _values(run: Run, answer: Answer, other: _Half | None, *, is_done: bool) -> tuple[Any, ...]:
+def _values(run: Evaluation, answer: Answer, other: _Half | None, *, is_done: bool) -> tuple[Any, ...]:
     own = (answer.output, answer.is_correct, answer.ms, *answer[6:])
     correct = _worth(answer), other[0] if other else None
     is_first = answer.role == metrics.ROLES[0]

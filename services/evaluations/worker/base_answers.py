@@ -7,14 +7,13 @@ from typing import Any
 
 from services.evaluations.tables import Evaluation, connected
 from services.evaluations.worker import generation
-from services.evaluations.worker.claims import Run
 
 _MAX_LOOKED_AT = 100
 _BASE = "base_model"
 
 
 @connected
-def find_base_answers(run: Run, sha256: str, described: Mapping[str, Any]) -> int | None:
+def find_base_answers(run: Evaluation, sha256: str, described: Mapping[str, Any]) -> int | None:
     """Return the newest evaluation with answers of this run's base, None where there is none.
 
     The content of the test set, the prompt with its examples, the parameters, the server with the name and the

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from services.evaluations.scoring.judging import judge_messages, read_verdict
 from services.evaluations.scoring.metrics import Tokens
+from services.evaluations.tables import Evaluation
 from services.evaluations.worker import generation, run_state
-from services.evaluations.worker.claims import Run
 from services.evaluations.worker.completions import Completion
 from services.evaluations.worker.dialects import Messages
 from services.evaluations.worker.inference_client import InferenceClient
@@ -20,7 +20,7 @@ _SHOWN_CHARACTERS = 200
 class Judge:
     """Asks for the verdicts of a run and stores each row's as it comes; safe to ask from many greenlets."""
 
-    def __init__(self, inference: InferenceClient, run: Run) -> None:
+    def __init__(self, inference: InferenceClient, run: Evaluation) -> None:
         wanted = run.scoring_parameters or {}
         self._inference = inference
         self._run = run
@@ -39,7 +39,7 @@ class Judge:
 
     def judge_all(self, pool: RequestPool) -> bool:
         """Judge every row that waits for it; True where the error budget is exceeded before the end."""
-        rows = JudgementWriter(self._run, run_state.find_state(self._run))
+        rows = JudgementWriter(run_state.find_present(self._run))
         return pool.send(rows.open_rows(), self._judge, rows.store)
 
     def _judge(self, row: Judged) -> Judgement:

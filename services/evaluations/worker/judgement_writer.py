@@ -8,9 +8,8 @@ from typing import Any, NamedTuple
 from services.evaluations.example_blocks import read_blocks
 from services.evaluations.scoring.judging import SCORES, settle
 from services.evaluations.tables import Evaluation, Example, connected, database
-from services.evaluations.worker.claims import Run
+from services.evaluations.worker.claims import is_held
 from services.evaluations.worker.run_end import exceeds_error_budget
-from services.evaluations.worker.run_state import RunState
 from shared.lease import LeaseLost
 
 _BLOCK = 100
@@ -39,12 +38,14 @@ class Judgement(NamedTuple):
 
 
 class JudgementWriter:
-    """Reads the rows that wait for a verdict, writes the verdicts, and counts the rows that are done and in error."""
+    """Reads the rows that wait for a verdict, writes the verdicts, and counts the rows that are done and in error.
 
-    def __init__(self, run: Run, present: RunState) -> None:
+    ``run`` is as it is now, with what was counted so far.
+    """
+
+    def __init__(self, run: Evaluation) -> None:
         self._run = run
-        self._present = present
-        self._done, self._errors, self._answers = present.done, present.errors, present.answers
+        self._done, self._errors, self._answers = run.done, run.errors, run.answers
 
     def open_rows(self) -> Iterator[Judged]:
         """Yield the rows that have both answers and no verdict, in their order."""
@@ -59,16 +60,15 @@ class JudgementWriter:
         done = self._done + len(judgements)
         answers = self._answers + len(judgements)
         errors = self._errors + sum(judgement.error is not None for judgement in judgements)
-        held = (Evaluation.id == self._run.id) & (Evaluation.lease_token == self._run.token)
         with database.atomic():
             # First of all, for it holds the evaluation's row until the end.
-            if Evaluation.update(done=done, errors=errors, answers=answers).where(held).execute() != 1:
+            if Evaluation.update(done=done, errors=errors, answers=answers).where(is_held(self._run)).execute() != 1:
                 raise LeaseLost
             for judgement in judgements:
                 own = (Example.evaluation_id == self._run.id) & (Example.row == judgement.row)
                 Example.update(**_values(judgement)).where(own).execute()
         self._done, self._errors, self._answers = done, errors, answers
-        return exceeds_error_budget(errors, self._present.total, self._present.max_error_rate)
+        return exceeds_error_budget(errors, self._run.total, self._run.max_error_rate)
 
 
 def _values(judgement: Judgement) -> dict[str, Any]:

@@ -7,8 +7,8 @@ import time
 
 from gevent.event import Event
 
+from services.evaluations.tables import Evaluation
 from services.evaluations.worker import claims, run_state
-from services.evaluations.worker.claims import Run
 from services.evaluations.worker.congestion import Congestion
 from shared.lease import LeaseLost
 
@@ -27,7 +27,7 @@ class Waits(Exception):
 class RunGuard:
     """Looks whether a run is wanted, and notes in its record what it waits for."""
 
-    def __init__(self, run: Run, congestion: Congestion, lost: threading.Event, stopping: Event) -> None:
+    def __init__(self, run: Evaluation, congestion: Congestion, lost: threading.Event, stopping: Event) -> None:
         self._run = run
         self._congestion = congestion
         self._lost = lost

@@ -11,9 +11,9 @@ from services.evaluations.datasets.row_shapes import Row
 from services.evaluations.datasets.spooled_set import Spooled
 from services.evaluations.scoring.choose_grader import Grader
 from services.evaluations.settings import Order
+from services.evaluations.tables import Evaluation
 from services.evaluations.worker import run_state
 from services.evaluations.worker.answer_writer import Answer, AnswerWriter, graded
-from services.evaluations.worker.claims import Run
 from services.evaluations.worker.dialects import Messages
 from services.evaluations.worker.inference_client import InferenceClient
 from services.evaluations.worker.inference_errors import InferenceError, storable
@@ -50,7 +50,7 @@ class Runner:
         inference: InferenceClient,
         prompt: Prompt,
         parameters: dict[str, dict[str, Any]],
-        run: Run,
+        run: Evaluation,
         rows: AnswerWriter,
         test_set: Spooled,
         grader: Grader,
