@@ -20,9 +20,8 @@ from services.evaluations.scoring.rule_graders import JudgeGrader
 from services.evaluations.settings import WorkerSettings
 from services.evaluations.tables import Evaluation
 from services.evaluations.worker import generation, provenance, run_end, run_state
-from services.evaluations.worker.answer_copies import copy_answers, find_answers
+from services.evaluations.worker.answer_copies import copy_answers, find_answers, take_over_base
 from services.evaluations.worker.answer_writer import AnswerWriter
-from services.evaluations.worker.base_answers import find_base_answers
 from services.evaluations.worker.congestion import Congestion
 from services.evaluations.worker.few_shot import find_shots
 from services.evaluations.worker.inference_client import InferenceClient
@@ -101,7 +100,7 @@ class Evaluator:
         if judge is not None:
             judge.warm_up(pool)
         rows = AnswerWriter(begun, judged=judge is not None)
-        take_over = partial(_take_over, run, test_set.sha256, rows, grader, lost) if run.reuse_base else None
+        take_over = partial(take_over_base, run, test_set.sha256, rows, grader, lost) if run.reuse_base else None
         order = self._settings.inference_order
         runner = Runner(client, prompt, parameters, run, rows, test_set, grader, order=order, take_over=take_over)
         over_budget = runner.ask_all(pool)
@@ -117,11 +116,3 @@ class Evaluator:
         digest = self._models.find_manifest_digest(run.model_id)
         if digest is not None:
             run_state.note_manifest(run, digest)
-
-
-def _take_over(run: Evaluation, sha256: str, rows: AnswerWriter, grader: Grader, lost: threading.Event) -> None:
-    """Store the base's answers of an earlier evaluation as the run's own, where there is one that asked the same."""
-    source = find_base_answers(run, sha256, run_state.find_present(run).provenance)
-    if source is not None:
-        run_state.note_asked(run, {"base_answers_of": source})
-        copy_answers(source, ("base_model",), rows, grader, lost, with_errors=False)

@@ -6,7 +6,6 @@ from services.evaluations.scoring.judging import judge_messages, read_verdict
 from services.evaluations.scoring.metrics import Tokens
 from services.evaluations.tables import Evaluation
 from services.evaluations.worker import generation, run_state
-from services.evaluations.worker.completions import Completion
 from services.evaluations.worker.dialects import Messages
 from services.evaluations.worker.inference_client import InferenceClient
 from services.evaluations.worker.inference_errors import InferenceError, storable
@@ -43,33 +42,26 @@ class Judge:
         return pool.send(rows.open_rows(), self._judge, rows.store)
 
     def _judge(self, row: Judged) -> Judgement:
-        judgement = Judgement(row.row)
         verdicts: list[str] = []
+        tokens = Tokens()
         for first, second in _ORDERS:
             try:
                 completion = self._inference.complete(self._model, self._messages(row, first, second), self._parameters)
             except InferenceError as error:
-                return _failed(judgement, error.reason, f"The judge: {error}")
-            judgement = _with_tokens(judgement, completion)
-            text = completion.text
+                return _failed(row, error.reason, f"The judge: {error}", tokens)
+            text, tokens = completion.text, tokens.plus(completion.input_tokens, completion.output_tokens)
             verdict = read_verdict(text, first=first, second=second, truncated=completion.truncated)
             if verdict is None:
                 shown = text[-_SHOWN_CHARACTERS:]
-                return _failed(judgement, "no_verdict", f"The judge names neither A, B nor tie: {shown!r}")
+                return _failed(row, "no_verdict", f"The judge names neither A, B nor tie: {shown!r}", tokens)
             verdicts.append(verdict)
-        return judgement._replace(base_first=verdicts[0], tuned_first=verdicts[1])
+        return Judgement(row.row, tokens, *verdicts)
 
     def _messages(self, row: Judged, first: str, second: str) -> Messages:
         answers: dict[str, str] = {"base_model": row.base_model, "fine_tuned": row.fine_tuned}
         return judge_messages(self._rubric, row.input, row.expected, answers[first], answers[second])
 
 
-def _failed(judgement: Judgement, reason: str, message: str) -> Judgement:
+def _failed(row: Judged, reason: str, message: str, tokens: Tokens) -> Judgement:
     """Return a judgement without a verdict: one order alone says nothing."""
-    return judgement._replace(base_first=None, tuned_first=None, error=f"judge_{reason}", message=storable(message))
-
-
-def _with_tokens(judgement: Judgement, completion: Completion) -> Judgement:
-    so_far = Tokens(judgement.input_tokens, judgement.output_tokens)
-    total = so_far.plus(completion.input_tokens, completion.output_tokens)
-    return judgement._replace(input_tokens=total.input, output_tokens=total.output)
+    return Judgement(row.row, tokens, error=f"judge_{reason}", message=storable(message))

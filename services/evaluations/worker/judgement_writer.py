@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from services.evaluations.example_blocks import read_blocks
 from services.evaluations.scoring.judging import SCORES, settle
+from services.evaluations.scoring.metrics import Tokens
 from services.evaluations.tables import Evaluation, Example, connected, database
 from services.evaluations.worker.claims import is_held
 from services.evaluations.worker.run_end import exceeds_error_budget
@@ -29,12 +30,11 @@ class Judgement(NamedTuple):
     """The verdicts on one row, by which answer stood first, or the error that there is in their place."""
 
     row: int
+    tokens: Tokens
     base_first: str | None = None
     tuned_first: str | None = None
     error: str | None = None
     message: str | None = None
-    input_tokens: int | None = None
-    output_tokens: int | None = None
 
 
 class JudgementWriter:
@@ -77,8 +77,8 @@ def _values(judgement: Judgement) -> dict[str, Any]:
         "judge_base_first": judgement.base_first,
         "judge_tuned_first": judgement.tuned_first,
         "judge_error": judgement.error,
-        "judge_input_tokens": judgement.input_tokens,
-        "judge_output_tokens": judgement.output_tokens,
+        "judge_input_tokens": judgement.tokens.input,
+        "judge_output_tokens": judgement.tokens.output,
     }
     if judgement.base_first is None or judgement.tuned_first is None:
         return values | {"error": judgement.error, "error_message": judgement.message}
