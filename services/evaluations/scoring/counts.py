@@ -11,7 +11,7 @@ from services.evaluations.example_blocks import read_blocks
 from services.evaluations.scoring import metrics
 from services.evaluations.scoring.choose_grader import Grader
 from services.evaluations.scoring.f1_interval import Cell
-from services.evaluations.scoring.rule_graders import JudgeGrader
+from services.evaluations.scoring.judging import JudgeGrader
 from services.evaluations.scoring.score_significance import Pair
 from services.evaluations.tables import Example, connected
 

@@ -6,7 +6,10 @@ section 3.4): where its two verdicts disagree the row is a tie.
 
 from __future__ import annotations
 
-from services.evaluations.scoring.graders import LabelGrader
+from collections.abc import Mapping
+from typing import Any
+
+from services.evaluations.scoring.graders import RIGHT, Grade, LabelGrader, WithoutLabels
 
 DEFAULT_RUBRIC = "The better answer says more precisely what the reference answer says, and nothing that is wrong."
 
@@ -65,3 +68,23 @@ def read_verdict(answer: str, *, first: str, second: str, truncated: bool) -> st
 def settle(base_first: str, tuned_first: str) -> str:
     """Return the winner by the verdicts of both orders."""
     return base_first if base_first == tuned_first else TIE
+
+
+class JudgeGrader(WithoutLabels):
+    """The better answer of a row scores 1 and the other 0, both ½ in a tie, by the verdicts that are stored."""
+
+    name = "judge"
+    description = (
+        "A judge says which answer is better, asked in both orders: 1 for the better one, 0 for the other, 0.5 for "
+        "both where it calls a tie or its two verdicts disagree; accuracy is the share of rows won."
+    )
+    is_graded = True
+
+    def __init__(self, parameters: Mapping[str, Any]) -> None:
+        self.model: str = parameters["model"]
+
+    def grade_verdicts(self, role: str, base_first: str | None, tuned_first: str | None) -> Grade:
+        """Return a role's grade by the verdicts of both orders."""
+        winner = settle(base_first or TIE, tuned_first or TIE)
+        score = dict(zip(("base_model", "fine_tuned"), SCORES[winner], strict=True))[role]
+        return Grade(RIGHT if score == 1 else None, score=score)

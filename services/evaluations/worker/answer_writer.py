@@ -10,7 +10,7 @@ from services.evaluations import telemetry
 from services.evaluations.datasets.row_shapes import Row
 from services.evaluations.scoring import metrics
 from services.evaluations.scoring.choose_grader import Grader
-from services.evaluations.scoring.rule_graders import JudgeGrader
+from services.evaluations.scoring.judging import JudgeGrader
 from services.evaluations.tables import Evaluation, Example, connected, database
 from services.evaluations.worker.run_end import exceeds_error_budget
 from shared.database.queries import tuples

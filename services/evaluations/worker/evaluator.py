@@ -16,7 +16,7 @@ from services.evaluations.scoring import results, warnings
 from services.evaluations.scoring.choose_grader import Grader, choose_grader
 from services.evaluations.scoring.counts import count_rows
 from services.evaluations.scoring.graders import LabelGrader
-from services.evaluations.scoring.rule_graders import JudgeGrader
+from services.evaluations.scoring.judging import JudgeGrader
 from services.evaluations.settings import WorkerSettings
 from services.evaluations.tables import Evaluation
 from services.evaluations.worker import generation, provenance, run_end, run_state
