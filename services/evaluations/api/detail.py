@@ -26,8 +26,7 @@ class Detail:
 
     def __init__(self, evaluation: Evaluation, *, stale: bool | None = None) -> None:
         self._evaluation = evaluation
-        examples = [example.__data__ for example in first_examples(evaluation.id)]
-        self.examples = cut_examples(evaluation.id, examples)
+        self.examples = cut_examples(evaluation.id, first_examples(evaluation.id))
         self.progress = _progress(evaluation) if evaluation.status == "running" else None
         self.provenance = _provenance(evaluation)
         self.stale = stale

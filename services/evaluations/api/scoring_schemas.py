@@ -81,11 +81,3 @@ def _check_judge(wanted: dict[str, Any]) -> None:
         text = wanted.get(name, "any")
         if not isinstance(text, str) or not 0 < len(text) <= most or text_problem(text) is not None:
             raise ma.ValidationError(f"{name}: Must be a text of 1 to {most} characters.")
-
-
-def split_scoring(how: dict[str, Any]) -> dict[str, Any]:
-    """Return the values of the columns: the rule, its parameters, and whether labels are extracted."""
-    wanted = dict(how.pop("scoring") or {})
-    extract = wanted.pop("extract_label", False) or how.pop("extract_label", False)
-    how.pop("extract_label", None)
-    return {**how, "scoring": wanted.pop("rule", None), "scoring_parameters": wanted or None, "extract_label": extract}

@@ -10,7 +10,6 @@ import json
 import re
 from typing import Any, NoReturn
 
-from services.evaluations.datasets.other_formats import format_problem
 from services.evaluations.datasets.row_shapes import Reading, Row, RowProblem, read_row
 from services.evaluations.datasets.set_statistics import SetStatistics
 from services.evaluations.datasets.table_rows import DELIMITERS, TableProblem, TableReader
@@ -37,7 +36,6 @@ class RowReader:
         self._reading = reading
         self._table = TableReader(reading.format, MAX_ROW_CHARACTERS) if reading.format in DELIMITERS else None
         self._decoder = TextDecoder()
-        self._is_known = False
         self._text = ""
         self._line = 1
         """The line on which ``_text`` begins."""
@@ -63,9 +61,6 @@ class RowReader:
         return rows
 
     def _read(self, piece: bytes, *, final: bool) -> list[Row]:
-        if not self._is_known and (problem := format_problem(piece)) is not None:
-            raise Unprocessable.field("body", problem)
-        self._is_known = True
         try:
             self._text += self._decoder.decode(piece, final=final)
         except UnicodeDecodeError as error:

@@ -53,7 +53,7 @@ class Evaluator:
         """Complete a run, or fail it where its error budget is exceeded; raises what the pool and the store do."""
         with spooled(self._bucket, run.test_set_path) as test_set:
             how: dict[str, Any] = {"extract_label": run.extract_label, "parameters": run.scoring_parameters}
-            grader = choose_grader(run.scoring, test_set.labels, rows=test_set.total, **how)
+            grader = choose_grader(run.scoring, test_set.statistics.labels, rows=test_set.total, **how)
             duplicates = test_set.statistics.duplicates
             noted = list(warnings.warn_of_set(grader, run.names.values(), rows=test_set.total, duplicates=duplicates))
             patience_s, size = self._settings.inference_patience_s, self._settings.inference_concurrency
@@ -92,7 +92,7 @@ class Evaluator:
     ) -> bool:
         """Ask the models; True where the error budget is exceeded. ``noted`` gets what is to be warned of."""
         shots = find_shots(self._bucket, run.prompt)
-        prompt = Prompt(run.prompt, test_set.labels if isinstance(grader, LabelGrader) else None, shots)
+        prompt = Prompt(run.prompt, test_set.statistics.labels if isinstance(grader, LabelGrader) else None, shots)
         parameters = generation.parameters(run.generation, run.roles)
         described = provenance.describe(self._settings, self._server.shown_url, prompt, parameters)
         begun = run_state.begin(run, test_set.sha256, test_set.total, described, noted)
