@@ -10,7 +10,7 @@ from flask import Flask
 from services.logs.api import jobs, kubeflow, lines, metrics, mlflow, otlp, session, tickets
 from services.logs.lines.idempotency_keys import KeySweep
 from services.logs.lines.ingest import Ingest
-from services.logs.retention import Retention
+from services.logs.retention import sweep_for_ever
 from services.logs.settings import Settings
 from services.logs.streaming.hub import Hub
 from services.logs.streaming.stream import Streams
@@ -54,7 +54,7 @@ def create_app(
     keys = KeySweep()
     provide(app, {GatewayAddress: gateway, Hub: hub, Ingest: ingest, KeySweep: keys, Streams: streams})
     gevent.spawn(ZombieSweep(ingest, hub.announce).run)
-    gevent.spawn(Retention(settings.log_retention_days, keys, hub.announce).run)
+    gevent.spawn(sweep_for_ever, settings.log_retention_days, keys, hub.announce)
     return app
 
 

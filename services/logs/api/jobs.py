@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from services.logs import jobs
-from services.logs.api.metrics import show_sparkline
 from services.logs.api.schemas import JobPageSchema, JobSchema, JobsQuery, JobUpdateSchema, NewJobSchema
 from services.logs.lines.idempotency_keys import KeySweep
 from services.logs.metrics import series
@@ -41,7 +40,7 @@ def list_jobs(query: dict[str, Any]) -> Page:
     page = jobs.list_jobs(**query)
     if names:
         for job in page.data:
-            job.metrics = {curve.name: show_sparkline(curve) for curve in series.read_sparklines(job, names)}
+            job.metrics = series.read_sparklines(job, names)
     return page
 
 
