@@ -61,13 +61,10 @@ class ZombieSweep:
                 continue
             reason = f"The kernel was last heard of at {format_time(job.last_seen_at)}."
             if jobs.end_silent(job, reason):
-                self._say(job, reason)
+                line = (LEVEL_NUMBERS["error"], SOURCE, f"{reason} The job has failed.", to_micros(datetime.now(UTC)))
+                self._ingest.store(job.id, NewBatch([line], single=False, body=b""), None)
                 self._announce(job.id)
 
     def _news(self, job: Job, now: float) -> tuple[datetime, float]:
         known = self._heard.get(job.id)
         return known if known is not None and known[0] == job.last_seen_at else (job.last_seen_at, now)
-
-    def _say(self, job: Job, reason: str) -> None:
-        line = (LEVEL_NUMBERS["error"], SOURCE, f"{reason} The job has failed.", to_micros(datetime.now(UTC)))
-        self._ingest.store(job.id, NewBatch([line], single=False, body=b""), None)

@@ -22,7 +22,6 @@ from services.evaluations.api.schemas import (
 from services.evaluations.models_client import ModelsClient
 from services.evaluations.records import cancel_retry, evaluations
 from services.evaluations.records.evaluations import CHANNEL
-from services.evaluations.records.score_again import score_again
 from shared.database.pagination import Page
 from shared.http import idempotency
 from shared.http.collaborators import collaborator
@@ -92,7 +91,7 @@ def retry_evaluation(how: dict[str, Any], evaluation_id: int) -> Detail:
 @blp.response(202, CreatedSchema)
 def score_evaluation(how: dict[str, Any], evaluation_id: int) -> Any:
     """Score the stored answers of an evaluation in another way, as a new evaluation that asks nothing."""
-    evaluation = score_again(evaluation_id, **how)
+    evaluation = evaluations.score_again(evaluation_id, **how)
     collaborator(Notifier).publish(CHANNEL, str(evaluation.id))
     return evaluation, created("evaluations.get_evaluation", replayed=False, evaluation_id=evaluation.id)
 

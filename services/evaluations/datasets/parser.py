@@ -42,10 +42,6 @@ class RowReader:
         self._expects = ""
         """In an array what comes next: ``{`` or ``]``, ``{``, ``,`` or nothing; "lines" where it is no array."""
 
-    @property
-    def rows(self) -> int:
-        return self.statistics.rows
-
     def feed(self, piece: bytes) -> list[Row]:
         return self._read(piece, final=False)
 
@@ -56,7 +52,7 @@ class RowReader:
             rows += self._read_table([], final=True)
         if self._expects not in ("lines", "end", ""):
             self._refuse(self._line + self._text.count("\n"), "The array is not closed.")
-        if not self.rows:
+        if not self.statistics.rows:
             raise Unprocessable.field("body", "Has no rows.")
         return rows
 
@@ -162,13 +158,15 @@ class RowReader:
         self._refuse(line, f"Is longer than {MAX_ROW_CHARACTERS} characters, or never ends.")
 
     def _refuse(self, line: int, problem: str, cause: Exception | None = None) -> NoReturn:
-        raise Unprocessable.field(f"line {line}", f"Row {self.rows + 1}: {problem}{self._understood()}") from cause
+        raise Unprocessable.field(
+            f"line {line}", f"Row {self.statistics.rows + 1}: {problem}{self._understood()}"
+        ) from cause
 
     def _understood(self) -> str:
         """Return how the set was read, where a wrong guess may be what is wrong with it."""
         if self._reading.format is not None:
             return f" (Read as {self._reading.format}.)"
-        if self.rows or self._expects != "lines":
+        if self.statistics.rows or self._expects != "lines":
             return ""
         return " (Read as JSON Lines; a table needs a name that ends in .csv or .tsv, or ?format=csv.)"
 

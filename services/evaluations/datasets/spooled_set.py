@@ -72,4 +72,4 @@ def spooled(bucket: Bucket, path: str) -> Iterator[Spooled]:
             # A store that is fast always has the next chunk, and nobody else would have a turn.
             yield_turn()
         reader.finish()
-        yield Spooled(file, name, found.etag, sha256.hexdigest(), reader.rows, reader.statistics, reading)
+        yield Spooled(file, name, found.etag, sha256.hexdigest(), reader.statistics.rows, reader.statistics, reading)

@@ -1,4 +1,4 @@
-"""The rows of evaluations and of their examples: created, read, listed, locked."""
+"""The rows of evaluations and of their examples: created, also over the answers of another, read, listed, locked."""
 
 from __future__ import annotations
 
@@ -22,6 +22,21 @@ CHANNEL = "evaluations"
 STATUSES = ("pending", "running", "completed", "failed")
 TERMINAL = frozenset({"completed", "failed"})
 SHOWN_EXAMPLES = 100
+
+_OF_ANSWERS = (
+    "model_id",
+    "test_set_path",
+    "base_model_name",
+    "base_model_id",
+    "fine_tuned_name",
+    "fine_tuned_served_name",
+    "prompt",
+    "generation",
+    "max_error_rate",
+    "manifest_digest",
+    "retried",
+)
+"""What an evaluation over the answers of another has from that one."""
 
 
 def create_evaluation(
@@ -91,6 +106,25 @@ def _require_askable(bucket: Bucket, test_set_path: str, known: list[str] | None
         if missing:
             problem = f"No row of the test set has {', '.join(sorted(missing))}. They have: {', '.join(known)}."
             raise Unprocessable.field("prompt.template", problem)
+
+
+@connected
+def score_again(evaluation_id: int, **how: Any) -> Evaluation:
+    """Store a pending evaluation over another's answers; NotFound, Conflict where it has none of ours, or not yet."""
+    with database.atomic():
+        source = lock_evaluation(evaluation_id)
+        if source.status not in TERMINAL:
+            raise Conflict(f"Evaluation {evaluation_id} is {source.status}: its answers are not there yet.")
+        if source.test_set_sha256 is None or not source.done:
+            raise Conflict(f"Evaluation {evaluation_id} has no stored answers.")
+        if how["scoring"] == "judge" and not source.base_model_name:
+            raise Unprocessable.field("scoring", "judge compares two models, and the evaluation has no base.")
+        kept = {name: getattr(source, name) for name in _OF_ANSWERS}
+        now = datetime.now(UTC)
+        created: Evaluation = Evaluation.create(
+            status="pending", created_at=now, answers_of=source.answers_of or source.id, **kept, **how
+        )
+        return created
 
 
 @connected

@@ -7,9 +7,10 @@ section 3.4): where its two verdicts disagree the row is a tie.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from services.evaluations.scoring.graders import RIGHT, Grade, LabelGrader, WithoutLabels
+from services.evaluations.scoring.metrics import ROLES, Tokens
 
 DEFAULT_RUBRIC = "The better answer says more precisely what the reference answer says, and nothing that is wrong."
 
@@ -41,6 +42,17 @@ _USER = """\
 </answer_b>"""
 
 _READER = LabelGrader(["A", "B", TIE], extract=True)
+
+
+class Judgement(NamedTuple):
+    """The verdicts on one row, by which answer stood first, or the error that there is in their place."""
+
+    row: int
+    tokens: Tokens
+    base_first: str | None = None
+    tuned_first: str | None = None
+    error: str | None = None
+    message: str | None = None
 
 
 def judge_messages(rubric: str | None, question: str, expected: str, first: str, second: str) -> list[dict[str, str]]:
@@ -83,8 +95,7 @@ class JudgeGrader(WithoutLabels):
     def __init__(self, parameters: Mapping[str, Any]) -> None:
         self.model: str = parameters["model"]
 
-    def grade_verdicts(self, role: str, base_first: str | None, tuned_first: str | None) -> Grade:
+    def grade_judgement(self, role: str, judged: Judgement) -> Grade:
         """Return a role's grade by the verdicts of both orders."""
-        winner = settle(base_first or TIE, tuned_first or TIE)
-        score = dict(zip(("base_model", "fine_tuned"), SCORES[winner], strict=True))[role]
+        score = SCORES[settle(judged.base_first or TIE, judged.tuned_first or TIE)][ROLES.index(role)]
         return Grade(RIGHT if score == 1 else None, score=score)

@@ -29,21 +29,19 @@ class Times:
     """A histogram of response times in constant memory: each to three digits, the mean exact."""
 
     def __init__(self) -> None:
-        self._n = 0
         self._sum = 0.0
         self._rounded: Counter[float] = Counter()
 
     def add(self, ms: float) -> None:
-        self._n += 1
         self._sum += ms
         self._rounded[float(f"{ms:.3g}")] += 1
 
     def mean(self) -> float | None:
-        return self._sum / self._n if self._n else None
+        return self._sum / self._rounded.total() if self._rounded else None
 
     def percentile(self, share: float) -> float | None:
         """Return a percentile (``share`` from 0 to 1, nearest rank), within half a percent."""
-        rank, seen = math.ceil(share * self._n), 0
+        rank, seen = math.ceil(share * self._rounded.total()), 0
         for ms in sorted(self._rounded):
             seen += self._rounded[ms]
             if seen >= rank:

@@ -8,7 +8,7 @@ from typing import Any
 from services.evaluations.scoring import metrics, significance, warnings
 from services.evaluations.scoring.choose_grader import Grader
 from services.evaluations.scoring.classes import describe_classes
-from services.evaluations.scoring.counts import Counts, JudgeCounts
+from services.evaluations.scoring.counts import Counts
 from services.evaluations.scoring.f1_interval import f1_interval
 from services.evaluations.scoring.graders import LabelGrader
 from services.evaluations.scoring.metrics import ROLES, Metrics
@@ -26,6 +26,7 @@ def compute_results(counts: Counts, grader: Grader, noted: list[str]) -> dict[st
     tallies = {role: counted.tally for role, counted in counts.roles.items()}
     invalid = {role: (int(figures[role]["invalid"] or 0), each.invalid_example) for role, each in counts.roles.items()}
     n = tallies["fine_tuned"].n
+    judge = counts.judge
     roles = {role: _describe_role(role, counts, figures[role], grader) for role in counts.roles}
     found = _compare(counts, grader) if "base_model" in roles else None
     if found is None:
@@ -44,21 +45,13 @@ def compute_results(counts: Counts, grader: Grader, noted: list[str]) -> dict[st
         "improvement": metrics.improvement(figures["base_model"], figures["fine_tuned"]) if found else None,
         "n": n,
         "errors": {role: each.errors for role, each in counts.roles.items()}
-        | ({"judge": counts.judge.errors} if counts.judge else {}),
+        | ({"judge": judge.errors} if judge else {}),
         "scoring": {"rule": grader.name, "labels": grader.labels, "description": grader.description},
         "significance": found,
         "summary": summary,
         **classes,
-        **({"judge": _describe_judge(counts.judge)} if counts.judge else {}),
+        **({"judge": {"n": judge.n, "agreed": judge.agreed, "tokens": judge.tokens._asdict()}} if judge else {}),
         "warnings": [*noted, *warnings.warn_of_answers(invalid, n, alike=counts.alike and len(roles) == 2)],
-    }
-
-
-def _describe_judge(judge: JudgeCounts) -> dict[str, Any]:
-    return {
-        "n": judge.n,
-        "agreed": judge.agreed,
-        "tokens": judge.tokens._asdict(),
     }
 
 
@@ -70,7 +63,8 @@ def _compare(counts: Counts, grader: Grader) -> dict[str, Any]:
 
 
 def _describe_role(role: str, counts: Counts, figures: Metrics, grader: Grader) -> dict[str, Any]:
-    counted, n = counts.roles[role], counts.roles[role].tally.n
+    counted = counts.roles[role]
+    n = counted.tally.n
     shown: dict[str, Any] = {
         **metrics.rounded(figures),
         "accuracy_interval": rounded(significance.wilson(counted.tally.right, n)) if n else None,

@@ -63,11 +63,9 @@ def make_score(rule: str, parameters: Mapping[str, Any]) -> Score:
     if rule in _OVERLAPS:
         overlap = _OVERLAPS[rule]
         return lambda answer, expected: overlap(strip_formatting(strip_reasoning(answer)), expected)
-    return {"exact": _exact, "contains": _contains}[rule]
-
-
-def _exact(answer: str, expected: str) -> float:
-    return float(answer == expected)
+    if rule == "contains":
+        return _contains
+    return lambda answer, expected: float(answer == expected)
 
 
 def _contains(answer: str, expected: str) -> float:

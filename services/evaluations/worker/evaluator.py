@@ -19,12 +19,12 @@ from services.evaluations.scoring.graders import LabelGrader
 from services.evaluations.scoring.judging import JudgeGrader
 from services.evaluations.settings import WorkerSettings
 from services.evaluations.tables import Evaluation
-from services.evaluations.worker import generation, provenance, run_end, run_state
+from services.evaluations.worker import generation, run_end, run_state
 from services.evaluations.worker.answer_copies import copy_answers, find_answers, take_over_base
 from services.evaluations.worker.answer_writer import AnswerWriter
 from services.evaluations.worker.congestion import Congestion
 from services.evaluations.worker.few_shot import find_shots
-from services.evaluations.worker.inference_client import InferenceClient
+from services.evaluations.worker.inference_client import TRIES, InferenceClient
 from services.evaluations.worker.inference_server import InferenceServer
 from services.evaluations.worker.judge import Judge
 from services.evaluations.worker.prompts import Prompt
@@ -33,6 +33,9 @@ from services.evaluations.worker.run_guard import RunGuard
 from services.evaluations.worker.runner import Runner
 from shared.s3.bucket import Bucket
 from shared.s3.errors import ObjectChanged
+
+WORKER_VERSION = "3"
+"""Goes up whenever the same answers would be asked for, or judged, in another way."""
 
 log = logging.getLogger("evaluations")
 
@@ -94,7 +97,7 @@ class Evaluator:
         shots = find_shots(self._bucket, run.prompt)
         prompt = Prompt(run.prompt, test_set.statistics.labels if isinstance(grader, LabelGrader) else None, shots)
         parameters = generation.parameters(run.generation, run.roles)
-        described = provenance.describe(self._settings, self._server.shown_url, prompt, parameters)
+        described = self._describe(prompt, parameters)
         begun = run_state.begin(run, test_set.sha256, test_set.total, described, noted)
         self._note_manifest(run)
         if judge is not None:
@@ -110,6 +113,23 @@ class Evaluator:
             raise ObjectChanged("The test set was changed while it was asked.")
         self._note_manifest(run)
         return over_budget
+
+    def _describe(self, prompt: Prompt, parameters: dict[str, dict[str, Any]]) -> dict[str, Any]:
+        """Return the provenance of a run: prompt, inference settings, ``parameters`` by role, and worker version."""
+        each = list(parameters.values())
+        return {
+            "prompt": prompt.describe(),
+            "inference": {
+                **(each[0] if each == each[:1] * len(each) else parameters),
+                "url": self._server.shown_url,
+                "order": self._settings.inference_order,
+                "in_flight": self._settings.inference_concurrency,
+                "timeout_s": self._settings.inference_timeout_s,
+                "tries": TRIES,
+                "warm_up": True,
+            },
+            "worker_version": WORKER_VERSION,
+        }
 
     def _note_manifest(self, run: Evaluation) -> None:
         """Record the digest of the model's files, if their checksums are known by now."""

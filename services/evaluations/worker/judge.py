@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from services.evaluations.scoring.judging import judge_messages, read_verdict
+from services.evaluations.scoring.judging import Judgement, judge_messages, read_verdict
 from services.evaluations.scoring.metrics import Tokens
 from services.evaluations.tables import Evaluation
 from services.evaluations.worker import generation, run_state
 from services.evaluations.worker.dialects import Messages
 from services.evaluations.worker.inference_client import InferenceClient
 from services.evaluations.worker.inference_errors import InferenceError, storable
-from services.evaluations.worker.judgement_writer import Judged, Judgement, JudgementWriter
+from services.evaluations.worker.judgement_writer import Judged, JudgementWriter
 from services.evaluations.worker.request_pool import RequestPool
 
 _ORDERS = (("base_model", "fine_tuned"), ("fine_tuned", "base_model"))

@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from services.evaluations.example_blocks import read_blocks
-from services.evaluations.scoring.judging import SCORES, settle
-from services.evaluations.scoring.metrics import Tokens
+from services.evaluations.scoring.judging import SCORES, Judgement, settle
 from services.evaluations.tables import Evaluation, Example, connected, database
 from services.evaluations.worker.claims import is_held
 from services.evaluations.worker.run_end import exceeds_error_budget
@@ -24,17 +23,6 @@ class Judged(NamedTuple):
     expected: str
     base_model: str
     fine_tuned: str
-
-
-class Judgement(NamedTuple):
-    """The verdicts on one row, by which answer stood first, or the error that there is in their place."""
-
-    row: int
-    tokens: Tokens
-    base_first: str | None = None
-    tuned_first: str | None = None
-    error: str | None = None
-    message: str | None = None
 
 
 class JudgementWriter:

@@ -45,11 +45,8 @@ class RunGuard:
         if message != self._told:
             self._told = message
             run_state.note_waiting(self._run, message, self._congestion.waited_s())
-        if message is not None and self._congestion.waited_s() > _YIELD_AFTER_S:
-            self._make_room()
-
-    def _make_room(self) -> None:
-        if time.monotonic() - self._looked_at > 1:
+        waits_long = message is not None and self._congestion.waited_s() > _YIELD_AFTER_S
+        if waits_long and time.monotonic() - self._looked_at > 1:
             self._looked_at = time.monotonic()
             if claims.another_waits(self._run):
                 raise Waits

@@ -11,6 +11,7 @@ from services.logs.jobs import lock_job
 from services.logs.lines.hold import log_deleted
 from services.logs.lines.idempotency_keys import delete_keys
 from services.logs.tables import IdempotencyKey, Job, Line, Metric, Parameter, Tag, connected, database
+from shared.database.queries import update_row
 from shared.pacing import yield_turn
 
 _SLICE = 500
@@ -39,8 +40,7 @@ def _expire(job_id: int) -> datetime | None:
         job = lock_job(job_id)
         expired_at: datetime | None = job.log_expired_at
         if expired_at is None:
-            job.log_expired_at = datetime.now(UTC)
-            job.save()
+            update_row(job, log_expired_at=datetime.now(UTC))
         return expired_at
 
 

@@ -140,7 +140,8 @@ def _commit(job_id: int, group: list[_Pending]) -> tuple[int, list[NewLine], lis
                     _remember(job_id, pending, answer)
             answers.append(answer)
         if lines:
-            _insert(job_id, first_id, lines)
+            rows: Any = [(job_id, line_id, *line) for line_id, line in enumerate(lines, start=first_id)]
+            database.insert_rows(Line, ("job_id", "id", "level", "source", "message", "timestamp"), rows)
             note_heard(job_id, first_id + len(lines) - 1)
     return first_id, lines, answers
 
@@ -164,8 +165,3 @@ def _remember(job_id: int, pending: _Pending, stored: StoredBatch) -> None:
         count=stored.count,
         created_at=datetime.now(UTC),
     ).execute()
-
-
-def _insert(job_id: int, first_id: int, lines: list[NewLine]) -> None:
-    rows: Any = [(job_id, line_id, *line) for line_id, line in enumerate(lines, start=first_id)]
-    database.insert_rows(Line, ("job_id", "id", "level", "source", "message", "timestamp"), rows)
