@@ -8,7 +8,6 @@ import gevent
 from flask import Flask
 
 from services.logs.api import jobs, kubeflow, lines, metrics, mlflow, otlp, session, tickets
-from services.logs.lines.idempotency_keys import KeySweep
 from services.logs.lines.ingest import Ingest
 from services.logs.retention import sweep_for_ever
 from services.logs.settings import Settings
@@ -51,10 +50,9 @@ def create_app(
     streams = Streams(hub, settings.max_streams)
     ingest = Ingest(on_commit=hub.committed)
     gateway = GatewayAddress(settings.gateway_url, settings.public_url)
-    keys = KeySweep()
-    provide(app, {GatewayAddress: gateway, Hub: hub, Ingest: ingest, KeySweep: keys, Streams: streams})
+    provide(app, {GatewayAddress: gateway, Hub: hub, Ingest: ingest, Streams: streams})
     gevent.spawn(ZombieSweep(ingest, hub.announce).run)
-    gevent.spawn(sweep_for_ever, settings.log_retention_days, keys, hub.announce)
+    gevent.spawn(sweep_for_ever, settings.log_retention_days, hub.announce)
     return app
 
 

@@ -1,4 +1,4 @@
-"""Retention: the logs and metrics of jobs that ended long ago go, a slice at a time; the jobs' records stay."""
+"""Retention: keys, logs and metrics of jobs that ended long ago go, a slice at a time; the jobs' records stay."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from itertools import chain
 import gevent
 
 from services.logs.lines.delete import delete_log, find_leftovers
-from services.logs.lines.idempotency_keys import KeySweep
+from services.logs.lines.idempotency_keys import forget_expired
 from services.logs.tables import Job, connected
 from shared.errors import Gone
 from shared.telemetry.failures import failures_logged
@@ -26,7 +26,7 @@ _PAGE = 100
 log = logging.getLogger(__name__)
 
 
-def sweep_for_ever(days: int | None, keys: KeySweep, announce: Callable[[int], None]) -> None:
+def sweep_for_ever(days: int | None, announce: Callable[[int], None]) -> None:
     """Delete what has expired, again each EVERY_S; any number of processes may: a log deleted twice is deleted.
 
     Without ``days`` logs are kept, and only expired idempotency keys and the rest of interrupted deletions go.
@@ -35,8 +35,8 @@ def sweep_for_ever(days: int | None, keys: KeySweep, announce: Callable[[int], N
     while True:
         gevent.sleep(pause * random.uniform(0.5, 1.5))  # the workers do not all begin at once
         pause = EVERY_S
-        with failures_logged(log, "expired logs are left to the next sweep"):
-            keys.begin()
+        with failures_logged(log, "expired logs and keys are left to the next sweep"):
+            forget_expired()
             _sweep(days, announce)
 
 

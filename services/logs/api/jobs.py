@@ -6,7 +6,6 @@ from typing import Any
 
 from services.logs import jobs
 from services.logs.api.schemas import JobPageSchema, JobSchema, JobsQuery, JobUpdateSchema, NewJobSchema
-from services.logs.lines.idempotency_keys import KeySweep
 from services.logs.metrics import series
 from services.logs.streaming.hub import Hub
 from services.logs.tables import Job
@@ -60,5 +59,4 @@ def update_job(update: dict[str, Any], job_id: int) -> Job:
     present = JobSchema().dump(jobs.get_job(job_id))
     job = jobs.move_job(job_id, **only_changes(update, JobUpdateSchema, present))
     collaborator(Hub).announce(job_id)
-    collaborator(KeySweep).begin()
     return job
