@@ -29,16 +29,12 @@ class TestSetBody(RequestBody):
 
     def __init__(self, source: Readable, declared_size: int | None, reading: Reading) -> None:
         super().__init__(source, declared_size)
-        self._sha256 = hashlib.sha256()
+        self.sha256 = hashlib.sha256()
         self._unchecked = bytearray()
         self.reader = RowReader(reading)
 
-    @property
-    def sha256(self) -> str:
-        return self._sha256.hexdigest()
-
     def _take(self, piece: bytes) -> None:
-        self._sha256.update(piece)
+        self.sha256.update(piece)
         self._unchecked += piece
         if len(self._unchecked) >= PIECE_BYTES or not piece:
             self.reader.feed(bytes(self._unchecked))
@@ -65,7 +61,7 @@ def upload(
     known = {
         "size": body.size,
         "rows": found.rows,
-        "sha256": body.sha256,
+        "sha256": body.sha256.hexdigest(),
         "labels": found.labels,
         "classes": found.classes,
         "duplicates": found.duplicates,

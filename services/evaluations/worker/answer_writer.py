@@ -52,8 +52,6 @@ _COMPLETE = 'ON CONFLICT (evaluation_id, "row") DO UPDATE SET ' + ", ".join(
 )
 """A row is inserted with its first answer and completed by its second."""
 
-_row_of = itemgetter(1)
-
 _NO_ANSWER = (None,) * len(_OF_ANSWERS)
 _HALF = ("output", "correct", "error", "truncated", "score")
 _Half = tuple[float | None, str | None, bool | None]
@@ -117,7 +115,7 @@ class AnswerWriter:
         # No verdict comes on a row that is done without one.
         stored = self._stored + len(answers) + (done - self._done if self._is_judged else 0)
         # In one order, for a worker that lost the lease may send the same rows before it knows, and drop them then.
-        rows.sort(key=_row_of)
+        rows.sort(key=itemgetter(1))
         mark = database.param
         counts = {"done": done, "errors": errors, "truncated": truncated, "answers": stored, "taken_answers": taken}
         assigned = ", ".join(f"{name} = {mark}" for name in counts)
