@@ -32,7 +32,7 @@ class RunGuard:
         self._congestion = congestion
         self._lost = lost
         self._stopping = stopping
-        self._told: str | None = None
+        self._told = run.message
         self._looked_at = 0.0
 
     def require_wanted(self) -> None:
