@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import gevent
 from flask import Flask
 
@@ -46,7 +44,8 @@ def create_app(
         access=access or Access(load(AuthSettings)),
         pushes=PUSHES,
     )
-    hub = Hub(notifier, alive=lambda: _is_alive(app))
+    # Set by gunicorn.conf.py; without gunicorn nothing ends early.
+    hub = Hub(notifier, alive=lambda: getattr(app.config.get("WORKER"), "alive", True))
     streams = Streams(hub, settings.max_streams)
     ingest = Ingest(on_commit=hub.committed)
     gateway = GatewayAddress(settings.gateway_url, settings.public_url)
@@ -54,8 +53,3 @@ def create_app(
     gevent.spawn(ZombieSweep(ingest, hub.announce).run)
     gevent.spawn(sweep_for_ever, settings.log_retention_days, hub.announce)
     return app
-
-
-def _is_alive(app: Flask) -> bool:
-    worker: Any = app.config.get("WORKER")  # set by gunicorn.conf.py; without gunicorn nothing ends early
-    return worker is None or bool(worker.alive)

@@ -95,7 +95,8 @@ class RowReader:
             found = self._table.records([line.removesuffix("\r") for line in lines])
             return [self._checked(record, line) for line, record in found]
         except TableProblem as error:
-            self._refuse(error.line, str(error), error)
+            line, problem = error.args
+            self._refuse(line, problem, error)
 
     def _read_array(self, final: bool) -> list[Row]:
         text, rows, position, counted = self._text, [], 0, 0

@@ -9,11 +9,7 @@ DELIMITERS = {"csv": ",", "tsv": "\t"}
 
 
 class TableProblem(Exception):
-    """What is wrong with a table, on which line."""
-
-    def __init__(self, line: int, problem: str) -> None:
-        super().__init__(problem)
-        self.line = line
+    """On which line something is wrong with a table, and what."""
 
 
 class TableReader:

@@ -66,8 +66,7 @@ class AnswerWriter:
         self._run = run
         self._is_alone = len(run.roles) == 1
         self._is_judged = judged
-        self._done, self._errors, self._truncated = run.done, run.errors, run.truncated
-        self._stored, self._taken = run.answers, run.taken_answers
+        self._errors, self._truncated = run.errors, run.truncated
         self._asked: tuple[str, ...] = ()
         self._halves: _Known = {}
         """The first answers of rows whose second one is due in this pass."""
@@ -96,12 +95,10 @@ class AnswerWriter:
         """Store answers in one transaction; True once the error budget is exceeded, or too many generations were cut.
 
         The statements are written out: peewee would spend more time on making them than the rest of a request takes.
-        Nobody else counts while the lease is ours, so nothing has to be read.
+        Nothing has to be read, for the database adds the counts up.
         """
-        halves, done, errors, truncated = self._halves, self._done, self._errors, self._truncated
-        # What is not asked for says nothing of how long the rest takes.
-        taken = self._taken + (len(answers) if copied else 0)
-        rows = []
+        halves, rows = self._halves, []
+        done = errors = truncated = 0
         for answer in answers:
             other = halves.pop((answer.row, _other(answer.role)), None)
             if other is None and _other(answer.role) in self._asked:
@@ -112,13 +109,19 @@ class AnswerWriter:
             errors += answer.error is not None and (other is None or other[1] is None)
             truncated += bool(answer.truncated and (other is None or not other[2]))
             rows.append(_values(self._run, answer, other, is_done=is_done))
-        # No verdict comes on a row that is done without one.
-        stored = self._stored + len(answers) + (done - self._done if self._is_judged else 0)
         # In one order, for a worker that lost the lease may send the same rows before it knows, and drop them then.
         rows.sort(key=itemgetter(1))
         mark = database.param
-        counts = {"done": done, "errors": errors, "truncated": truncated, "answers": stored, "taken_answers": taken}
-        assigned = ", ".join(f"{name} = {mark}" for name in counts)
+        counts = {
+            "done": done,
+            "errors": errors,
+            "truncated": truncated,
+            # No verdict comes on a row that is done without one.
+            "answers": len(answers) + (done if self._is_judged else 0),
+            # What is not asked for says nothing of how long the rest takes.
+            "taken_answers": len(answers) if copied else 0,
+        }
+        assigned = ", ".join(f"{name} = {name} + {mark}" for name in counts)
         count = f"UPDATE evaluation SET {assigned} WHERE id = {mark} AND lease_token = {mark}"
         with database.atomic():
             # First of all, for it holds the evaluation's row until the end.
@@ -127,11 +130,11 @@ class AnswerWriter:
                 database.insert_rows(Example, _COLUMNS, rows, _COMPLETE)
             if counted.rowcount != 1:
                 raise LeaseLost
-        self._done, self._errors, self._truncated = done, errors, truncated
-        self._stored, self._taken = stored, taken
+        self._errors += errors
+        self._truncated += truncated
         telemetry.answers_stored.inc(len(answers))
         telemetry.answer_errors.inc(sum(answer.error is not None for answer in answers))
-        return exceeds_error_budget(max(errors, truncated), self._run.total, self._run.max_error_rate)
+        return exceeds_error_budget(max(self._errors, self._truncated), self._run.total, self._run.max_error_rate)
 
 
 @connected
