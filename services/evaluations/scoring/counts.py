@@ -78,8 +78,8 @@ class Counts:
 @connected
 def count_rows(evaluation_id: int, roles: tuple[str, ...], grader: Grader) -> Counts:
     """Count the finished rows; one with an error counts for no model."""
-    counts, width = Counts({role: RoleCounts() for role in roles}), len(OF_ANSWERS)
-    counts.judge = JudgeCounts() if isinstance(grader, JudgeGrader) else None
+    judge = JudgeCounts() if isinstance(grader, JudgeGrader) else None
+    counts, width = Counts({role: RoleCounts() for role in roles}, judge=judge), len(OF_ANSWERS)
     for (expected, *columns), judged in _outcomes(evaluation_id, roles):
         answers = {role: columns[place * width : (place + 1) * width] for place, role in enumerate(roles)}
         in_error = [role for role, answer in answers.items() if answer[2] is not None]
@@ -87,8 +87,8 @@ def count_rows(evaluation_id: int, roles: tuple[str, ...], grader: Grader) -> Co
             counts.roles[role].add_answer(ms, truncated, tokens)
             if error is not None:
                 counts.roles[role].add_error(error, message, alone=in_error == [role])
-        if counts.judge is not None:
-            counts.judge.add(judged)
+        if judge is not None:
+            judge.add(judged)
         if not in_error and judged.error is None:
             _add_row(counts, grader, expected, answers, judged)
     return counts
