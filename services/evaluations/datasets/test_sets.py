@@ -123,5 +123,4 @@ def find_set(name: str) -> TestSet:
 @connected
 def find_recorded(name: str) -> TestSet | None:
     """Return the record of a test set; None where there is none, or it was put into the bucket by other means."""
-    recorded: TestSet | None = TestSet.get_or_none(TestSet.name == name)
-    return recorded
+    return TestSet.get_or_none(TestSet.name == name)

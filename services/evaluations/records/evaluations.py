@@ -121,10 +121,9 @@ def score_again(evaluation_id: int, **how: Any) -> Evaluation:
             raise Unprocessable.field("scoring", "judge compares two models, and the evaluation has no base.")
         kept = {name: getattr(source, name) for name in _OF_ANSWERS}
         now = datetime.now(UTC)
-        created: Evaluation = Evaluation.create(
+        return Evaluation.create(
             status="pending", created_at=now, answers_of=source.answers_of or source.id, **kept, **how
         )
-        return created
 
 
 @connected
