@@ -48,8 +48,6 @@ class RowReader:
     def finish(self) -> list[Row]:
         """Return the last rows; Unprocessable where there was none at all."""
         rows = self._read(b"", final=True)
-        if self._table is not None:
-            rows += self._read_table([], final=True)
         if self._expects not in ("lines", "end", ""):
             self._refuse(self._line + self._text.count("\n"), "The array is not closed.")
         if not self.statistics.rows:
@@ -75,7 +73,7 @@ class RowReader:
             self._refuse_length(self._line + len(lines))
         if self._table is not None:
             self._line += len(lines)
-            return self._read_table(lines, final=False)
+            return self._read_table(self._table, lines, final)
         rows = []
         for text in lines:
             text = text.strip(" \t\r")
@@ -87,12 +85,9 @@ class RowReader:
             self._line += 1
         return rows
 
-    def _read_table(self, lines: list[str], final: bool) -> list[Row]:
-        assert self._table is not None
+    def _read_table(self, table: TableReader, lines: list[str], final: bool) -> list[Row]:
         try:
-            if final:
-                self._table.finish()
-            found = self._table.records([line.removesuffix("\r") for line in lines])
+            found = table.records([line.removesuffix("\r") for line in lines], final=final)
             return [self._checked(record, line) for line, record in found]
         except TableProblem as error:
             line, problem = error.args
