@@ -119,18 +119,16 @@ class InferenceClient:
         """Return the model's answer; failures are retried with backoff, then InferenceError or ServerAway."""
         dialect = self._dialects.get(model) or Dialect()
         body = dialect.body(model, messages, parameters)
-        tries_left, pause, patient_until = TRIES, _FIRST_PAUSE_S, time.monotonic() + self._patience_s
+        tries, patient_until = 0, time.monotonic() + self._patience_s
         while True:
             try:
                 return self._try(model, dialect.path, body)
             except InferenceError as error:
-                tries_left -= not error.busy
-                if not error.again or not tries_left or time.monotonic() > patient_until:
+                tries += not error.busy
+                if not error.again or tries == TRIES or time.monotonic() > patient_until:
                     raise
-                if error.busy:
-                    continue
-            gevent.sleep(pause * random.uniform(0.7, 1.3))
-            pause = min(pause * 2, _LONGEST_PAUSE_S)
+                if not error.busy:
+                    gevent.sleep(_FIRST_PAUSE_S * 2 ** (tries - 1) * random.uniform(0.7, 1.3))
 
     def _try(self, model: str, path: str, body: dict[str, Any]) -> Completion:
         with self._congestion.in_flight():
