@@ -67,7 +67,7 @@ def _describe_role(role: str, counts: Counts, figures: Metrics, grader: Grader) 
     n = counted.tally.n
     shown: dict[str, Any] = {
         **metrics.rounded(figures),
-        "accuracy_interval": rounded(significance.wilson(counted.tally.right, n)) if n else None,
+        "accuracy_interval": rounded(significance.wilson(counted.tally.right.total(), n)) if n else None,
     }
     if grader.is_graded:
         scores: Counter[float] = Counter()
