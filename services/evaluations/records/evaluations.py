@@ -23,7 +23,7 @@ STATUSES = ("pending", "running", "completed", "failed")
 TERMINAL = frozenset({"completed", "failed"})
 SHOWN_EXAMPLES = 100
 
-_OF_ANSWERS = (
+_KEPT = (
     "model_id",
     "test_set_path",
     "base_model_name",
@@ -119,7 +119,7 @@ def score_again(evaluation_id: int, **how: Any) -> Evaluation:
             raise Conflict(f"Evaluation {evaluation_id} has no stored answers.")
         if how["scoring"] == "judge" and not source.base_model_name:
             raise Unprocessable.field("scoring", "judge compares two models, and the evaluation has no base.")
-        kept = {name: getattr(source, name) for name in _OF_ANSWERS}
+        kept = {name: getattr(source, name) for name in _KEPT}
         now = datetime.now(UTC)
         return Evaluation.create(
             status="pending", created_at=now, answers_of=source.answers_of or source.id, **kept, **how
