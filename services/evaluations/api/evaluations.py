@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from services.evaluations.api import detail
-from services.evaluations.api.detail import Detail
 from services.evaluations.api.report_schemas import ReportSchema
 from services.evaluations.api.schemas import (
     CreatedSchema,
@@ -56,7 +55,7 @@ def list_evaluations(query: dict[str, Any]) -> Page:
 
 @blp.get("/evaluations/<id:evaluation_id>")
 @blp.response(200, DetailSchema)
-def get_evaluation(evaluation_id: int) -> Detail:
+def get_evaluation(evaluation_id: int) -> dict[str, Any]:
     """Show an evaluation with its results, its first 100 examples and, while it runs, its progress."""
     return detail.show_evaluation(evaluation_id, collaborator(ModelsClient))
 
@@ -64,26 +63,26 @@ def get_evaluation(evaluation_id: int) -> Detail:
 @blp.put("/evaluations/<id:evaluation_id>")
 @blp.arguments(ReportSchema)
 @blp.response(200, RecordSchema)
-def report_evaluation(body: dict[str, Any], evaluation_id: int) -> Detail:
+def report_evaluation(body: dict[str, Any], evaluation_id: int) -> dict[str, Any]:
     """End an evaluation with the results of a worker of your own."""
     return detail.report(evaluation_id, body)
 
 
 @blp.post("/evaluations/<id:evaluation_id>/cancel")
 @blp.response(200, RecordSchema)
-def cancel_evaluation(evaluation_id: int) -> Detail:
+def cancel_evaluation(evaluation_id: int) -> dict[str, Any]:
     """Cancel an evaluation; the rows that it has so far stay."""
-    return Detail(cancel_retry.cancel(evaluation_id))
+    return detail.describe(cancel_retry.cancel(evaluation_id))
 
 
 @blp.post("/evaluations/<id:evaluation_id>/retry")
 @blp.arguments(RetrySchema)
 @blp.response(200, RecordSchema)
-def retry_evaluation(how: dict[str, Any], evaluation_id: int) -> Detail:
+def retry_evaluation(how: dict[str, Any], evaluation_id: int) -> dict[str, Any]:
     """Ask the rows in error again; the good ones stay."""
     evaluation = cancel_retry.retry(evaluation_id, **how)
     collaborator(Notifier).publish(CHANNEL, str(evaluation_id))
-    return Detail(evaluation)
+    return detail.describe(evaluation)
 
 
 @blp.post("/evaluations/<id:evaluation_id>/score")
