@@ -16,6 +16,7 @@ import urllib3
 from shared.errors import NotFound, TooLarge, Unavailable, Unprocessable
 
 _TIMEOUT = urllib3.Timeout(connect=2, read=10)
+_PAGE = 100
 _DIGEST_S = 1.0
 """A detail waits for it, so it may not take long; a model with thousands of files has none."""
 
@@ -42,8 +43,7 @@ class ModelsClient:
         """Return the model; NotFound where there is none, Unavailable where no answer that makes sense comes."""
         answer = self._call("GET", str(model_id))
         try:
-            record = answer["model"]
-            fields = {name: record[name] for name in Model.__dataclass_fields__}
+            fields = {name: answer["model"][name] for name in Model.__dataclass_fields__}
         except (KeyError, TypeError) as error:
             raise Unavailable("The models service's answer is none.") from error
         if not all(isinstance(value, str) for value in fields.values()):
@@ -67,13 +67,12 @@ class ModelsClient:
             return None
 
     def _files(self, model_id: int, deadline: float) -> Iterator[dict[str, Any]]:
-        seen = 0
         for page in itertools.count(1):
             left = max(deadline - time.monotonic(), 0.001)
-            answer = self._call("GET", f"{model_id}/files?limit=100&page={page}", timeout=urllib3.Timeout(total=left))
+            path = f"{model_id}/files?limit={_PAGE}&page={page}"
+            answer = self._call("GET", path, timeout=urllib3.Timeout(total=left))
             yield from answer["data"]
-            seen += len(answer["data"])
-            if seen >= answer["total"] or not answer["data"]:
+            if page * _PAGE >= answer["total"]:
                 return
 
     def put_eval_results(self, model_id: int, eval_results: dict[str, Any]) -> None:

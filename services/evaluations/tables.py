@@ -99,6 +99,17 @@ class Evaluation(_Table):
     """When the models service is next sent the results; None where it has them, or there are none."""
     eval_results_attempts = IntegerField(default=0)
 
+    @property
+    def names(self) -> dict[str, str]:
+        """By role the name by which the inference server knows the model; without a base ``fine_tuned`` alone."""
+        base = {"base_model": self.base_model_name} if self.base_model_name else {}
+        return base | {"fine_tuned": self.fine_tuned_served_name}
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """Both roles, or ``fine_tuned`` alone."""
+        return tuple(self.names)
+
     def void_lease(self) -> None:
         """Take the evaluation from whichever worker has it; nobody waits for the inference server any more."""
         self.lease_token = self.leased_until = self.message = self.waiting_since = None

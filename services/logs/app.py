@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import gevent
 from flask import Flask
 
 from services.logs.api import jobs, kubeflow, lines, metrics, mlflow, otlp, session, tickets
-from services.logs.lines.idempotency_keys import KeySweep
 from services.logs.lines.ingest import Ingest
-from services.logs.retention import Retention
+from services.logs.retention import sweep_for_ever
 from services.logs.settings import Settings
 from services.logs.streaming.hub import Hub
 from services.logs.streaming.stream import Streams
@@ -47,17 +44,12 @@ def create_app(
         access=access or Access(load(AuthSettings)),
         pushes=PUSHES,
     )
-    hub = Hub(notifier, alive=lambda: _is_alive(app))
+    # Set by gunicorn.conf.py; without gunicorn nothing ends early.
+    hub = Hub(notifier, alive=lambda: getattr(app.config.get("WORKER"), "alive", True))
     streams = Streams(hub, settings.max_streams)
     ingest = Ingest(on_commit=hub.committed)
     gateway = GatewayAddress(settings.gateway_url, settings.public_url)
-    keys = KeySweep()
-    provide(app, {GatewayAddress: gateway, Hub: hub, Ingest: ingest, KeySweep: keys, Streams: streams})
+    provide(app, {GatewayAddress: gateway, Hub: hub, Ingest: ingest, Streams: streams})
     gevent.spawn(ZombieSweep(ingest, hub.announce).run)
-    gevent.spawn(Retention(settings.log_retention_days, keys, hub.announce).run)
+    gevent.spawn(sweep_for_ever, settings.log_retention_days, hub.announce)
     return app
-
-
-def _is_alive(app: Flask) -> bool:
-    worker: Any = app.config.get("WORKER")  # set by gunicorn.conf.py; without gunicorn nothing ends early
-    return worker is None or bool(worker.alive)

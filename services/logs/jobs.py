@@ -119,14 +119,8 @@ def _hear(job: Job, told: dict[str, Any]) -> None:
 
 
 def _enter(job: Job, status: str, kernel: str | None, told: dict[str, Any]) -> None:
-    now = datetime.now(UTC)
-    if status == "running":
-        job.started_at = now
-    else:
-        job.completed_at = now
-    job.status = status
-    job.kernel = job.kernel or kernel
-    _hear(job, told)
+    moment = {"started_at" if status == "running" else "completed_at": datetime.now(UTC)}
+    _hear(job, {**told, **moment, "status": status, "kernel": job.kernel or kernel})
 
 
 @connected

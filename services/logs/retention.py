@@ -1,4 +1,4 @@
-"""Retention: the logs and metrics of jobs that ended long ago go, a slice at a time; the jobs' records stay."""
+"""Retention: keys, logs and metrics of jobs that ended long ago go, a slice at a time; the jobs' records stay."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from itertools import chain
 import gevent
 
 from services.logs.lines.delete import delete_log, find_leftovers
-from services.logs.lines.idempotency_keys import KeySweep
+from services.logs.lines.idempotency_keys import forget_expired
 from services.logs.tables import Job, connected
 from shared.errors import Gone
 from shared.telemetry.failures import failures_logged
@@ -26,38 +26,30 @@ _PAGE = 100
 log = logging.getLogger(__name__)
 
 
-class Retention:
-    """Sweeps every EVERY_S; any number of processes may, for a log that is deleted twice is deleted.
+def sweep_for_ever(days: int | None, announce: Callable[[int], None]) -> None:
+    """Delete what has expired, again each EVERY_S; any number of processes may: a log deleted twice is deleted.
 
     Without ``days`` logs are kept, and only expired idempotency keys and the rest of interrupted deletions go.
     """
+    pause = FIRST_S
+    while True:
+        gevent.sleep(pause * random.uniform(0.5, 1.5))  # the workers do not all begin at once
+        pause = EVERY_S
+        with failures_logged(log, "expired logs and keys are left to the next sweep"):
+            forget_expired()
+            _sweep(days, announce)
 
-    def __init__(self, days: int | None, keys: KeySweep, announce: Callable[[int], None]) -> None:
-        self._kept = None if days is None else timedelta(days=days)
-        self._keys = keys
-        self._announce = announce
 
-    def run(self) -> None:
-        """Sweep for ever."""
-        pause = FIRST_S
-        while True:
-            gevent.sleep(pause * random.uniform(0.5, 1.5))  # the workers do not all begin at once
-            pause = EVERY_S
-            with failures_logged(log, "expired logs are left to the next sweep"):
-                self.sweep()
-
-    def sweep(self) -> None:
-        """Delete what has expired by now."""
-        self._keys.begin()
-        expired = () if self._kept is None else _expired(datetime.now(UTC) - self._kept)
-        for job_id in chain(_leftovers(), expired):
-            try:
-                delete_log(job_id, rest_s=REST_S)
-                log.info("the log of job %d has expired", job_id)
-            except Gone:
-                continue  # another process was faster
-            finally:
-                self._announce(job_id)
+def _sweep(days: int | None, announce: Callable[[int], None]) -> None:
+    expired = () if days is None else _expired(datetime.now(UTC) - timedelta(days=days))
+    for job_id in chain(_leftovers(), expired):
+        try:
+            delete_log(job_id, rest_s=REST_S)
+            log.info("the log of job %d has expired", job_id)
+        except Gone:
+            continue  # another process was faster
+        finally:
+            announce(job_id)
 
 
 def _leftovers() -> Iterator[int]:

@@ -101,8 +101,8 @@ class Metric(_Table):
         primary_key = CompositeKey("job_id", "source", "name", "step")
 
 
-class Parameter(_Table):
-    """A parameter of a job's training, as the training reported it: text, like the values of all parameters."""
+class Entry(_Table):
+    """A name and a text that a job's training reported; a table for each kind."""
 
     job_id = BigIntegerField()
     name = CharField()
@@ -112,15 +112,12 @@ class Parameter(_Table):
         primary_key = CompositeKey("job_id", "name")
 
 
-class Tag(_Table):
+class Parameter(Entry):
+    """A parameter of a job's training: text, like the values of all parameters."""
+
+
+class Tag(Entry):
     """A tag that a job's training set."""
-
-    job_id = BigIntegerField()
-    name = CharField()
-    value = TextField()
-
-    class Meta:
-        primary_key = CompositeKey("job_id", "name")
 
 
 class IdempotencyKey(_Table):

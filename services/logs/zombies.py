@@ -48,26 +48,20 @@ class ZombieSweep:
             self.look()
 
     def look(self) -> None:
-        """Sweep once, whatever the tables do."""
-        with failures_logged(log, "silent kernels are left to the next sweep", lambda: self._heard.clear()):
-            self.sweep()
-
-    def sweep(self) -> None:
         """End each job whose kernel has been silent for too long, with a last line that says so."""
-        watched, now = jobs.watched_jobs(), self._clock()
-        self._heard = {job.id: self._news(job, now) for job in watched}
-        for job in watched:
-            if now - self._heard[job.id][1] < MISSED_HEARTBEATS * (job.heartbeat_s or 0):
-                continue
-            reason = f"The kernel was last heard of at {format_time(job.last_seen_at)}."
-            if jobs.end_silent(job, reason):
-                self._say(job, reason)
-                self._announce(job.id)
+        with failures_logged(log, "silent kernels are left to the next sweep", lambda: self._heard.clear()):
+            watched, now = jobs.watched_jobs(), self._clock()
+            self._heard = {job.id: self._news(job, now) for job in watched}
+            for job in watched:
+                if now - self._heard[job.id][1] < MISSED_HEARTBEATS * (job.heartbeat_s or 0):
+                    continue
+                reason = f"The kernel was last heard of at {format_time(job.last_seen_at)}."
+                if jobs.end_silent(job, reason):
+                    text = f"{reason} The job has failed."
+                    line = (LEVEL_NUMBERS["error"], SOURCE, text, to_micros(datetime.now(UTC)))
+                    self._ingest.store(job.id, NewBatch([line], single=False, body=b""), None)
+                    self._announce(job.id)
 
     def _news(self, job: Job, now: float) -> tuple[datetime, float]:
         known = self._heard.get(job.id)
         return known if known is not None and known[0] == job.last_seen_at else (job.last_seen_at, now)
-
-    def _say(self, job: Job, reason: str) -> None:
-        line = (LEVEL_NUMBERS["error"], SOURCE, f"{reason} The job has failed.", to_micros(datetime.now(UTC)))
-        self._ingest.store(job.id, NewBatch([line], single=False, body=b""), None)

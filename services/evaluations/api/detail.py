@@ -18,36 +18,32 @@ _FLEETING = frozenset({"progress", "stale"})
 """Differ from one answer to the next, so a PUT may send them with any value."""
 
 
-class Detail:
-    """An evaluation's own fields, its first ``examples``, its provenance and, while it runs, its progress.
+def describe(evaluation: Evaluation, *, stale: bool | None = None) -> dict[str, Any]:
+    """Return an evaluation's own fields, its first ``examples``, its provenance and, while it runs, its progress.
 
     ``stale`` says that the model's files have changed since; None where that is not known, or not asked.
     """
-
-    def __init__(self, evaluation: Evaluation, *, stale: bool | None = None) -> None:
-        self._evaluation = evaluation
-        examples = [example.__data__ for example in first_examples(evaluation.id)]
-        self.examples = cut_examples(evaluation.id, examples)
-        self.progress = _progress(evaluation) if evaluation.status == "running" else None
-        self.provenance = _provenance(evaluation)
-        self.stale = stale
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._evaluation, name)
+    return {
+        **evaluation.__data__,
+        "examples": cut_examples(evaluation.id, first_examples(evaluation.id)),
+        "progress": _progress(evaluation) if evaluation.status == "running" else None,
+        "provenance": _provenance(evaluation),
+        "stale": stale,
+    }
 
 
-def show_evaluation(evaluation_id: int, models: ModelsClient) -> Detail:
+def show_evaluation(evaluation_id: int, models: ModelsClient) -> dict[str, Any]:
     """Return the evaluation, or raise NotFound."""
     evaluation = get_evaluation(evaluation_id)
-    return Detail(evaluation, stale=_is_stale(evaluation, models))
+    return describe(evaluation, stale=_is_stale(evaluation, models))
 
 
-def report(evaluation_id: int, body: dict[str, Any]) -> Detail:
+def report(evaluation_id: int, body: dict[str, Any]) -> dict[str, Any]:
     """End an evaluation by an external report, and return it as it is then."""
-    present = Detail(get_evaluation(evaluation_id))
+    present = describe(get_evaluation(evaluation_id))
     shown = RecordSchema().dump(present) | DetailSchema().dump(present)
     sent = {name: value for name, value in body.items() if name not in _FLEETING}
-    return Detail(record_report(evaluation_id, only_changes(sent, ReportSchema, shown)))
+    return describe(record_report(evaluation_id, only_changes(sent, ReportSchema, shown)))
 
 
 def _is_stale(evaluation: Evaluation, models: ModelsClient) -> bool | None:

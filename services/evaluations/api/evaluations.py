@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from services.evaluations.api import detail
-from services.evaluations.api.detail import Detail
 from services.evaluations.api.report_schemas import ReportSchema
 from services.evaluations.api.schemas import (
     CreatedSchema,
@@ -22,7 +21,6 @@ from services.evaluations.api.schemas import (
 from services.evaluations.models_client import ModelsClient
 from services.evaluations.records import cancel_retry, evaluations
 from services.evaluations.records.evaluations import CHANNEL
-from services.evaluations.records.score_again import score_again
 from shared.database.pagination import Page
 from shared.http import idempotency
 from shared.http.collaborators import collaborator
@@ -57,7 +55,7 @@ def list_evaluations(query: dict[str, Any]) -> Page:
 
 @blp.get("/evaluations/<id:evaluation_id>")
 @blp.response(200, DetailSchema)
-def get_evaluation(evaluation_id: int) -> Detail:
+def get_evaluation(evaluation_id: int) -> dict[str, Any]:
     """Show an evaluation with its results, its first 100 examples and, while it runs, its progress."""
     return detail.show_evaluation(evaluation_id, collaborator(ModelsClient))
 
@@ -65,26 +63,26 @@ def get_evaluation(evaluation_id: int) -> Detail:
 @blp.put("/evaluations/<id:evaluation_id>")
 @blp.arguments(ReportSchema)
 @blp.response(200, RecordSchema)
-def report_evaluation(body: dict[str, Any], evaluation_id: int) -> Detail:
+def report_evaluation(body: dict[str, Any], evaluation_id: int) -> dict[str, Any]:
     """End an evaluation with the results of a worker of your own."""
     return detail.report(evaluation_id, body)
 
 
 @blp.post("/evaluations/<id:evaluation_id>/cancel")
 @blp.response(200, RecordSchema)
-def cancel_evaluation(evaluation_id: int) -> Detail:
+def cancel_evaluation(evaluation_id: int) -> dict[str, Any]:
     """Cancel an evaluation; the rows that it has so far stay."""
-    return Detail(cancel_retry.cancel(evaluation_id))
+    return detail.describe(cancel_retry.cancel(evaluation_id))
 
 
 @blp.post("/evaluations/<id:evaluation_id>/retry")
 @blp.arguments(RetrySchema)
 @blp.response(200, RecordSchema)
-def retry_evaluation(how: dict[str, Any], evaluation_id: int) -> Detail:
+def retry_evaluation(how: dict[str, Any], evaluation_id: int) -> dict[str, Any]:
     """Ask the rows in error again; the good ones stay."""
     evaluation = cancel_retry.retry(evaluation_id, **how)
     collaborator(Notifier).publish(CHANNEL, str(evaluation_id))
-    return Detail(evaluation)
+    return detail.describe(evaluation)
 
 
 @blp.post("/evaluations/<id:evaluation_id>/score")
@@ -92,7 +90,7 @@ def retry_evaluation(how: dict[str, Any], evaluation_id: int) -> Detail:
 @blp.response(202, CreatedSchema)
 def score_evaluation(how: dict[str, Any], evaluation_id: int) -> Any:
     """Score the stored answers of an evaluation in another way, as a new evaluation that asks nothing."""
-    evaluation = score_again(evaluation_id, **how)
+    evaluation = evaluations.score_again(evaluation_id, **how)
     collaborator(Notifier).publish(CHANNEL, str(evaluation.id))
     return evaluation, created("evaluations.get_evaluation", replayed=False, evaluation_id=evaluation.id)
 

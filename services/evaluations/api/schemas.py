@@ -9,7 +9,7 @@ from marshmallow import validate
 
 from services.evaluations.api.asking_schemas import GenerationSchema, PromptSchema
 from services.evaluations.api.report_schemas import WINNERS
-from services.evaluations.api.scoring_schemas import Scoring, split_scoring
+from services.evaluations.api.scoring_schemas import Scoring
 from services.evaluations.api.strict_fields import Ratio, StrictBoolean
 from services.evaluations.records.evaluations import STATUSES
 from services.evaluations.scoring.metrics import ROLES
@@ -45,7 +45,11 @@ class ScoreSchema(BodySchema):
 
     @ma.post_load
     def _split(self, new: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
-        return split_scoring(new)
+        """Return the values of the columns: the rule, its parameters, and whether labels are extracted."""
+        wanted = dict(new["scoring"] or {})
+        extract = wanted.pop("extract_label", False) or new["extract_label"]
+        rule = wanted.pop("rule", None)
+        return new | {"scoring": rule, "scoring_parameters": wanted or None, "extract_label": extract}
 
 
 class NewEvaluationSchema(ScoreSchema):
@@ -84,23 +88,18 @@ class CreatedSchema(ma.Schema):
     message = ma.fields.Constant("Evaluation job created")
 
 
-def _value(example: Any, name: str) -> Any:
-    return example.get(name) if isinstance(example, dict) else getattr(example, name)
-
-
-def _tokens_of(example: Any) -> dict[str, dict[str, int | None]] | None:
+def _tokens_of(example: dict[str, Any]) -> dict[str, dict[str, int | None]] | None:
     """Return by role what the server counted of a row's answer, None where it counted nothing."""
     kinds = ("input", "output")
-    tokens = {role: {kind: _value(example, f"{role}_{kind}_tokens") for kind in kinds} for role in ROLES}
+    tokens = {role: {kind: example[f"{role}_{kind}_tokens"] for kind in kinds} for role in ROLES}
     return tokens if any(count is not None for each in tokens.values() for count in each.values()) else None
 
 
-def _verdicts_of(example: Any) -> dict[str, str] | None:
+def _verdicts_of(example: dict[str, Any]) -> dict[str, str] | None:
     """Return a judge's verdicts by the model whose answer was shown first, None without a judge."""
-    base_first = _value(example, "judge_base_first")
-    if base_first is None:
+    if example["judge_base_first"] is None:
         return None
-    return {"base_model_first": base_first, "fine_tuned_first": _value(example, "judge_tuned_first")}
+    return {"base_model_first": example["judge_base_first"], "fine_tuned_first": example["judge_tuned_first"]}
 
 
 _WHERE_KNOWN = frozenset({"base_model_score", "fine_tuned_score", "tokens", "judge"})

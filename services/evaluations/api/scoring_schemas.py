@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import marshmallow as ma
@@ -25,8 +26,26 @@ _TAKES: dict[str, tuple[str, ...]] = {
     "judge": ("model", "rubric"),
 }
 _NEEDS = {"regex": "pattern", "judge": "model"}
-_MAX_RUBRIC = 10_000
 RULES = tuple(_TAKES)
+
+
+def _is_text(value: Any, most: float = math.inf) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= most and text_problem(value) is None
+
+
+_PARAMETERS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "tolerance": (lambda value: Number().deserialize(value) >= 0, "Must be at least 0."),
+    "fields": (
+        lambda value: isinstance(value, list) and value != [] and all(isinstance(name, str) for name in value),
+        "Must be a list of names.",
+    ),
+    "extract_label": (lambda value: type(value) is bool, "Must be true or false."),
+    "pattern": (lambda value: _is_text(value), "Must be a text."),
+    "group": (lambda value: type(value) in (str, int, type(None)), "Must be a number or a name."),
+    "model": (lambda value: _is_text(value, 255), "Must be a text of 1 to 255 characters."),
+    "rubric": (lambda value: _is_text(value, 10_000), "Must be a text of 1 to 10000 characters."),
+}
+"""What a parameter must be, and the problem of one that is not."""
 
 
 class Scoring(ma.fields.Field[dict[str, Any]]):
@@ -46,46 +65,16 @@ class Scoring(ma.fields.Field[dict[str, Any]]):
         needed = _NEEDS.get(wanted["rule"])
         if needed is not None and needed not in wanted:
             raise ma.ValidationError(f'{wanted["rule"]} needs {needed}: {{"rule": "{wanted["rule"]}", "{needed}": …}}.')
-        _check(wanted)
-        _check_pattern(wanted)
-        _check_judge(wanted)
+        for name, (is_right, problem) in _PARAMETERS.items():
+            if name in wanted and not is_right(wanted[name]):
+                raise ma.ValidationError(f"{name}: {problem}")
+        if "pattern" in wanted:
+            _require_pattern(wanted)
         return wanted
 
 
-def _check(wanted: dict[str, Any]) -> None:
-    if "tolerance" in wanted and Number().deserialize(wanted["tolerance"]) < 0:
-        raise ma.ValidationError("tolerance: Must be at least 0.")
-    fields = wanted.get("fields", ["any"])
-    if not isinstance(fields, list) or not fields or not all(isinstance(name, str) for name in fields):
-        raise ma.ValidationError("fields: Must be a list of names.")
-    if type(wanted.get("extract_label", False)) is not bool:
-        raise ma.ValidationError("extract_label: Must be true or false.")
-
-
-def _check_pattern(wanted: dict[str, Any]) -> None:
-    if "pattern" not in wanted:
-        return
-    pattern, group = wanted["pattern"], wanted.get("group")
-    if not isinstance(pattern, str) or not pattern or text_problem(pattern) is not None:
-        raise ma.ValidationError("pattern: Must be a text.")
-    if type(group) not in (str, int, type(None)):
-        raise ma.ValidationError("group: Must be a number or a name.")
+def _require_pattern(wanted: dict[str, Any]) -> None:
     try:
-        compile_pattern(pattern, group)
+        compile_pattern(wanted["pattern"], wanted.get("group"))
     except PatternProblem as error:
         raise ma.ValidationError(f"pattern: {error} (RE2's syntax).") from error
-
-
-def _check_judge(wanted: dict[str, Any]) -> None:
-    for name, most in (("model", 255), ("rubric", _MAX_RUBRIC)):
-        text = wanted.get(name, "any")
-        if not isinstance(text, str) or not 0 < len(text) <= most or text_problem(text) is not None:
-            raise ma.ValidationError(f"{name}: Must be a text of 1 to {most} characters.")
-
-
-def split_scoring(how: dict[str, Any]) -> dict[str, Any]:
-    """Return the values of the columns: the rule, its parameters, and whether labels are extracted."""
-    wanted = dict(how.pop("scoring") or {})
-    extract = wanted.pop("extract_label", False) or how.pop("extract_label", False)
-    how.pop("extract_label", None)
-    return {**how, "scoring": wanted.pop("rule", None), "scoring_parameters": wanted or None, "extract_label": extract}

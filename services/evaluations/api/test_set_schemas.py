@@ -63,8 +63,10 @@ class PairSchema(ma.Schema):
     a = ma.fields.Integer()
     b = ma.fields.Integer()
     n = ma.fields.Integer()
-    p_value = ma.fields.Float()
-    p_value_adjusted = ma.fields.Float()
+    p_value = ma.fields.Function(lambda pair: float(f"{pair.p_value:.4g}"), metadata={"type": "number"})
+    p_value_adjusted = ma.fields.Function(
+        lambda pair: float(f"{pair.p_value_adjusted:.4g}"), metadata={"type": "number"}
+    )
     different = ma.fields.Boolean()
 
 

@@ -10,7 +10,6 @@ import json
 import re
 from typing import Any, NoReturn
 
-from services.evaluations.datasets.other_formats import format_problem
 from services.evaluations.datasets.row_shapes import Reading, Row, RowProblem, read_row
 from services.evaluations.datasets.set_statistics import SetStatistics
 from services.evaluations.datasets.table_rows import DELIMITERS, TableProblem, TableReader
@@ -37,16 +36,11 @@ class RowReader:
         self._reading = reading
         self._table = TableReader(reading.format, MAX_ROW_CHARACTERS) if reading.format in DELIMITERS else None
         self._decoder = TextDecoder()
-        self._is_known = False
         self._text = ""
         self._line = 1
         """The line on which ``_text`` begins."""
         self._expects = ""
         """In an array what comes next: ``{`` or ``]``, ``{``, ``,`` or nothing; "lines" where it is no array."""
-
-    @property
-    def rows(self) -> int:
-        return self.statistics.rows
 
     def feed(self, piece: bytes) -> list[Row]:
         return self._read(piece, final=False)
@@ -54,18 +48,13 @@ class RowReader:
     def finish(self) -> list[Row]:
         """Return the last rows; Unprocessable where there was none at all."""
         rows = self._read(b"", final=True)
-        if self._table is not None:
-            rows += self._read_table([], final=True)
         if self._expects not in ("lines", "end", ""):
             self._refuse(self._line + self._text.count("\n"), "The array is not closed.")
-        if not self.rows:
+        if not self.statistics.rows:
             raise Unprocessable.field("body", "Has no rows.")
         return rows
 
     def _read(self, piece: bytes, *, final: bool) -> list[Row]:
-        if not self._is_known and (problem := format_problem(piece)) is not None:
-            raise Unprocessable.field("body", problem)
-        self._is_known = True
         try:
             self._text += self._decoder.decode(piece, final=final)
         except UnicodeDecodeError as error:
@@ -84,7 +73,7 @@ class RowReader:
             self._refuse_length(self._line + len(lines))
         if self._table is not None:
             self._line += len(lines)
-            return self._read_table(lines, final=False)
+            return self._read_table(self._table, lines, final)
         rows = []
         for text in lines:
             text = text.strip(" \t\r")
@@ -96,15 +85,13 @@ class RowReader:
             self._line += 1
         return rows
 
-    def _read_table(self, lines: list[str], final: bool) -> list[Row]:
-        assert self._table is not None
+    def _read_table(self, table: TableReader, lines: list[str], final: bool) -> list[Row]:
         try:
-            if final:
-                self._table.finish()
-            found = self._table.records([line.removesuffix("\r") for line in lines])
+            found = table.records([line.removesuffix("\r") for line in lines], final=final)
             return [self._checked(record, line) for line, record in found]
         except TableProblem as error:
-            self._refuse(error.line, str(error), error)
+            line, problem = error.args
+            self._refuse(line, problem, error)
 
     def _read_array(self, final: bool) -> list[Row]:
         text, rows, position, counted = self._text, [], 0, 0
@@ -167,13 +154,15 @@ class RowReader:
         self._refuse(line, f"Is longer than {MAX_ROW_CHARACTERS} characters, or never ends.")
 
     def _refuse(self, line: int, problem: str, cause: Exception | None = None) -> NoReturn:
-        raise Unprocessable.field(f"line {line}", f"Row {self.rows + 1}: {problem}{self._understood()}") from cause
+        raise Unprocessable.field(
+            f"line {line}", f"Row {self.statistics.rows + 1}: {problem}{self._understood()}"
+        ) from cause
 
     def _understood(self) -> str:
         """Return how the set was read, where a wrong guess may be what is wrong with it."""
         if self._reading.format is not None:
             return f" (Read as {self._reading.format}.)"
-        if self.rows or self._expects != "lines":
+        if self.statistics.rows or self._expects != "lines":
             return ""
         return " (Read as JSON Lines; a table needs a name that ends in .csv or .tsv, or ?format=csv.)"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from shared.http.strict_json import text_problem
@@ -44,9 +44,6 @@ class Reading:
     format: str | None = None
     input: str = "input"
     expected: str = "expected"
-
-    def known(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 def read_row(record: Any, reading: Reading) -> Row:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from itertools import islice
 
-from services.evaluations.datasets.spooled_set import Spooled, spooled
+from services.evaluations.datasets.spooled_set import spooled
 from services.evaluations.datasets.test_sets import MEDIA_TYPES, find_set
 from services.evaluations.tables import Evaluation, TestSet, connected, database
 from shared.database.pagination import Page
@@ -21,15 +21,11 @@ def page_rows(bucket: Bucket, name: str, *, page: int, limit: int) -> Page:
     find_set(name)
     with spooled(bucket, f"{bucket.name}/{name}") as test_set:
         start = min((page - 1) * limit, test_set.total)
-        return Page(_records(test_set, start, limit), test_set.total, page, limit)
-
-
-def _records(test_set: Spooled, start: int, limit: int) -> list[dict[str, object]]:
-    rows = islice(test_set.rows(), start, start + limit)
-    return [
-        {"row": start + number, "input": row.input, "expected": row.expected, "fields": dict(row.fields)}
-        for number, row in enumerate(rows)
-    ]
+        records = [
+            {"row": number, "input": row.input, "expected": row.expected, "fields": dict(row.fields)}
+            for number, row in islice(enumerate(test_set.rows()), start, start + limit)
+        ]
+        return Page(records, test_set.total, page, limit)
 
 
 def open_set(bucket: Bucket, name: str) -> tuple[Generator[bytes], int, str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from services.evaluations.datasets.row_shapes import Row
 
 MAX_LABELS = 1_000
@@ -15,15 +17,23 @@ class SetStatistics:
 
     def __init__(self) -> None:
         self.rows = 0
-        self._classes: dict[str, int] | None = {}
+        self._classes: Counter[str] | None = Counter()
         self._inputs: set[int] | None = set()
         self._duplicates = 0
         self._fields: dict[str, None] = {}
 
     def add(self, row: Row) -> None:
         self.rows += 1
-        self._add_class(row.expected)
-        self._add_input(hash((row.input, row.messages and str(row.messages))))
+        if self._classes is not None:
+            self._classes[row.expected] += 1
+            if len(self._classes) > MAX_LABELS or len(row.expected) > _MAX_LABEL_CHARACTERS:
+                self._classes = None
+        if self._inputs is not None:
+            asked = hash((row.input, row.messages and str(row.messages)))
+            self._duplicates += asked in self._inputs
+            self._inputs.add(asked)
+            if len(self._inputs) > _MAX_INPUTS:
+                self._inputs = None
         if len(self._fields) < _MAX_FIELDS:
             self._fields |= dict.fromkeys(row.fields)
 
@@ -47,18 +57,3 @@ class SetStatistics:
     def fields(self) -> list[str]:
         """The names of the records' fields, the first hundred."""
         return list(self._fields)
-
-    def _add_class(self, expected: str) -> None:
-        if self._classes is None:
-            return
-        self._classes[expected] = self._classes.get(expected, 0) + 1
-        if len(self._classes) > MAX_LABELS or len(expected) > _MAX_LABEL_CHARACTERS:
-            self._classes = None
-
-    def _add_input(self, asked: int) -> None:
-        if self._inputs is None:
-            return
-        self._duplicates += asked in self._inputs
-        self._inputs.add(asked)
-        if len(self._inputs) > _MAX_INPUTS:
-            self._inputs = None

@@ -12,8 +12,7 @@ from typing import IO
 from services.evaluations.datasets.parser import PIECE_BYTES, RowReader
 from services.evaluations.datasets.row_shapes import Reading, Row
 from services.evaluations.datasets.set_statistics import SetStatistics
-from services.evaluations.datasets.test_sets import TestSetBody, format_of, name_of
-from services.evaluations.tables import TestSet, connected
+from services.evaluations.datasets.test_sets import TestSetBody, find_recorded, format_of, name_of
 from shared.errors import NotFound
 from shared.pacing import yield_turn
 from shared.s3.bucket import Bucket
@@ -35,10 +34,6 @@ class Spooled:
     statistics: SetStatistics
     reading: Reading
 
-    @property
-    def labels(self) -> list[str] | None:
-        return self.statistics.labels
-
     def rows(self) -> Iterator[Row]:
         """Read the rows in their order."""
         self.file.seek(0)
@@ -56,14 +51,6 @@ class Spooled:
             raise NotFound(_REMOVED) from error
 
 
-@connected
-def _find_reading(name: str) -> Reading:
-    """Return how an uploaded set is read; one that was put into the bucket by other means, by its name."""
-    recorded = TestSet.get_or_none(TestSet.name == name)
-    known = recorded.reading if recorded is not None else None
-    return Reading(**known) if known else Reading(format_of(name))
-
-
 @contextmanager
 def spooled(bucket: Bucket, path: str) -> Iterator[Spooled]:
     """Spool a test set for a block, validating it; raises NotFound, Unprocessable, TooLarge or Unavailable."""
@@ -74,7 +61,8 @@ def spooled(bucket: Bucket, path: str) -> Iterator[Spooled]:
         raise NotFound(_REMOVED) from error
     if found.size > MAX_FILE_BYTES:
         raise too_large(TestSetBody.called)
-    reading = _find_reading(name)
+    recorded = find_recorded(name)
+    reading = Reading(**recorded.reading) if recorded and recorded.reading else Reading(format_of(name))
     with tempfile.TemporaryFile(prefix="test-set-") as file:
         sha256, reader = hashlib.sha256(), RowReader(reading)
         for chunk in bucket.chunks(name, etag=found.etag) if found.size else ():
@@ -84,4 +72,4 @@ def spooled(bucket: Bucket, path: str) -> Iterator[Spooled]:
             # A store that is fast always has the next chunk, and nobody else would have a turn.
             yield_turn()
         reader.finish()
-        yield Spooled(file, name, found.etag, sha256.hexdigest(), reader.rows, reader.statistics, reading)
+        yield Spooled(file, name, found.etag, sha256.hexdigest(), reader.statistics.rows, reader.statistics, reading)

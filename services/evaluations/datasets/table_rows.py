@@ -9,11 +9,7 @@ DELIMITERS = {"csv": ",", "tsv": "\t"}
 
 
 class TableProblem(Exception):
-    """What is wrong with a table, on which line."""
-
-    def __init__(self, line: int, problem: str) -> None:
-        super().__init__(problem)
-        self.line = line
+    """On which line something is wrong with a table, and what."""
 
 
 class TableReader:
@@ -28,8 +24,8 @@ class TableReader:
         self._open_characters = 0
         self._quotes = 0
 
-    def records(self, lines: list[str]) -> Iterator[tuple[int, dict[str, str]]]:
-        """Yield each record that the lines complete, with the line that it begins on."""
+    def records(self, lines: list[str], *, final: bool) -> Iterator[tuple[int, dict[str, str]]]:
+        """Yield each record that the lines complete, with the line that it begins on; none follows ``final`` ones."""
         for line in lines:
             self._open.append(line)
             self._open_characters += len(line)
@@ -38,9 +34,7 @@ class TableReader:
                 yield from self._complete()
             elif self._open_characters > self._max_characters:
                 raise TableProblem(self._line, "A quote is not closed.")
-
-    def finish(self) -> None:
-        if self._open:
+        if final and self._open:
             raise TableProblem(self._line, "A quote is not closed.")
 
     def _complete(self) -> Iterator[tuple[int, dict[str, str]]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 
 from services.evaluations.datasets.parser import PIECE_BYTES, RowReader
@@ -29,16 +29,12 @@ class TestSetBody(RequestBody):
 
     def __init__(self, source: Readable, declared_size: int | None, reading: Reading) -> None:
         super().__init__(source, declared_size)
-        self._sha256 = hashlib.sha256()
+        self.sha256 = hashlib.sha256()
         self._unchecked = bytearray()
         self.reader = RowReader(reading)
 
-    @property
-    def sha256(self) -> str:
-        return self._sha256.hexdigest()
-
     def _take(self, piece: bytes) -> None:
-        self._sha256.update(piece)
+        self.sha256.update(piece)
         self._unchecked += piece
         if len(self._unchecked) >= PIECE_BYTES or not piece:
             self.reader.feed(bytes(self._unchecked))
@@ -65,12 +61,12 @@ def upload(
     known = {
         "size": body.size,
         "rows": found.rows,
-        "sha256": body.sha256,
+        "sha256": body.sha256.hexdigest(),
         "labels": found.labels,
         "classes": found.classes,
         "duplicates": found.duplicates,
         "fields": found.fields,
-        "reading": reading.known(),
+        "reading": asdict(reading),
     }
     return _record(name, created_at=datetime.now(UTC).replace(microsecond=0), **known)
 
@@ -93,11 +89,13 @@ def list_sets(*, page: int, limit: int) -> Page:
     return paginate(TestSet.select().order_by(TestSet.created_at.desc(), TestSet.name), page, limit)
 
 
-def require_set(bucket: Bucket, path: str) -> None:
-    """Raise Unprocessable unless ``path`` is that of a test set: one on record, else any object in the bucket."""
+def require_set(bucket: Bucket, path: str) -> TestSet | None:
+    """Return the record of the test set at ``path``, None of any other object in the bucket; else Unprocessable."""
     name = name_of(path)
-    if not _is_recorded(name) and not bucket.has(name):
+    recorded = find_recorded(name)
+    if recorded is None and not bucket.has(name):
         raise Unprocessable.field("test_set_path", f"There is no test set {path}.")
+    return recorded
 
 
 def name_of(path: str) -> str:
@@ -123,13 +121,6 @@ def find_set(name: str) -> TestSet:
 
 
 @connected
-def known_fields(path: str) -> list[str] | None:
-    """Return the names of the fields of an uploaded set's rows; None where they are not known."""
-    recorded = TestSet.get_or_none(TestSet.name == name_of(path))
-    fields: list[str] | None = None if recorded is None else recorded.fields
-    return fields
-
-
-@connected
-def _is_recorded(name: str) -> bool:
-    return bool(TestSet.select().where(TestSet.name == name).exists())
+def find_recorded(name: str) -> TestSet | None:
+    """Return the record of a test set; None where there is none, or it was put into the bucket by other means."""
+    return TestSet.get_or_none(TestSet.name == name)

@@ -1,8 +1,14 @@
-"""Decodes a test set's bytes, in UTF-8 or, where a byte order mark or the first bytes say so, in UTF-16; pure."""
+"""Decodes a test set's bytes, in UTF-8 or, where a byte order mark or the first bytes say so, in UTF-16; pure.
+
+What the first bytes say to be no text is refused.
+"""
 
 from __future__ import annotations
 
 import codecs
+
+from services.evaluations.datasets.other_formats import format_problem
+from shared.errors import Unprocessable
 
 
 class TextDecoder:
@@ -14,11 +20,13 @@ class TextDecoder:
         self._decoder: codecs.IncrementalDecoder | None = None
 
     def decode(self, piece: bytes, *, final: bool) -> str:
-        """Return the text that is complete by then; raises UnicodeDecodeError."""
+        """Return the text that is complete by then; raises Unprocessable or UnicodeDecodeError."""
         if self._decoder is None:
             self._held += piece
             if len(self._held) < 4 and not final:
                 return ""
+            if (problem := format_problem(self._held)) is not None:
+                raise Unprocessable.field("body", problem)
             name, self.encoding = _guess(self._held)
             self._decoder = codecs.getincrementaldecoder(name)()
             piece, self._held = self._held, b""

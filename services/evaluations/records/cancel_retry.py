@@ -8,6 +8,7 @@ from typing import Any
 from services.evaluations.records import evaluations
 from services.evaluations.scoring.metrics import ROLES
 from services.evaluations.tables import Evaluation, Example, connected, database
+from shared.database.queries import update_row
 from shared.errors import Conflict
 
 CANCELLED = "cancelled"
@@ -25,9 +26,8 @@ def cancel(evaluation_id: int) -> Evaluation:
             if evaluation.error != CANCELLED:
                 raise Conflict(f"Evaluation {evaluation_id} is {evaluation.status} already.")
             return evaluation
-        evaluation.status, evaluation.error, evaluation.completed_at = "failed", CANCELLED, datetime.now(UTC)
         evaluation.void_lease()
-        evaluation.save()
+        update_row(evaluation, status="failed", error=CANCELLED, completed_at=datetime.now(UTC))
         return evaluation
 
 
@@ -46,13 +46,10 @@ def retry(evaluation_id: int, *, max_error_rate: float | None) -> Evaluation:
                 f"Evaluation {evaluation_id} is completed and has no row in error: there is none to ask again."
             )
         _drop_rows(evaluation)
-        evaluation.status = "pending"
-        evaluation.eval_results_due = None
         if max_error_rate is not None:
             evaluation.max_error_rate = max_error_rate
-        evaluation.error = evaluation.results = None
-        evaluation.started_at = evaluation.completed_at = None
-        evaluation.save()
+        former = ("error", "results", "started_at", "completed_at", "eval_results_due")
+        update_row(evaluation, status="pending", **dict.fromkeys(former))
         return evaluation
 
 

@@ -1,4 +1,4 @@
-"""The rows of evaluations and of their examples: created, read, listed, locked."""
+"""The rows of evaluations and of their examples: created, also over the answers of another, read, listed, locked."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from services.evaluations.datasets.prompt_template import compile_template
-from services.evaluations.datasets.test_sets import known_fields, require_set
+from services.evaluations.datasets.test_sets import require_set
 from services.evaluations.models_client import Model, ModelsClient
 from services.evaluations.tables import Evaluation, Example, connected, database
 from shared.database.pagination import Page, paginate
@@ -22,6 +22,21 @@ CHANNEL = "evaluations"
 STATUSES = ("pending", "running", "completed", "failed")
 TERMINAL = frozenset({"completed", "failed"})
 SHOWN_EXAMPLES = 100
+
+_KEPT = (
+    "model_id",
+    "test_set_path",
+    "base_model_name",
+    "base_model_id",
+    "fine_tuned_name",
+    "fine_tuned_served_name",
+    "prompt",
+    "generation",
+    "max_error_rate",
+    "manifest_digest",
+    "retried",
+)
+"""What an evaluation over the answers of another has from that one."""
 
 
 def create_evaluation(
@@ -43,17 +58,20 @@ def create_evaluation(
     there is none. ``how`` it is scored goes into the columns of those names.
     Raises NotFound (no such model), Conflict (not ready), Unprocessable (no such test set), Unavailable.
     """
-    earlier = _find_created(sent)
+    earlier = connected(find_created)(Evaluation, sent)
     if earlier is not None:
         return earlier, True
     model = _find_ready(models, model_id)
     if base_model_id == model_id:
         raise Unprocessable.field("base_model_id", "Must be another model than the one that is evaluated.")
     own = model.base_model if base_model_id is None else _find_ready(models, base_model_id).served_name
-    require_set(bucket, test_set_path)
-    _require_askable(bucket, test_set_path, how["prompt"] or {})
-    return _insert(
+    test_set = require_set(bucket, test_set_path)
+    _require_askable(bucket, test_set_path, test_set.fields if test_set else None, how["prompt"] or {})
+    return connected(create_once)(
+        Evaluation,
         sent,
+        status="pending",
+        created_at=datetime.now(UTC),
         model_id=model_id,
         test_set_path=test_set_path,
         base_model_name="" if base is None else base_model_name or own,
@@ -72,15 +90,17 @@ def _find_ready(models: ModelsClient, model_id: int) -> Model:
     return model
 
 
-def _require_askable(bucket: Bucket, test_set_path: str, prompt: dict[str, Any]) -> None:
-    """Raise Unprocessable where a prompt can ask no row, or gives rows away that are asked."""
+def _require_askable(bucket: Bucket, test_set_path: str, known: list[str] | None, prompt: dict[str, Any]) -> None:
+    """Raise Unprocessable where a prompt can ask no row, or gives rows away that are asked.
+
+    ``known`` are the names of the rows' fields, None where they are not known.
+    """
     source = (prompt.get("examples_from") or {}).get("test_set_path")
     if source == test_set_path:
         problem = "Must be another test set than the one that is asked."
         raise Unprocessable.field("prompt.examples_from.test_set_path", problem)
     if source is not None:
         require_set(bucket, source)
-    known = known_fields(test_set_path)
     if prompt.get("template") and known is not None:
         missing = compile_template(prompt["template"]).required - {"input", *known}
         if missing:
@@ -89,14 +109,21 @@ def _require_askable(bucket: Bucket, test_set_path: str, prompt: dict[str, Any])
 
 
 @connected
-def _find_created(sent: RequestKey | None) -> Evaluation | None:
-    found: Evaluation | None = find_created(Evaluation, sent)
-    return found
-
-
-@connected
-def _insert(sent: RequestKey | None, **values: Any) -> tuple[Evaluation, bool]:
-    return create_once(Evaluation, sent, status="pending", created_at=datetime.now(UTC), **values)
+def score_again(evaluation_id: int, **how: Any) -> Evaluation:
+    """Store a pending evaluation over another's answers; NotFound, Conflict where it has none of ours, or not yet."""
+    with database.atomic():
+        source = lock_evaluation(evaluation_id)
+        if source.status not in TERMINAL:
+            raise Conflict(f"Evaluation {evaluation_id} is {source.status}: its answers are not there yet.")
+        if source.test_set_sha256 is None or not source.done:
+            raise Conflict(f"Evaluation {evaluation_id} has no stored answers.")
+        if how["scoring"] == "judge" and not source.base_model_name:
+            raise Unprocessable.field("scoring", "judge compares two models, and the evaluation has no base.")
+        kept = {name: getattr(source, name) for name in _KEPT}
+        now = datetime.now(UTC)
+        return Evaluation.create(
+            status="pending", created_at=now, answers_of=source.answers_of or source.id, **kept, **how
+        )
 
 
 @connected
@@ -122,10 +149,9 @@ def list_evaluations(*, page: int, limit: int, **filters: Any) -> Page:
 
 
 @connected
-def first_examples(evaluation_id: int) -> list[Example]:
+def first_examples(evaluation_id: int) -> list[dict[str, Any]]:
     """Return the rows that the detail shows."""
-    query = Example.select().where(Example.evaluation_id == evaluation_id, Example.done)
-    return list(query.order_by(Example.evaluation_id, Example.row).limit(SHOWN_EXAMPLES))
+    return list(_finished(evaluation_id).limit(SHOWN_EXAMPLES))
 
 
 @connected
@@ -134,9 +160,15 @@ def list_examples(
 ) -> Page:
     """Return a page of an evaluation's finished rows, in the order of the test set."""
     get_evaluation(evaluation_id)
-    query = Example.select().where(Example.evaluation_id == evaluation_id, Example.done)
+    query = _finished(evaluation_id)
     if winner is not None:
         query = query.where(Example.winner == winner)
     if error is not None:
         query = query.where(Example.error.is_null(not error))
-    return paginate(query.order_by(Example.evaluation_id, Example.row), page, limit)
+    return paginate(query, page, limit)
+
+
+def _finished(evaluation_id: int) -> Any:
+    """Return the query of an evaluation's finished rows, in the order of the test set."""
+    query = Example.select().where(Example.evaluation_id == evaluation_id, Example.done)
+    return query.order_by(Example.evaluation_id, Example.row).dicts()

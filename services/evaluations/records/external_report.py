@@ -10,7 +10,7 @@ from services.evaluations.records.shown_examples import cut_examples
 from services.evaluations.scoring import metrics
 from services.evaluations.scoring.graders import is_correct
 from services.evaluations.tables import Evaluation, Example, connected, database
-from shared.database.queries import tuples
+from shared.database.queries import tuples, update_row
 from shared.errors import Conflict, Unprocessable
 from shared.pacing import yielding
 
@@ -102,13 +102,7 @@ def _says_the_same(evaluation: Evaluation, reported: dict[str, Any]) -> bool:
 
 def _store_report(evaluation: Evaluation, reported: dict[str, Any]) -> None:
     now = datetime.now(UTC)
-    evaluation.status = reported["status"]
-    evaluation.results = reported.get("results")
-    evaluation.error = reported.get("error")
-    evaluation.started_at = evaluation.started_at or now
-    evaluation.completed_at = reported.get("completed_at") or now
     evaluation.void_lease()
-    evaluation.eval_results_due = now if evaluation.status == "completed" else None
     # What our worker had by then is dropped with its lease; no set of ours is what the report is about.
     evaluation.test_set_sha256 = evaluation.total = evaluation.provenance = None
     evaluation.done = evaluation.answers = evaluation.errors = evaluation.retried = evaluation.truncated = 0
@@ -119,4 +113,12 @@ def _store_report(evaluation: Evaluation, reported: dict[str, Any]) -> None:
         for row, example in enumerate(reported.get("examples", ()))
     ]
     database.insert_rows(Example, columns, rows)
-    evaluation.save()
+    update_row(
+        evaluation,
+        status=reported["status"],
+        results=reported.get("results"),
+        error=reported.get("error"),
+        started_at=evaluation.started_at or now,
+        completed_at=reported.get("completed_at") or now,
+        eval_results_due=now if reported["status"] == "completed" else None,
+    )

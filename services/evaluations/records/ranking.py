@@ -10,7 +10,7 @@ import numpy as np
 
 from services.evaluations.datasets.test_sets import BUCKET, find_set
 from services.evaluations.example_blocks import read_blocks
-from services.evaluations.scoring.comparison import Outcomes, compare_pairs, shown_pairs
+from services.evaluations.scoring.comparison import Outcomes, compare_pairs
 from services.evaluations.scoring.resampling import rounded
 from services.evaluations.scoring.significance import wilson
 from services.evaluations.tables import Evaluation, Example, connected
@@ -36,7 +36,7 @@ def rank_models(name: str, rule: str | None) -> dict[str, Any]:
     )[:MAX_MODELS]
     is_graded = bool(ranked) and _name_of(ranked[0]) == "score"
     paired = ranked[: max(MAX_ANSWERS // max(test_set.rows, 1), 2)]
-    outcomes = [_read_outcomes(each.id, test_set.rows) for each in paired] if len(paired) > 1 else []
+    outcomes = {each.model_id: _read_outcomes(each.id, test_set.rows) for each in paired} if len(paired) > 1 else {}
     # In a thread: up to seconds of CPU, and other requests of the process must not wait for it.
     compared = gevent.get_hub().threadpool.apply(compare_pairs, (outcomes,), {"graded": is_graded})
     return {
@@ -46,7 +46,7 @@ def rank_models(name: str, rule: str | None) -> dict[str, Any]:
         "test": "wilcoxon" if is_graded else "mcnemar_mid_p",
         "total": len(evaluations),
         "data": [_describe(each) for each in ranked],
-        "pairs": shown_pairs(compared, [each.model_id for each in paired]),
+        "pairs": compared,
     }
 
 

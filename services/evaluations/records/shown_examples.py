@@ -17,12 +17,10 @@ def cut_examples(evaluation_id: int, examples: Iterable[dict[str, Any]]) -> list
         size = sum(len(example[name] or "") for name in _TEXTS)
         if size <= left:
             left -= size
-            shown.append(example)
-            continue
-        cut = {name: _cut(example[name]) for name in _TEXTS}
-        shown.append(example | cut | {"url": f"/api/v1/evaluations/{evaluation_id}/examples?page={number}&limit=1"})
+        else:
+            long = {name: example[name] for name in _TEXTS if len(example[name] or "") > _CUT_CHARACTERS}
+            cut = {name: f"{text[:_CUT_CHARACTERS]}…" for name, text in long.items()}
+            url = f"/api/v1/evaluations/{evaluation_id}/examples?page={number}&limit=1"
+            example = example | cut | {"url": url}
+        shown.append(example)
     return shown
-
-
-def _cut(text: str | None) -> str | None:
-    return text if text is None or len(text) <= _CUT_CHARACTERS else f"{text[:_CUT_CHARACTERS]}…"

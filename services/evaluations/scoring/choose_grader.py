@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from services.evaluations.scoring import rules
 from services.evaluations.scoring.graders import LabelGrader, TextGrader
-from services.evaluations.scoring.rule_graders import JudgeGrader, RuleGrader
+from services.evaluations.scoring.judging import JudgeGrader
+from services.evaluations.scoring.rules import DESCRIPTIONS, RuleGrader
 from shared.errors import Unprocessable
 
 Grader = LabelGrader | TextGrader | RuleGrader | JudgeGrader
@@ -33,7 +33,7 @@ def choose_grader(
     """
     if scoring == "judge":
         return JudgeGrader(parameters or {})
-    if scoring in rules.DESCRIPTIONS:
+    if scoring in DESCRIPTIONS:
         return RuleGrader(scoring, parameters or {})
     wants_labels = scoring == "labels" or extract_label
     if labels is None and wants_labels:

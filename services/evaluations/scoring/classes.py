@@ -23,7 +23,7 @@ def describe_classes(grader: LabelGrader, tallies: Mapping[str, Tally], cells: C
     if len(names) > MAX_LABELS:
         return {"labels": None, "confusion": None}
     labels = [
-        {"label": shown, "n": tallies["fine_tuned"].expected(name)}
+        {"label": shown, "n": tallies["fine_tuned"].expected[name]}
         | {role: rounded(tallies[role].of_label(name)) if role in tallies else None for role in ROLES}
         for name, shown in names.items()
     ]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,7 @@ Outcomes = npt.NDArray[np.float64]
 
 
 class Compared(NamedTuple):
-    """Two models by their places, and the test of their difference, over the ``n`` rows that both answered."""
+    """Two models by their ids, and the test of their difference, over the ``n`` rows that both answered."""
 
     a: int
     b: int
@@ -27,18 +27,19 @@ class Compared(NamedTuple):
     different: bool
 
 
-def compare_pairs(models: Sequence[Outcomes], *, graded: bool) -> list[Compared]:
+def compare_pairs(models: Mapping[int, Outcomes], *, graded: bool) -> list[Compared]:
     """Test each two models on the rows that both answered, with Holm's correction over all pairs.
 
     The test is McNemar's mid-p where answers are right or wrong, Wilcoxon's signed ranks where they are graded: a
     bootstrap would take a second for each of up to 190 pairs.
     """
-    places = [(a, b) for b in range(len(models)) for a in range(b)]
-    tested = [_test(models[a], models[b], graded=graded) for a, b in places]
+    ids = list(models)
+    pairs = [(a, b) for number, b in enumerate(ids) for a in ids[:number]]
+    tested = [_test(models[a], models[b], graded=graded) for a, b in pairs]
     adjusted = holm([p_value for _, p_value in tested])
     return [
         Compared(a, b, n, p_value, corrected, corrected < ALPHA)
-        for (a, b), (n, p_value), corrected in zip(places, tested, adjusted, strict=True)
+        for (a, b), (n, p_value), corrected in zip(pairs, tested, adjusted, strict=True)
     ]
 
 
@@ -63,18 +64,3 @@ def _test(first: Outcomes, second: Outcomes, *, graded: bool) -> tuple[int, floa
     if not graded:
         return int(both.sum()), mcnemar(int((differences < 0).sum()), int((differences > 0).sum()))[1]
     return int(both.sum()), signed_rank_p(differences, np.ones(len(differences)))
-
-
-def shown_pairs(compared: Sequence[Compared], ids: Sequence[int]) -> list[dict[str, Any]]:
-    """Return the pairs as a ranking shows them, by the models' ids."""
-    return [
-        {
-            "a": ids[pair.a],
-            "b": ids[pair.b],
-            "n": pair.n,
-            "p_value": float(f"{pair.p_value:.4g}"),
-            "p_value_adjusted": float(f"{pair.p_value_adjusted:.4g}"),
-            "different": pair.different,
-        }
-        for pair in compared
-    ]

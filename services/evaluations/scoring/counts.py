@@ -5,30 +5,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 from services.evaluations.example_blocks import read_blocks
 from services.evaluations.scoring import metrics
 from services.evaluations.scoring.choose_grader import Grader
 from services.evaluations.scoring.f1_interval import Cell
-from services.evaluations.scoring.rule_graders import JudgeGrader
+from services.evaluations.scoring.judging import JudgeGrader, Judgement
 from services.evaluations.scoring.score_significance import Pair
 from services.evaluations.tables import Example, connected
 
 _BLOCK = 1_000
 OF_ANSWERS = ("output", "ms", "error", "message", "truncated", "input_tokens", "output_tokens")
 """The columns of a role's answer, each after the role's name."""
-
-
-class Judged(NamedTuple):
-    """What is stored of a judge in a row."""
-
-    error: str | None
-    message: str | None
-    base_first: str | None
-    tuned_first: str | None
-    input_tokens: int | None
-    output_tokens: int | None
 
 
 @dataclass
@@ -64,13 +53,13 @@ class JudgeCounts:
     agreed: int = 0
     tokens: metrics.Tokens = metrics.Tokens()
 
-    def add(self, judged: Judged) -> None:
+    def add(self, judged: Judgement) -> None:
         if judged.error is not None:
             self.errors.setdefault(judged.error, {"count": 0, "message": judged.message})["count"] += 1
         elif judged.base_first is not None:
             self.n += 1
             self.agreed += judged.base_first == judged.tuned_first
-        self.tokens = self.tokens.plus(judged.input_tokens, judged.output_tokens)
+        self.tokens = self.tokens.plus(*judged.tokens)
 
 
 @dataclass
@@ -89,8 +78,8 @@ class Counts:
 @connected
 def count_rows(evaluation_id: int, roles: tuple[str, ...], grader: Grader) -> Counts:
     """Count the finished rows; one with an error counts for no model."""
-    counts, width = Counts({role: RoleCounts() for role in roles}), len(OF_ANSWERS)
-    counts.judge = JudgeCounts() if isinstance(grader, JudgeGrader) else None
+    judge = JudgeCounts() if isinstance(grader, JudgeGrader) else None
+    counts, width = Counts({role: RoleCounts() for role in roles}, judge=judge), len(OF_ANSWERS)
     for (expected, *columns), judged in _outcomes(evaluation_id, roles):
         answers = {role: columns[place * width : (place + 1) * width] for place, role in enumerate(roles)}
         in_error = [role for role, answer in answers.items() if answer[2] is not None]
@@ -98,19 +87,19 @@ def count_rows(evaluation_id: int, roles: tuple[str, ...], grader: Grader) -> Co
             counts.roles[role].add_answer(ms, truncated, tokens)
             if error is not None:
                 counts.roles[role].add_error(error, message, alone=in_error == [role])
-        if counts.judge is not None:
-            counts.judge.add(judged)
+        if judge is not None:
+            judge.add(judged)
         if not in_error and judged.error is None:
             _add_row(counts, grader, expected, answers, judged)
     return counts
 
 
-def _add_row(counts: Counts, grader: Grader, expected: str, answers: dict[str, list[Any]], judged: Judged) -> None:
+def _add_row(counts: Counts, grader: Grader, expected: str, answers: dict[str, list[Any]], judged: Judgement) -> None:
     label = grader.label(expected)
     found = {}
     for role, (output, ms, _, _, truncated, *_) in answers.items():
         if isinstance(grader, JudgeGrader):
-            grade = grader.grade_verdicts(role, judged.base_first, judged.tuned_first)
+            grade = grader.grade_judgement(role, judged)
         else:
             grade = grader.grade(output, expected, truncated=bool(truncated))
         counted = counts.roles[role]
@@ -125,11 +114,11 @@ def _add_row(counts: Counts, grader: Grader, expected: str, answers: dict[str, l
     counts.alike = counts.alike and len({answer[0] for answer in answers.values()}) == 1
 
 
-def _outcomes(evaluation_id: int, roles: tuple[str, ...]) -> Iterator[tuple[tuple[Any, ...], Judged]]:
+def _outcomes(evaluation_id: int, roles: tuple[str, ...]) -> Iterator[tuple[list[Any], Judgement]]:
     """Yield (expected, what is stored of each role's answer), and what of a judge, in blocks, each a short read."""
     columns = [getattr(Example, f"{role}_{name}") for role in roles for name in OF_ANSWERS]
-    of_judge = [Example.judge_error, Example.error_message]
-    of_judge += [getattr(Example, f"judge_{name}") for name in Judged._fields[2:]]
+    verdicts = [Example.judge_base_first, Example.judge_tuned_first, Example.judge_error, Example.error_message]
+    of_judge = [Example.judge_input_tokens, Example.judge_output_tokens, *verdicts]
     for block in read_blocks(evaluation_id, [*of_judge, Example.expected, *columns], _BLOCK):
-        for row in block:
-            yield row[1 + len(of_judge) :], Judged(*row[1 : 1 + len(of_judge)])
+        for number, *row in block:
+            yield row[len(of_judge) :], Judgement(number, metrics.Tokens(*row[:2]), *row[2 : len(of_judge)])

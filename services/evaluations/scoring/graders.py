@@ -62,19 +62,13 @@ class LabelGrader:
         self.labels = sorted(labels)
         self._names = _Names(self.labels, normalise)
         self._finder = LabelFinder(self._names.known, self._find) if extract else None
-
-    @property
-    def description(self) -> str:
+        self.ambiguous = tuple(sorted(self._names.ambiguous))
+        """The labels that differ in nothing but case, white space or punctuation: they are compared as they are."""
         text = (
             "An answer must be one of the labels, but for case, white space, punctuation at its end, and the "
             "reasoning, markup and quotes around it"
         )
-        return f"{text}; a longer one counts as the only label it names." if self._finder else f"{text}."
-
-    @property
-    def ambiguous(self) -> tuple[str, ...]:
-        """The labels that differ in nothing but case, white space or punctuation: they are compared as they are."""
-        return tuple(sorted(self._names.ambiguous))
+        self.description = f"{text}; a longer one counts as the only label it names." if extract else f"{text}."
 
     @property
     def names(self) -> dict[str, str]:

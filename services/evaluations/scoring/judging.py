@@ -6,7 +6,11 @@ section 3.4): where its two verdicts disagree the row is a tie.
 
 from __future__ import annotations
 
-from services.evaluations.scoring.graders import LabelGrader
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from services.evaluations.scoring.graders import RIGHT, Grade, LabelGrader, WithoutLabels
+from services.evaluations.scoring.metrics import ROLES, Tokens
 
 DEFAULT_RUBRIC = "The better answer says more precisely what the reference answer says, and nothing that is wrong."
 
@@ -40,6 +44,17 @@ _USER = """\
 _READER = LabelGrader(["A", "B", TIE], extract=True)
 
 
+class Judgement(NamedTuple):
+    """The verdicts on one row, by which answer stood first, or the error that there is in their place."""
+
+    row: int
+    tokens: Tokens
+    base_first: str | None = None
+    tuned_first: str | None = None
+    error: str | None = None
+    message: str | None = None
+
+
 def judge_messages(rubric: str | None, question: str, expected: str, first: str, second: str) -> list[dict[str, str]]:
     """Return the messages that ask which of two answers is better."""
     shown = _USER.format(question=question, expected=expected, first=first, second=second)
@@ -65,3 +80,22 @@ def read_verdict(answer: str, *, first: str, second: str, truncated: bool) -> st
 def settle(base_first: str, tuned_first: str) -> str:
     """Return the winner by the verdicts of both orders."""
     return base_first if base_first == tuned_first else TIE
+
+
+class JudgeGrader(WithoutLabels):
+    """The better answer of a row scores 1 and the other 0, both ½ in a tie, by the verdicts that are stored."""
+
+    name = "judge"
+    description = (
+        "A judge says which answer is better, asked in both orders: 1 for the better one, 0 for the other, 0.5 for "
+        "both where it calls a tie or its two verdicts disagree; accuracy is the share of rows won."
+    )
+    is_graded = True
+
+    def __init__(self, parameters: Mapping[str, Any]) -> None:
+        self.model: str = parameters["model"]
+
+    def grade_judgement(self, role: str, judged: Judgement) -> Grade:
+        """Return a role's grade by the verdicts of both orders."""
+        score = SCORES[settle(judged.base_first or TIE, judged.tuned_first or TIE)][ROLES.index(role)]
+        return Grade(RIGHT if score == 1 else None, score=score)

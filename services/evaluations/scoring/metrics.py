@@ -29,21 +29,19 @@ class Times:
     """A histogram of response times in constant memory: each to three digits, the mean exact."""
 
     def __init__(self) -> None:
-        self._n = 0
         self._sum = 0.0
         self._rounded: Counter[float] = Counter()
 
     def add(self, ms: float) -> None:
-        self._n += 1
         self._sum += ms
         self._rounded[float(f"{ms:.3g}")] += 1
 
     def mean(self) -> float | None:
-        return self._sum / self._n if self._n else None
+        return self._sum / self._rounded.total() if self._rounded else None
 
     def percentile(self, share: float) -> float | None:
         """Return a percentile (``share`` from 0 to 1, nearest rank), within half a percent."""
-        rank, seen = math.ceil(share * self._n), 0
+        rank, seen = math.ceil(share * self._rounded.total()), 0
         for ms in sorted(self._rounded):
             seen += self._rounded[ms]
             if seen >= rank:
@@ -63,23 +61,24 @@ class Tally:
         self.n = 0
         self._times = Times()
         self._extracted = 0
-        self._expected: Counter[str] = Counter()
+        self.expected: Counter[str] = Counter()
+        """By label, as the next two."""
         self._answered: Counter[str | None] = Counter()
-        self._right: Counter[str] = Counter()
+        self.right: Counter[str] = Counter()
 
     def add(self, label: str, grade: Grade, ms: float) -> None:
         """Count an answer that took so many milliseconds."""
         self.n += 1
         self._times.add(ms)
         self._extracted += grade.extracted
-        self._expected[label] += 1
+        self.expected[label] += 1
         self._answered[grade.answer] += 1
         if grade.answer == label:
-            self._right[label] += 1
+            self.right[label] += 1
 
     def metrics(self, *, of_labels: bool) -> Metrics:
         """Return the metrics of all added answers, None where there is none; without labels accuracy alone."""
-        ratios: Metrics = dict.fromkeys(RATIOS) | {"accuracy": self._right.total() / self.n if self.n else None}
+        ratios: Metrics = dict.fromkeys(RATIOS) | {"accuracy": self.right.total() / self.n if self.n else None}
         if of_labels and self.n:
             ratios |= self._averages()
         times = (self._times.mean(), self._times.percentile(0.5), self._times.percentile(0.95))
@@ -88,22 +87,15 @@ class Tally:
 
     def of_label(self, label: str) -> Metrics:
         """Return a label's own precision, recall and F1; of one that was never expected the latter two are 0."""
-        right, answered, expected = self._right[label], self._answered[label], self._expected[label]
+        right, answered, expected = self.right[label], self._answered[label], self.expected[label]
         return {
             "precision": right / answered if answered else 0.0,
             "recall": right / expected if expected else 0.0,
             "f1_score": 2 * right / (answered + expected) if answered + expected else 0.0,
         }
 
-    @property
-    def right(self) -> int:
-        return self._right.total()
-
-    def expected(self, label: str) -> int:
-        return self._expected[label]
-
     def _averages(self) -> Metrics:
-        each = [self.of_label(label) for label in self._expected]
+        each = [self.of_label(label) for label in self.expected]
         return {name: sum(own[name] or 0.0 for own in each) / len(each) for name in ("f1_score", "precision", "recall")}
 
 

@@ -35,7 +35,8 @@ def rouge_l(answer: str, expected: str) -> float:
 
     The words are runs of a-z and 0-9, as in the usual implementations; in texts without any, of letters in any script.
     """
-    given, wanted = (_words(text)[:MAX_TOKENS] for text in (answer, expected))
+    texts = (_WORDS.findall(text.lower()) or _ANY_WORDS.findall(text.casefold()) for text in (answer, expected))
+    given, wanted = (words[:MAX_TOKENS] for words in texts)
     if not given or not wanted:
         return float(given == wanted)
     return _f1(_common_length(given, wanted), len(given), len(wanted))
@@ -74,10 +75,6 @@ def chrf(answer: str, expected: str) -> float:
 def _ranks(numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """Return for each number its place among the distinct ones."""
     return np.unique(numbers, return_inverse=True)[1]
-
-
-def _words(text: str) -> list[str]:
-    return _WORDS.findall(text.lower()) or _ANY_WORDS.findall(text.casefold())
 
 
 def _f1(common: int, given: int, wanted: int) -> float:

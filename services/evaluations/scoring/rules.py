@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from services.evaluations.scoring.graders import RIGHT, Grade, WithoutLabels
 from services.evaluations.scoring.overlap import chrf, rouge_l, token_f1
 from services.evaluations.scoring.patterns import find_group
 from services.evaluations.scoring.plain_text import normalise, normalise_text, strip_formatting, strip_reasoning
@@ -34,6 +35,20 @@ _OVERLAPS: dict[str, Score] = {"token_f1": token_f1, "rouge_l": rouge_l, "chrf":
 GRADED = frozenset(_OVERLAPS)
 
 
+class RuleGrader(WithoutLabels):
+    """An answer is right, or right so far, by a rule that looks at it and the expected text alone."""
+
+    def __init__(self, rule: str, parameters: Mapping[str, Any]) -> None:
+        self.name = rule
+        self.description = DESCRIPTIONS[rule]
+        self.is_graded = rule in GRADED
+        self._score = make_score(rule, parameters)
+
+    def grade(self, output: str, expected: str, *, truncated: bool = False) -> Grade:
+        score = self._score(output, expected)
+        return Grade(RIGHT if score == 1 else None, score=score if self.is_graded else None)
+
+
 def make_score(rule: str, parameters: Mapping[str, Any]) -> Score:
     """Return the score of a rule with its parameters."""
     if rule == "number":
@@ -48,11 +63,9 @@ def make_score(rule: str, parameters: Mapping[str, Any]) -> Score:
     if rule in _OVERLAPS:
         overlap = _OVERLAPS[rule]
         return lambda answer, expected: overlap(strip_formatting(strip_reasoning(answer)), expected)
-    return {"exact": _exact, "contains": _contains}[rule]
-
-
-def _exact(answer: str, expected: str) -> float:
-    return float(answer == expected)
+    if rule == "contains":
+        return _contains
+    return lambda answer, expected: float(answer == expected)
 
 
 def _contains(answer: str, expected: str) -> float:

@@ -10,13 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from services.evaluations.scoring.resampling import (
-    ALPHA,
     RESAMPLES,
     Interval,
     draw_resamples,
     percentile_interval,
     rounded,
 )
+from services.evaluations.scoring.significance import describe_p, judge_difference
 
 Pair = tuple[float, float]
 """The base's score and the fine-tuned model's, of one row."""
@@ -30,9 +30,7 @@ def score_significance(pairs: Counter[Pair]) -> dict[str, Any]:
         differences[round(tuned - base, 6)] += rows
     means = [sum(pair[role] * rows for pair, rows in pairs.items()) / n if n else 0.0 for role in (0, 1)]
     p_value, interval = bootstrap(differences)
-    verdict = "not_distinguishable"
-    if p_value < ALPHA:
-        verdict = "better" if means[1] > means[0] else "worse"
+    verdict = judge_difference(p_value, means[1] - means[0])
     return {
         "n": n,
         "base_model_only": sum(rows for difference, rows in differences.items() if difference < 0),
@@ -92,4 +90,4 @@ def _summary(verdict: str, means: list[float], interval: Interval | None, p_valu
     said = f"{verdict.replace('_', ' ')}: a mean score of {means[1]:.3f} against {means[0]:.3f}"
     if interval is not None:
         said += f", 95 % interval of the difference {interval[0]:+.3f} to {interval[1]:+.3f}"
-    return f"{said}, p {'< 0.001' if p_value < 0.001 else f'= {p_value:.3f}'}, n = {n}"
+    return f"{said}, p {describe_p(p_value)}, n = {n}"

@@ -37,6 +37,7 @@ def significance(paired: Paired, cells: Mapping[Cell, int] | None) -> dict[str, 
     exact, p_value = mcnemar(paired.base_model_only, paired.fine_tuned_only)
     accuracy = newcombe(paired) if paired.n else None
     f1 = f1_interval(cells) if cells else None
+    verdict = judge_difference(p_value, paired.fine_tuned_only - paired.base_model_only)
     return {
         "n": paired.n,
         "base_model_only": paired.base_model_only,
@@ -46,8 +47,8 @@ def significance(paired: Paired, cells: Mapping[Cell, int] | None) -> dict[str, 
         "p_value_exact": float(f"{exact:.4g}"),
         "accuracy_difference_interval": rounded(accuracy),
         "f1_difference_interval": rounded(f1),
-        "verdict": _verdict(paired, p_value),
-        "summary": _summary(paired, p_value, accuracy),
+        "verdict": verdict,
+        "summary": _summary(paired, verdict, p_value, accuracy),
     }
 
 
@@ -113,23 +114,24 @@ def pairs(cells: Counter[Cell]) -> Paired:
     return Paired(right[True, True], right[True, False], right[False, True], right[False, False])
 
 
-def _verdict(paired: Paired, p_value: float) -> str:
+def judge_difference(p_value: float, lead: float) -> str:
+    """Return the verdict on the fine-tuned model, which has a ``lead`` over the base, or lags."""
     if p_value >= ALPHA:
         return "not_distinguishable"
-    return "better" if paired.fine_tuned_only > paired.base_model_only else "worse"
+    return "better" if lead > 0 else "worse"
 
 
-def _summary(paired: Paired, p_value: float, interval: Interval | None) -> str:
+def _summary(paired: Paired, verdict: str, p_value: float, interval: Interval | None) -> str:
     """Return the verdict as a sentence, with the numbers that it rests on."""
-    verdict = _verdict(paired, p_value).replace("_", " ")
+    said = verdict.replace("_", " ")
     if interval is None:
-        return f"{verdict}: there is no row that both models answered, n = 0"
+        return f"{said}: there is no row that both models answered, n = 0"
     tuned = (paired.both + paired.fine_tuned_only) / paired.n
     base = (paired.both + paired.base_model_only) / paired.n
     low, high = (100 * bound for bound in interval)
     sentence = (
-        f"{verdict}: {percent(tuned)} against {percent(base)}, 95 % interval of the difference "
-        f"{low:+.1f} to {high:+.1f} points, p {_shown(p_value)}, n = {paired.n}"
+        f"{said}: {percent(tuned)} against {percent(base)}, 95 % interval of the difference "
+        f"{low:+.1f} to {high:+.1f} points, p {describe_p(p_value)}, n = {paired.n}"
     )
     if (p_value < ALPHA) == (low <= 0 <= high):
         relation = "includes" if p_value < ALPHA else "excludes"
@@ -141,5 +143,6 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
-def _shown(p_value: float) -> str:
+def describe_p(p_value: float) -> str:
+    """Return a p-value as a summary has it."""
     return "< 0.001" if p_value < 0.001 else f"= {p_value:.3f}"

@@ -7,7 +7,7 @@ from typing import Any
 
 from services.evaluations.scoring.choose_grader import Grader
 from services.evaluations.scoring.graders import LabelGrader
-from services.evaluations.scoring.rule_graders import JudgeGrader
+from services.evaluations.scoring.judging import JudgeGrader
 
 CALLED = {"base_model": "the base model", "fine_tuned": "the fine-tuned model"}
 INVALID_SHARE = 0.1

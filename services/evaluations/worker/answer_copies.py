@@ -1,29 +1,30 @@
-"""Scores again: takes over the stored answers of an earlier evaluation, graded by another rule."""
+"""Takes over the stored answers of an earlier evaluation: all of them, to score them again, or its base's alone."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from services.evaluations.datasets.row_shapes import Row
 from services.evaluations.example_blocks import read_blocks
+from services.evaluations.records.evaluations import get_evaluation
 from services.evaluations.scoring.choose_grader import Grader
 from services.evaluations.scoring.counts import OF_ANSWERS
 from services.evaluations.tables import Evaluation, Example, connected
+from services.evaluations.worker import generation, run_state
 from services.evaluations.worker.answer_writer import Answer, AnswerWriter, graded
-from shared.errors import NotFound, Unprocessable
+from shared.errors import Unprocessable
 from shared.lease import LeaseLost
 
+_BASE = "base_model"
 _BLOCK = 500
+_MAX_LOOKED_AT = 100
 
 
-@connected
 def find_answers(evaluation_id: int, sha256: str) -> dict[str, Any]:
     """Return the provenance of an evaluation's answers; Unprocessable where they are of another content of the set."""
-    found = Evaluation.get_or_none(Evaluation.id == evaluation_id)
-    if found is None:
-        raise NotFound(f"There is no evaluation {evaluation_id}.")
+    found = get_evaluation(evaluation_id)
     if found.test_set_sha256 != sha256:
         problem = f"The test set has changed since evaluation {evaluation_id} asked it."
         raise Unprocessable.field("test_set_path", problem)
@@ -68,3 +69,45 @@ def _answers(stored: tuple[Any, ...], roles: tuple[str, ...], grader: Grader) ->
             number, role, row, output, ms, truncated=usage[0], input_tokens=usage[1], output_tokens=usage[2]
         )
         yield graded(answer, grader)
+
+
+def take_over_base(run: Evaluation, sha256: str, rows: AnswerWriter, grader: Grader, lost: threading.Event) -> None:
+    """Store the base's answers of an earlier evaluation as the run's own, where there is one that asked the same."""
+    source = _find_base_answers(run, sha256, run_state.find_present(run).provenance)
+    if source is not None:
+        run_state.note_asked(run, {"base_answers_of": source})
+        copy_answers(source, (_BASE,), rows, grader, lost, with_errors=False)
+
+
+@connected
+def _find_base_answers(run: Evaluation, sha256: str, described: Mapping[str, Any]) -> int | None:
+    """Return the newest evaluation with answers of this run's base, None where there is none.
+
+    The content of the test set, the prompt with its examples, the parameters, the server with the name and the
+    fingerprint by which it answers, and how it had to be asked, are the same; ``described`` is this run's provenance.
+    """
+    query = Evaluation.select().where(
+        Evaluation.test_set_path == run.test_set_path,
+        Evaluation.status == "completed",
+        Evaluation.test_set_sha256 == sha256,
+        Evaluation.base_model_name == run.names[_BASE],
+        Evaluation.id != run.id,
+    )
+    wanted = _asked_as(described, run.generation)
+    for evaluation in query.order_by(Evaluation.created_at.desc(), Evaluation.id.desc()).limit(_MAX_LOOKED_AT):
+        known = evaluation.provenance
+        if known and not known.get("mixed") and _asked_as(known, evaluation.generation) == wanted:
+            return int(evaluation.id)
+    return None
+
+
+def _asked_as(provenance: Mapping[str, Any], parameters: Mapping[str, Any] | None) -> tuple[Any, ...]:
+    inference, names = provenance.get("inference") or {}, provenance.get("answers_as") or {}
+    return (
+        provenance.get("worker_version"),
+        (provenance.get("prompt") or {}).get("sha256"),
+        generation.parameters(parameters)[_BASE],
+        inference.get("url"),
+        names.get(_BASE),
+        (provenance.get("adapted") or {}).get(_BASE),
+    )

@@ -10,11 +10,9 @@ from services.evaluations import telemetry
 from services.evaluations.datasets.row_shapes import Row
 from services.evaluations.scoring import metrics
 from services.evaluations.scoring.choose_grader import Grader
-from services.evaluations.scoring.rule_graders import JudgeGrader
-from services.evaluations.tables import Example, connected, database
-from services.evaluations.worker.claims import Run
+from services.evaluations.scoring.judging import JudgeGrader
+from services.evaluations.tables import Evaluation, Example, connected, database
 from services.evaluations.worker.run_end import exceeds_error_budget
-from services.evaluations.worker.run_state import RunState
 from shared.database.queries import tuples
 from shared.lease import LeaseLost
 
@@ -54,8 +52,6 @@ _COMPLETE = 'ON CONFLICT (evaluation_id, "row") DO UPDATE SET ' + ", ".join(
 )
 """A row is inserted with its first answer and completed by its second."""
 
-_row_of = itemgetter(1)
-
 _NO_ANSWER = (None,) * len(_OF_ANSWERS)
 _HALF = ("output", "correct", "error", "truncated", "score")
 _Half = tuple[float | None, str | None, bool | None]
@@ -64,15 +60,13 @@ _Known = dict[tuple[int, str], _Half]
 
 
 class AnswerWriter:
-    """Writes the answers of a run, and counts them, the rows that are done and those in error."""
+    """Writes the answers of a run that has begun, and counts them, the rows that are done and those in error."""
 
-    def __init__(self, run: Run, begun: RunState, *, judged: bool = False) -> None:
+    def __init__(self, run: Evaluation, *, judged: bool = False) -> None:
         self._run = run
-        self._begun = begun
         self._is_alone = len(run.roles) == 1
         self._is_judged = judged
-        self._done, self._errors, self._truncated = begun.done, begun.errors, begun.truncated
-        self._stored, self._taken = begun.answers, begun.taken_answers
+        self._errors, self._truncated = run.errors, run.truncated
         self._asked: tuple[str, ...] = ()
         self._halves: _Known = {}
         """The first answers of rows whose second one is due in this pass."""
@@ -101,12 +95,10 @@ class AnswerWriter:
         """Store answers in one transaction; True once the error budget is exceeded, or too many generations were cut.
 
         The statements are written out: peewee would spend more time on making them than the rest of a request takes.
-        Nobody else counts while the lease is ours, so nothing has to be read.
+        Nothing has to be read, for the database adds the counts up.
         """
-        halves, done, errors, truncated = self._halves, self._done, self._errors, self._truncated
-        # What is not asked for says nothing of how long the rest takes.
-        taken = self._taken + (len(answers) if copied else 0)
-        rows = []
+        halves, rows = self._halves, []
+        done = errors = truncated = 0
         for answer in answers:
             other = halves.pop((answer.row, _other(answer.role)), None)
             if other is None and _other(answer.role) in self._asked:
@@ -117,30 +109,36 @@ class AnswerWriter:
             errors += answer.error is not None and (other is None or other[1] is None)
             truncated += bool(answer.truncated and (other is None or not other[2]))
             rows.append(_values(self._run, answer, other, is_done=is_done))
-        # No verdict comes on a row that is done without one.
-        stored = self._stored + len(answers) + (done - self._done if self._is_judged else 0)
         # In one order, for a worker that lost the lease may send the same rows before it knows, and drop them then.
-        rows.sort(key=_row_of)
+        rows.sort(key=itemgetter(1))
         mark = database.param
-        counts = {"done": done, "errors": errors, "truncated": truncated, "answers": stored, "taken_answers": taken}
-        assigned = ", ".join(f"{name} = {mark}" for name in counts)
+        counts = {
+            "done": done,
+            "errors": errors,
+            "truncated": truncated,
+            # No verdict comes on a row that is done without one.
+            "answers": len(answers) + (done if self._is_judged else 0),
+            # What is not asked for says nothing of how long the rest takes.
+            "taken_answers": len(answers) if copied else 0,
+        }
+        assigned = ", ".join(f"{name} = {name} + {mark}" for name in counts)
         count = f"UPDATE evaluation SET {assigned} WHERE id = {mark} AND lease_token = {mark}"
         with database.atomic():
             # First of all, for it holds the evaluation's row until the end.
             with database.pipelined():
-                counted = database.execute_sql(count, (*counts.values(), self._run.id, self._run.token))
+                counted = database.execute_sql(count, (*counts.values(), self._run.id, self._run.lease_token))
                 database.insert_rows(Example, _COLUMNS, rows, _COMPLETE)
             if counted.rowcount != 1:
                 raise LeaseLost
-        self._done, self._errors, self._truncated = done, errors, truncated
-        self._stored, self._taken = stored, taken
+        self._errors += errors
+        self._truncated += truncated
         telemetry.answers_stored.inc(len(answers))
         telemetry.answer_errors.inc(sum(answer.error is not None for answer in answers))
-        return exceeds_error_budget(max(errors, truncated), self._begun.total, self._begun.max_error_rate)
+        return exceeds_error_budget(max(self._errors, self._truncated), self._run.total, self._run.max_error_rate)
 
 
 @connected
-def _read(run: Run, first: int, last: int) -> _Known:
+def _read(run: Evaluation, first: int, last: int) -> _Known:
     in_range = (Example.evaluation_id == run.id) & (Example.row >= first) & (Example.row <= last)
     known: _Known = {}
     for role in metrics.ROLES:
@@ -163,7 +161,7 @@ def _worth(answer: Answer) -> float | None:
     return answer.is_correct if answer.score is None else answer.score
 
 
-def _values(run: Run, answer: Answer, other: _Half | None, *, is_done: bool) -> tuple[Any, ...]:
+def _values(run: Evaluation, answer: Answer, other: _Half | None, *, is_done: bool) -> tuple[Any, ...]:
     own = (answer.output, answer.is_correct, answer.ms, *answer[6:])
     correct = _worth(answer), other[0] if other else None
     is_first = answer.role == metrics.ROLES[0]

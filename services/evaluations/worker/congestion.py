@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 import gevent
 
@@ -26,16 +27,17 @@ _AWAY = frozenset({"timeout", "connection"})
 
 
 class Congestion:
-    """The requests in flight of one run, at most ``most``; ``waited_s`` is what it has waited for the server before."""
+    """The requests in flight of one run, at most ``most``; ``waiting_since`` if it waited for the server before."""
 
-    def __init__(self, most: int, patience_s: float, waited_s: float | None = None) -> None:
+    def __init__(self, most: int, patience_s: float, waiting_since: datetime | None = None) -> None:
         self._most = most
         self._patience_s = patience_s
         self._limit = float(most)
         self._in_flight = 0
         self._opens_at = 0.0
         self._refusals = 0
-        self._since = None if waited_s is None else time.monotonic() - waited_s
+        waited = None if waiting_since is None else (datetime.now(UTC) - waiting_since).total_seconds()
+        self._since = None if waited is None else time.monotonic() - waited
         """When the server began to answer nothing; None while it answers."""
         self._cause = "it gives no answer"
 

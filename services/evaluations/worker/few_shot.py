@@ -25,9 +25,8 @@ def find_shots(bucket: Bucket, prompt: Mapping[str, Any] | None) -> list[Row]:
     draw = random.Random(source["seed"])
     with spooled(bucket, source["test_set_path"]) as test_set:
         for number, row in enumerate(test_set.rows()):
-            place = number if number < source["count"] else draw.randint(0, number)
-            if place < len(drawn):
-                drawn[place] = row
-            elif place == len(drawn) < source["count"]:
+            if number < source["count"]:
                 drawn.append(row)
+            elif (place := draw.randint(0, number)) < source["count"]:
+                drawn[place] = row
     return shots + drawn

@@ -5,6 +5,7 @@ RFC 9112, sections 4 to 7. The standard library's reader parses headers as those
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Mapping
 from typing import BinaryIO, NamedTuple
@@ -13,6 +14,7 @@ _MAX_LINE = 65_536
 _MAX_HEADERS = 200
 _NO_BODY = frozenset({204, 304})
 _COMPRESSED = frozenset({"gzip", "x-gzip", "deflate"})
+_SIZE = re.compile(rb"[0-9a-fA-F]+")
 _WINDOWS = (32 + zlib.MAX_WBITS, -zlib.MAX_WBITS)
 """Of zlib: with gzip's header or its own, and without any, as some send deflate."""
 
@@ -93,12 +95,9 @@ def _read_chunks(file: BinaryIO, limit: int) -> tuple[bytes, bool]:
     body = bytearray()
     while True:
         text = _read_line(file).partition(b";")[0].strip()
-        try:
-            size = int(text, 16)
-        except ValueError as error:
-            raise BadResponse("a chunk's size is no number") from error
-        if size < 0:
+        if not _SIZE.fullmatch(text):
             raise BadResponse("a chunk's size is no number")
+        size = int(text, 16)
         if size == 0:
             break
         wanted = min(size, limit - len(body))

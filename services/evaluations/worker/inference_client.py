@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -90,20 +91,25 @@ class InferenceClient:
             message = f"The inference server answers as {name!r} to both models; allow_same_model allows it."
             raise InferenceError("other_model", message)
 
-    def identity(self, model: str) -> dict[str, str | None]:
-        """Return by what the server called the model, and its own configuration, in the warm-up."""
-        warmed_up = self._warmed_up.get(model)
-        fingerprint = None if warmed_up is None else warmed_up.fingerprint
-        return {"model": self._answers_as(model), "system_fingerprint": fingerprint}
+    def describe(self, names: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+        """Return what provenance says of the warm-up of models, by their keys in ``names``.
+
+        That is what of their requests is otherwise than asked for, by what the server called each and its own
+        configuration, and how long it took, in which the server may have had to load it.
+        """
+        warmed_up = {key: self._warmed_up.get(name) for key, name in names.items()}
+        return {
+            "adapted": {key: said for key, name in names.items() if (said := self.adaptations(name))},
+            "answers_as": {
+                key: {"model": found and found.model, "system_fingerprint": found and found.fingerprint}
+                for key, found in warmed_up.items()
+            },
+            "warm_up_ms": {key: round(found.ms, 1) for key, found in warmed_up.items() if found is not None},
+        }
 
     def _answers_as(self, model: str) -> str | None:
         warmed_up = self._warmed_up.get(model)
         return None if warmed_up is None else warmed_up.model
-
-    def warm_up_ms(self, model: str) -> float | None:
-        """Return how long the model's last warm-up took, in which the server may have had to load it."""
-        warmed_up = self._warmed_up.get(model)
-        return None if warmed_up is None else warmed_up.ms
 
     def adaptations(self, model: str) -> list[str]:
         """Return what of a model's requests is otherwise than asked for."""
@@ -113,18 +119,16 @@ class InferenceClient:
         """Return the model's answer; failures are retried with backoff, then InferenceError or ServerAway."""
         dialect = self._dialects.get(model) or Dialect()
         body = dialect.body(model, messages, parameters)
-        tries_left, pause, patient_until = TRIES, _FIRST_PAUSE_S, time.monotonic() + self._patience_s
+        tries, patient_until = 0, time.monotonic() + self._patience_s
         while True:
             try:
                 return self._try(model, dialect.path, body)
             except InferenceError as error:
-                tries_left -= not error.busy
-                if not error.again or not tries_left or time.monotonic() > patient_until:
+                tries += not error.busy
+                if not error.again or tries == TRIES or time.monotonic() > patient_until:
                     raise
-                if error.busy:
-                    continue
-            gevent.sleep(pause * random.uniform(0.7, 1.3))
-            pause = min(pause * 2, _LONGEST_PAUSE_S)
+                if not error.busy:
+                    gevent.sleep(_FIRST_PAUSE_S * 2 ** (tries - 1) * random.uniform(0.7, 1.3))
 
     def _try(self, model: str, path: str, body: dict[str, Any]) -> Completion:
         with self._congestion.in_flight():

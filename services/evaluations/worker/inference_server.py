@@ -54,9 +54,6 @@ class InferenceServer:
             connect_timeout_s=_CONNECT_TIMEOUT_S,
         )
 
-    def close(self) -> None:
-        self._http.close()
-
     def post(self, path: str, body: dict[str, Any]) -> Any:
         """Return the JSON that answers a request, InferenceError where there is none."""
         answer = self._request("POST", path, json.dumps(body).encode())

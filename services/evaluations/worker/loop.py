@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import signal
-from datetime import timedelta
-from functools import partial
+from datetime import UTC, datetime, timedelta
 
 import gevent
 from gevent.event import Event
@@ -15,9 +14,8 @@ from services.evaluations.datasets.test_sets import BUCKET
 from services.evaluations.models_client import ModelsClient
 from services.evaluations.records import evaluations
 from services.evaluations.settings import WorkerSettings
-from services.evaluations.tables import database
+from services.evaluations.tables import Evaluation, database
 from services.evaluations.worker import claims, outbox, run_end
-from services.evaluations.worker.claims import Run
 from services.evaluations.worker.evaluator import Evaluator
 from services.evaluations.worker.inference_errors import InferenceError, ServerAway, UnknownModel
 from services.evaluations.worker.inference_server import InferenceServer
@@ -26,7 +24,7 @@ from shared.auth.settings import AuthSettings
 from shared.auth.signing import SecretSigner, service_headers
 from shared.database.connect import open_database
 from shared.errors import NotFound, TooLarge, Unavailable, Unprocessable
-from shared.lease import LeaseLost, kept_alive
+from shared.lease import LeaseLost, kept_alive, lease_end
 from shared.notifier import Notifier
 from shared.redaction import log_uncaught_failures
 from shared.s3.bucket import Bucket
@@ -98,11 +96,11 @@ class Worker:
             except Unavailable as error:
                 log.warning("%s", error)
 
-    def _work_on(self, run: Run) -> None:
-        begin_request(f"evaluation-{run.id}-{run.token[:8]}")
+    def _work_on(self, run: Evaluation) -> None:
+        begin_request(f"evaluation-{run.id}-{str(run.lease_token)[:8]}")
         log.info("evaluation %d: claimed", run.id)
         try:
-            with kept_alive(partial(claims.renew, run), every_s=_HEARTBEAT_S) as lost:
+            with kept_alive(lambda: claims.extend_lease(run, lease_end()), every_s=_HEARTBEAT_S) as lost:
                 self._evaluator.evaluate(run, lost)
         except (UnknownModel, NotFound, Unprocessable, TooLarge, ObjectChanged, InferenceError) as error:
             self._fail(run, str(error))
@@ -126,12 +124,12 @@ class Worker:
             log.exception("evaluation %d: failed", run.id)
             self._fail(run, f"The worker failed ({name}); its log says where, under evaluation {run.id}.")
 
-    def _release(self, run: Run, after: timedelta = timedelta()) -> None:
+    def _release(self, run: Evaluation, after: timedelta = timedelta()) -> None:
         # Where this fails the lease lapses; whoever claims it then goes on from what is stored.
         with contextlib.suppress(Unavailable):
-            claims.release(run, after=after)
+            claims.extend_lease(run, datetime.now(UTC) + after)
 
-    def _fail(self, run: Run, reason: str) -> None:
+    def _fail(self, run: Evaluation, reason: str) -> None:
         log.warning("evaluation %d: failed: %s", run.id, reason)
         try:
             run_end.fail(run, reason)

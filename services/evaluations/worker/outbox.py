@@ -24,9 +24,11 @@ def send_due(models: ModelsClient) -> None:
             log.warning("evaluation %d: the model will never have its results: %s", evaluation.id, error)
         except Unavailable as error:
             log.warning("evaluation %d: the model has not its results yet: %s", evaluation.id, error)
-            _put_off(evaluation)
+            pause = min(timedelta(seconds=2**evaluation.eval_results_attempts), _LONGEST_PAUSE)
+            attempts = min(evaluation.eval_results_attempts + 1, 10)
+            _update(evaluation, eval_results_due=datetime.now(UTC) + pause, eval_results_attempts=attempts)
             continue
-        _settle(evaluation)
+        _update(evaluation, eval_results_due=None)
 
 
 @connected
@@ -45,17 +47,6 @@ def _is_newest(evaluation: Evaluation) -> bool:
 
 
 @connected
-def _put_off(evaluation: Evaluation) -> None:
-    pause = min(timedelta(seconds=2**evaluation.eval_results_attempts), _LONGEST_PAUSE)
-    attempts = min(evaluation.eval_results_attempts + 1, 10)
-    _update(evaluation, eval_results_due=datetime.now(UTC) + pause, eval_results_attempts=attempts)
-
-
-@connected
-def _settle(evaluation: Evaluation) -> None:
-    _update(evaluation, eval_results_due=None)
-
-
 def _update(evaluation: Evaluation, **values: object) -> None:
     with database.atomic():
         Evaluation.update(**values).where(Evaluation.id == evaluation.id).execute()

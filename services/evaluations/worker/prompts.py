@@ -42,11 +42,7 @@ class Prompt:
 
     def warm_up(self, row: Row) -> Messages:
         """Return messages of the shape of a row's, with a greeting in the place of its question."""
-        try:
-            asked = self._question(row)
-        except TemplateProblem:
-            asked = [{"role": "user", "content": ""}]
-        *before, last = self._around(asked)
+        *before, last = self.first_request(row) or self._around([{"role": "user", "content": ""}])
         return [*before, {**last, "content": "Hello"}]
 
     def first_request(self, row: Row) -> Messages | None:

@@ -9,17 +9,17 @@ from typing import Any
 
 from services.evaluations import telemetry
 from services.evaluations.tables import Evaluation, Example, connected
-from services.evaluations.worker.claims import Run, held
+from services.evaluations.worker.claims import held
 from shared.database.queries import tuples
 
 
 @connected
-def finish(run: Run, results: Mapping[str, Any]) -> None:
+def finish(run: Evaluation, results: Mapping[str, Any]) -> None:
     """Complete the evaluation with its results, or fail it where the error budget is exceeded."""
     with held(run) as evaluation:
-        if exceeds_error_budget(evaluation.errors, evaluation.total or 0, evaluation.max_error_rate):
+        if exceeds_error_budget(evaluation.errors, evaluation.total, evaluation.max_error_rate):
             _end(evaluation, "failed", error=_too_many_errors(evaluation))
-        elif exceeds_error_budget(evaluation.truncated, evaluation.total or 0, evaluation.max_error_rate):
+        elif exceeds_error_budget(evaluation.truncated, evaluation.total, evaluation.max_error_rate):
             _end(evaluation, "failed", error=_too_many_truncated(evaluation))
         else:
             asked = {"extract_label": evaluation.extract_label, "max_error_rate": evaluation.max_error_rate}
@@ -34,7 +34,7 @@ def finish(run: Run, results: Mapping[str, Any]) -> None:
 
 
 @connected
-def fail(run: Run, error: str) -> None:
+def fail(run: Evaluation, error: str) -> None:
     """Fail the evaluation; its rows stay."""
     with held(run) as evaluation:
         _end(evaluation, "failed", error=error)
@@ -43,13 +43,12 @@ def fail(run: Run, error: str) -> None:
 def _end(evaluation: Evaluation, status: str, error: str | None = None) -> None:
     evaluation.status, evaluation.error, evaluation.completed_at = status, error, datetime.now(UTC)
     evaluation.void_lease()
-    evaluation.save()
     telemetry.evaluations_ended.labels(status).inc()
 
 
-def exceeds_error_budget(errors: int, total: int, max_error_rate: float) -> bool:
+def exceeds_error_budget(errors: int, total: int | None, max_error_rate: float) -> bool:
     """Say whether more rows are in error than ``max_error_rate`` allows: the evaluation can only fail."""
-    return errors > total * max_error_rate
+    return errors > (total or 0) * max_error_rate
 
 
 def _too_many_errors(evaluation: Evaluation) -> str:

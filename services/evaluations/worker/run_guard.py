@@ -7,8 +7,8 @@ import time
 
 from gevent.event import Event
 
+from services.evaluations.tables import Evaluation
 from services.evaluations.worker import claims, run_state
-from services.evaluations.worker.claims import Run
 from services.evaluations.worker.congestion import Congestion
 from shared.lease import LeaseLost
 
@@ -27,12 +27,12 @@ class Waits(Exception):
 class RunGuard:
     """Looks whether a run is wanted, and notes in its record what it waits for."""
 
-    def __init__(self, run: Run, congestion: Congestion, lost: threading.Event, stopping: Event) -> None:
+    def __init__(self, run: Evaluation, congestion: Congestion, lost: threading.Event, stopping: Event) -> None:
         self._run = run
         self._congestion = congestion
         self._lost = lost
         self._stopping = stopping
-        self._told: str | None = None
+        self._told = run.message
         self._looked_at = 0.0
 
     def require_wanted(self) -> None:
@@ -45,11 +45,8 @@ class RunGuard:
         if message != self._told:
             self._told = message
             run_state.note_waiting(self._run, message, self._congestion.waited_s())
-        if message is not None and self._congestion.waited_s() > _YIELD_AFTER_S:
-            self._make_room()
-
-    def _make_room(self) -> None:
-        if time.monotonic() - self._looked_at > 1:
+        waits_long = message is not None and self._congestion.waited_s() > _YIELD_AFTER_S
+        if waits_long and time.monotonic() - self._looked_at > 1:
             self._looked_at = time.monotonic()
             if claims.another_waits(self._run):
                 raise Waits

@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from services.evaluations.tables import Evaluation, Example, connected
-from services.evaluations.worker.claims import Run, held
-
-
-@dataclass(frozen=True)
-class RunState:
-    """The progress that a run begins with, the rows in all, and its error budget (a share of them)."""
-
-    done: int
-    errors: int
-    truncated: int
-    answers: int
-    taken_answers: int
-    total: int
-    max_error_rate: float
+from services.evaluations.worker.claims import held
 
 
 @connected
-def begin(run: Run, sha256: str, total: int, provenance: dict[str, Any], warnings: list[str]) -> RunState:
-    """Record the test set, the provenance and warnings; answers of an earlier run to another content are dropped."""
+def begin(run: Evaluation, sha256: str, total: int, provenance: dict[str, Any], warnings: list[str]) -> Evaluation:
+    """Record the test set, the provenance and warnings, and return the run as it begins.
+
+    Answers of an earlier run to another content are dropped.
+    """
     with held(run) as evaluation:
         if evaluation.test_set_sha256 not in (None, sha256):
             Example.delete().where(Example.evaluation_id == run.id).execute()
@@ -38,19 +27,14 @@ def begin(run: Run, sha256: str, total: int, provenance: dict[str, Any], warning
             (evaluation.provenance or {}) | provenance | {"mixed": _is_mixed(evaluation, provenance)}
         )
         evaluation.warnings = warnings
-        evaluation.save()
-        return _state(evaluation)
+        return evaluation
 
 
 @connected
-def find_state(run: Run) -> RunState:
-    """Return how far the run is; LeaseLost."""
+def find_present(run: Evaluation) -> Evaluation:
+    """Return the run as it is now: how far it is, and what is noted of how it was asked; LeaseLost."""
     with held(run) as evaluation:
-        return _state(evaluation)
-
-
-def _state(evaluation: Evaluation) -> RunState:
-    return RunState(**{field.name: getattr(evaluation, field.name) or 0 for field in fields(RunState)})
+        return evaluation
 
 
 def _is_mixed(evaluation: Evaluation, provenance: dict[str, Any]) -> bool:
@@ -63,32 +47,22 @@ def _is_mixed(evaluation: Evaluation, provenance: dict[str, Any]) -> bool:
 
 
 @connected
-def note_asked(run: Run, asked: dict[str, Any]) -> None:
+def note_asked(run: Evaluation, asked: dict[str, Any]) -> None:
     """Record in the provenance what is known once the server was asked."""
     with held(run) as evaluation:
         evaluation.provenance = (evaluation.provenance or {}) | asked
-        evaluation.save()
 
 
 @connected
-def find_provenance(run: Run) -> dict[str, Any]:
-    """Return what is noted of how the run was asked; LeaseLost."""
-    with held(run) as evaluation:
-        return dict(evaluation.provenance or {})
-
-
-@connected
-def note_waiting(run: Run, message: str | None, waited_s: float) -> None:
+def note_waiting(run: Evaluation, message: str | None, waited_s: float) -> None:
     """Record what the run waits for, and since when; None once it goes on."""
     with held(run) as evaluation:
         evaluation.message = message
         evaluation.waiting_since = None if message is None else datetime.now(UTC) - timedelta(seconds=waited_s)
-        evaluation.save()
 
 
 @connected
-def note_manifest(run: Run, digest: str) -> None:
+def note_manifest(run: Evaluation, digest: str) -> None:
     """Record the digest of the model's files, unless one is recorded."""
     with held(run) as evaluation:
         evaluation.manifest_digest = evaluation.manifest_digest or digest
-        evaluation.save()

@@ -11,9 +11,9 @@ from services.evaluations.datasets.row_shapes import Row
 from services.evaluations.datasets.spooled_set import Spooled
 from services.evaluations.scoring.choose_grader import Grader
 from services.evaluations.settings import Order
+from services.evaluations.tables import Evaluation
 from services.evaluations.worker import run_state
 from services.evaluations.worker.answer_writer import Answer, AnswerWriter, graded
-from services.evaluations.worker.claims import Run
 from services.evaluations.worker.dialects import Messages
 from services.evaluations.worker.inference_client import InferenceClient
 from services.evaluations.worker.inference_errors import InferenceError, storable
@@ -50,7 +50,7 @@ class Runner:
         inference: InferenceClient,
         prompt: Prompt,
         parameters: dict[str, dict[str, Any]],
-        run: Run,
+        run: Evaluation,
         rows: AnswerWriter,
         test_set: Spooled,
         grader: Grader,
@@ -89,11 +89,7 @@ class Runner:
 
     def _warm_up(self, roles: tuple[str, ...], row: Row, pool: RequestPool) -> None:
         pool.warm_up(self._greet, roles, self._prompt.warm_up(row))
-        names = self._run.names
-        adapted = {role: said for role in roles if (said := self._inference.adaptations(names[role]))}
-        answers_as = {role: self._inference.identity(names[role]) for role in roles}
-        took = {role: round(ms, 1) for role in roles if (ms := self._inference.warm_up_ms(names[role])) is not None}
-        asked = {"adapted": adapted, "answers_as": answers_as, "warm_up_ms": took}
+        asked = self._inference.describe({role: self._run.names[role] for role in roles})
         run_state.note_asked(self._run, asked | {"first_request": self._prompt.first_request(row)})
 
     def _greet(self, roles: tuple[str, ...], messages: Messages) -> None:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from services.logs import jobs
-from services.logs.api.metrics import show_sparkline
 from services.logs.api.schemas import JobPageSchema, JobSchema, JobsQuery, JobUpdateSchema, NewJobSchema
-from services.logs.lines.idempotency_keys import KeySweep
 from services.logs.metrics import series
 from services.logs.streaming.hub import Hub
 from services.logs.tables import Job
@@ -41,7 +39,7 @@ def list_jobs(query: dict[str, Any]) -> Page:
     page = jobs.list_jobs(**query)
     if names:
         for job in page.data:
-            job.metrics = {curve.name: show_sparkline(curve) for curve in series.read_sparklines(job, names)}
+            job.metrics = series.read_sparklines(job, names)
     return page
 
 
@@ -61,5 +59,4 @@ def update_job(update: dict[str, Any], job_id: int) -> Job:
     present = JobSchema().dump(jobs.get_job(job_id))
     job = jobs.move_job(job_id, **only_changes(update, JobUpdateSchema, present))
     collaborator(Hub).announce(job_id)
-    collaborator(KeySweep).begin()
     return job

@@ -47,5 +47,4 @@ def update_status(update: dict[str, Any], job_id: int) -> dict[str, int]:
     """Set a job's progress, and store the metrics that its status has at a step."""
     status = update["status"]
     metrics = [(metric["name"], metric["value"]) for metric in status["metrics"] or []]
-    count = kubeflow.store_status(job_id, status["percentage"], metrics, status["moment"])
-    return {"count": count}
+    return {"count": kubeflow.store_status(job_id, status["percentage"], metrics, status["moment"])}

@@ -10,11 +10,8 @@ from services.logs.api.json_answer import json_answer
 from services.logs.api.schemas import MetricsQuery, MetricsSchema, StoredMetricsSchema
 from services.logs.metrics import points, series
 from services.logs.metrics.parse import MAX_BODY_BYTES, NewMetricsSchema, read_points
-from services.logs.metrics.series import Series
-from services.logs.metrics.thinning import Point
 from shared.http.body import read_body, require_json
 from shared.http.service import Blueprint
-from shared.timestamps import format_micros
 
 blp = Blueprint("metrics", __name__, url_prefix="/api/v1")
 
@@ -35,34 +32,4 @@ def create_metrics(job_id: int) -> Response:
 @blp.response(200, MetricsSchema)
 def get_metrics(query: dict[str, Any], job_id: int) -> Response:
     """Show a job's curves: what was reported, else what is read from its log, thinned so that no spike is lost."""
-    found = series.read_metrics(job_id, query["name"], query["after_step"], query["max_points"])
-    answer = {
-        "job_id": job_id,
-        "source": found.source,
-        "complete": found.complete,
-        "read_to": found.read_to,
-        "series": [_show_series(curve) for curve in found.series],
-    }
-    return json_answer(answer)
-
-
-def _show_series(curve: Series) -> dict[str, Any]:
-    return {
-        "name": curve.name,
-        "count": curve.count,
-        "first_step": curve.first.step,
-        "last_step": curve.last.step,
-        "min": curve.smallest,
-        "max": curve.largest,
-        "last": points.json_value(curve.last.value),
-        "points": [_show_point(point) for point in curve.points],
-    }
-
-
-def show_sparkline(curve: Series) -> dict[str, Any]:
-    """Return what a list of jobs shows of a metric."""
-    return {"last": points.json_value(curve.last.value), "points": [_show_point(point) for point in curve.points]}
-
-
-def _show_point(point: Point) -> list[Any]:
-    return [point.step, points.json_value(point.value), format_micros(point.timestamp), point.line]
+    return json_answer(series.read_metrics(job_id, query["name"], query["after_step"], query["max_points"]))

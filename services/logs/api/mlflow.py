@@ -22,7 +22,6 @@ from services.logs.api.mlflow_schemas import (
 )
 from services.logs.integrations import mlflow
 from services.logs.jobs import follow_run
-from services.logs.lines.idempotency_keys import KeySweep
 from services.logs.metrics.points import BLOCK
 from services.logs.streaming.hub import Hub
 from shared.errors import NotFound
@@ -116,7 +115,6 @@ def update_run(update: dict[str, Any]) -> dict[str, Any]:
     status = mlflow.STATUSES.get(update["status"])
     job = follow_run(update["run_id"], mlflow.KERNEL, status, update["run_name"] or None)
     collaborator(Hub).announce(job.id)
-    collaborator(KeySweep).begin()
     return {"run_info": mlflow.show_info(job)}
 
 

@@ -51,16 +51,8 @@ class Int64(Integer):
         return super()._deserialize(value, attr, data, **kwargs)
 
 
-class _Name(ma.fields.String):
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(required=True, validate=validate.Length(1, MAX_NAME_CHARS), **kwargs)
-
-
-class _Value(ma.fields.String):
-    """A text; protobuf's JSON leaves out one that is empty."""
-
-    def __init__(self) -> None:
-        super().__init__(load_default="", validate=validate.Length(max=MAX_VALUE_CHARS))
+def _name() -> ma.fields.String:
+    return ma.fields.String(required=True, validate=validate.Length(1, MAX_NAME_CHARS))
 
 
 class _Body(TolerantBodySchema):
@@ -68,12 +60,13 @@ class _Body(TolerantBodySchema):
 
 
 class _EntrySchema(_Body):
-    key = _Name()
-    value = _Value()
+    key = _name()
+    value = ma.fields.String(load_default="", validate=validate.Length(max=MAX_VALUE_CHARS))
+    """Protobuf's JSON leaves out one that is empty."""
 
 
 class _MetricSchema(_Body):
-    key = _Name()
+    key = _name()
     value = MetricValue(load_default=0.0)
     timestamp = Int64(maximum=_LAST_MILLIS, load_default=None, allow_none=True)
     step = Int64(load_default=0)
@@ -120,7 +113,7 @@ class RunUpdateSchema(_Body):
 
 
 class NewExperimentSchema(_Body):
-    name = _Name()
+    name = _name()
 
 
 class ExperimentNameQuery(QuerySchema):

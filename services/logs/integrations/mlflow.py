@@ -9,7 +9,7 @@ from typing import Any
 from services.logs.jobs import create_job, follow_run, get_job
 from services.logs.metrics import points
 from services.logs.metrics.points import REPORTED, NewPoint, Row, json_value
-from services.logs.tables import Job, Parameter, Tag, connected, database
+from services.logs.tables import Entry, Job, Parameter, Tag, connected, database
 from shared.database.queries import tuples
 from shared.errors import Unprocessable
 from shared.pacing import yielding
@@ -55,7 +55,7 @@ def log_batch(job_id: int, metrics: Sequence[NewPoint], parameters: Mapping[str,
         _store_entries(Tag, job_id, tags)
 
 
-def _store_entries(table: type[Parameter] | type[Tag], job_id: int, entries: Mapping[str, str]) -> None:
+def _store_entries(table: type[Entry], job_id: int, entries: Mapping[str, str]) -> None:
     if not entries:
         return
     rows = [(job_id, key, value) for key, value in entries.items()]
@@ -85,7 +85,7 @@ def read_run(job_id: int) -> dict[str, Any]:
 
 
 @connected
-def _read_entries(table: type[Parameter] | type[Tag], job_id: int) -> list[dict[str, str]]:
+def _read_entries(table: type[Entry], job_id: int) -> list[dict[str, str]]:
     query = table.select(table.name, table.value).where(table.job_id == job_id).order_by(table.name)
     return [{"key": name, "value": value} for name, value in tuples(query)]
 

@@ -6,7 +6,7 @@ import base64
 import json
 from typing import Any
 
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
 from services.logs.lines.levels import LEVEL_NUMBERS
@@ -95,11 +95,7 @@ def _plain(value: AnyValue) -> Any:
     if kind == "array_value":
         return [_plain(item) for item in value.array_value.values]
     if kind == "kvlist_value":
-        return _members(value.kvlist_value.values)
+        return {item.key: _plain(item.value) for item in value.kvlist_value.values}
     if kind == "bytes_value":
         return base64.b64encode(value.bytes_value).decode()
     return None if kind is None else getattr(value, kind)
-
-
-def _members(items: list[KeyValue]) -> dict[str, Any]:
-    return {item.key: _plain(item.value) for item in items}

@@ -11,6 +11,7 @@ from services.logs.jobs import lock_job
 from services.logs.lines.hold import log_deleted
 from services.logs.lines.idempotency_keys import delete_keys
 from services.logs.tables import IdempotencyKey, Job, Line, Metric, Parameter, Tag, connected, database
+from shared.database.queries import update_row
 from shared.pacing import yield_turn
 
 _SLICE = 500
@@ -39,15 +40,14 @@ def _expire(job_id: int) -> datetime | None:
         job = lock_job(job_id)
         expired_at: datetime | None = job.log_expired_at
         if expired_at is None:
-            job.log_expired_at = datetime.now(UTC)
-            job.save()
+            update_row(job, log_expired_at=datetime.now(UTC))
         return expired_at
 
 
 @connected
 def _delete_some(job_id: int) -> bool:
     """Delete a slice of the rows of the first table that has any; False where none has."""
-    for delete in (_delete_lines, _delete_points, _delete_keys, _delete_rest):
+    for delete in (_delete_lines, _delete_points, lambda job_id: delete_keys(job_id, _SLICE), _delete_rest):
         with database.atomic():
             if delete(job_id):
                 return True
@@ -56,7 +56,7 @@ def _delete_some(job_id: int) -> bool:
 
 def _delete_lines(job_id: int) -> int:
     first = Line.select(Line.id).where(Line.job_id == job_id).order_by(Line.job_id, Line.id).limit(1).scalar()
-    return 0 if first is None else _run(Line.delete().where(Line.job_id == job_id, Line.id < first + _SLICE))
+    return 0 if first is None else Line.delete().where(Line.job_id == job_id, Line.id < first + _SLICE).execute()
 
 
 def _delete_points(job_id: int) -> int:
@@ -67,19 +67,11 @@ def _delete_points(job_id: int) -> int:
         return 0
     curve = (Metric.job_id == job_id) & (Metric.source == first.source) & (Metric.name == first.name)
     ends = Metric.select(Metric.step).where(curve).order_by(Metric.step).offset(_SLICE).limit(1).scalar()
-    return _run(Metric.delete().where(curve if ends is None else curve & (Metric.step < ends)))
-
-
-def _delete_keys(job_id: int) -> int:
-    return delete_keys(job_id, _SLICE)
+    return int(Metric.delete().where(curve if ends is None else curve & (Metric.step < ends)).execute())
 
 
 def _delete_rest(job_id: int) -> int:
-    return sum(_run(table.delete().where(table.job_id == job_id)) for table in (Parameter, Tag))
-
-
-def _run(query: Any) -> int:
-    return int(query.execute())
+    return sum(table.delete().where(table.job_id == job_id).execute() for table in (Parameter, Tag))
 
 
 @connected

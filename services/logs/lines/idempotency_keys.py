@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from datetime import UTC, datetime, timedelta
 
 import gevent
 
 from services.logs.tables import IdempotencyKey, Job, connected, database
-from shared.errors import Unavailable
 
 KEPT = timedelta(days=7)
 
@@ -16,29 +14,11 @@ _SLICE = 1_000
 _REST_S = 0.1
 """Few keys at a time and a rest in between: SQLite has one writer, and kernels wait for it."""
 
-log = logging.getLogger(__name__)
 
-
-class KeySweep:
-    """Sweeps expired keys in the background, one sweep at a time in a process; triggered whenever a job changes."""
-
-    def __init__(self) -> None:
-        self._sweeping = False
-
-    def begin(self) -> None:
-        """Start a sweep unless one is under way."""
-        if not self._sweeping:
-            self._sweeping = True
-            gevent.spawn(self._sweep)
-
-    def _sweep(self) -> None:
-        try:
-            while forget_some():
-                gevent.sleep(_REST_S)
-        except Unavailable as error:
-            log.warning("expired idempotency keys are left to the next sweep: %s", error.message)
-        finally:
-            self._sweeping = False
+def forget_expired() -> None:
+    """Delete the expired keys, a slice at a time."""
+    while forget_some():
+        gevent.sleep(_REST_S)
 
 
 @connected

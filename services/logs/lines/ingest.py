@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -52,7 +52,7 @@ class Ingest:
     def __init__(self, on_commit: Committed) -> None:
         self._on_commit = on_commit
         self._queues: dict[int, deque[_Pending]] = {}
-        self._pending_of: dict[int, int] = {}
+        self._pending_of: Counter[int] = Counter()
         self._pending = 0
 
     def store(self, job_id: int, batch: NewBatch, key: str | None) -> StoredBatch:
@@ -63,7 +63,7 @@ class Ingest:
         process holds too many uncommitted lines, or the database is away).
         """
         count = len(batch.lines)
-        if self._pending_of.get(job_id, 0) + count > MAX_PENDING_PER_JOB:
+        if self._pending_of[job_id] + count > MAX_PENDING_PER_JOB:
             raise TooMany(f"Job {job_id} has {MAX_PENDING_PER_JOB} uncommitted lines waiting.")
         if self._pending + count > MAX_PENDING:
             raise Unavailable(f"{MAX_PENDING} uncommitted lines are waiting.")
@@ -80,11 +80,7 @@ class Ingest:
 
     def _count(self, job_id: int, change: int) -> None:
         self._pending += change
-        left = self._pending_of.get(job_id, 0) + change
-        if left:
-            self._pending_of[job_id] = left
-        else:
-            self._pending_of.pop(job_id, None)
+        self._pending_of[job_id] += change
 
     def _drain(self, job_id: int, queue: deque[_Pending]) -> None:
         """Commit group after group until nothing waits; requests that come meanwhile make the next group."""
@@ -110,6 +106,7 @@ class Ingest:
             # Let every request that can be read by now join the next group.
             gevent.sleep(0)
         del self._queues[job_id]
+        del self._pending_of[job_id]
 
 
 def _take_group(queue: deque[_Pending]) -> list[_Pending]:
@@ -140,7 +137,8 @@ def _commit(job_id: int, group: list[_Pending]) -> tuple[int, list[NewLine], lis
                     _remember(job_id, pending, answer)
             answers.append(answer)
         if lines:
-            _insert(job_id, first_id, lines)
+            rows: Any = [(job_id, line_id, *line) for line_id, line in enumerate(lines, start=first_id)]
+            database.insert_rows(Line, ("job_id", "id", "level", "source", "message", "timestamp"), rows)
             note_heard(job_id, first_id + len(lines) - 1)
     return first_id, lines, answers
 
@@ -164,8 +162,3 @@ def _remember(job_id: int, pending: _Pending, stored: StoredBatch) -> None:
         count=stored.count,
         created_at=datetime.now(UTC),
     ).execute()
-
-
-def _insert(job_id: int, first_id: int, lines: list[NewLine]) -> None:
-    rows: Any = [(job_id, line_id, *line) for line_id, line in enumerate(lines, start=first_id)]
-    database.insert_rows(Line, ("job_id", "id", "level", "source", "message", "timestamp"), rows)

@@ -93,18 +93,12 @@ def read_batch(raw: bytes, media_type: str, encoding: str, *, lenient: bool = Fa
         raise TooLarge(f"A batch has at most {MAX_BATCH_LINES} lines.")
     if lenient:
         items = [_without_unknown(item) for item in items]
-    lines = check_lines(items, path="" if single else "logs.{}")
-    return NewBatch(lines, single, body)
-
-
-def check_lines(items: list[Any], *, path: str = "logs.{}") -> list[NewLine]:
-    """Return rows for decoded objects, all or none; ``path`` names a line in an error.
-
-    A line that is plainly right costs a few comparisons; all others go through the schema. One timestamp
-    serves every line that brings none.
-    """
+    path = "" if single else "logs.{}"  # of a line, in an error
+    # One timestamp serves every line that brings none.
     now = to_micros(datetime.now(UTC))
-    return [_plain_line(item, now) or _checked_line(item, now, path.format(index)) for index, item in enumerate(items)]
+    # A line that is plainly right costs a few comparisons; all others go through the schema.
+    lines = [_plain_line(item, now) or _checked_line(item, now, path.format(place)) for place, item in enumerate(items)]
+    return NewBatch(lines, single, body)
 
 
 def _plain_line(item: Any, now: int) -> NewLine | None:

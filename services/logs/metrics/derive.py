@@ -31,42 +31,29 @@ _LINES_A_TURN = 250
 
 
 def derive(job: Job, most: int = MAX_LINES) -> Job:
-    """Read at most so many of the lines that are unread, and return the job: it says how far its log is read."""
-    ends, left = min(job.last_line, job.metrics_read_to + most), MAX_MESSAGES
-    while job.metrics_read_to < ends and left > 0 and job.log_expired_at is None:
-        read_to = min(ends, job.metrics_read_to + _SLICE)
-        slice_ = _Slice(job.metrics_unnumbered)
-        for number, message, timestamp in _messages(job, read_to):
-            slice_.add(number, message, timestamp)
-        left -= slice_.messages
-        if not _keep(job, read_to, slice_):
-            job = get_job(job.id)  # another process was faster, or the log was deleted
-    return job
-
-
-class _Slice:
-    """The points of some lines.
+    """Read at most so many of the lines that are unread, and return the job: it says how far its log is read.
 
     Of lines without a step the step is the order in which they come, and their epoch a metric beside the others.
     """
-
-    def __init__(self, unnumbered: int) -> None:
-        self.points: list[NewPoint] = []
-        self.unnumbered = unnumbered
-        self.messages = 0
-
-    def add(self, number: int, message: str, timestamp: int) -> None:
-        """Add the points of a line."""
-        self.messages += 1
-        reading = read_line(message)
-        if reading is None:
-            return
-        step = reading.step
-        if step is None:
-            step = self.unnumbered = self.unnumbered + 1
-        self.points += [(name, step, value, timestamp, number) for name, value in reading.values.items()]
-        if reading.epoch is not None:
-            self.points.append(("epoch", step, reading.epoch, timestamp, number))
+    ends, left = min(job.last_line, job.metrics_read_to + most), MAX_MESSAGES
+    while job.metrics_read_to < ends and left > 0 and job.log_expired_at is None:
+        read_to = min(ends, job.metrics_read_to + _SLICE)
+        points: list[NewPoint] = []
+        unnumbered = job.metrics_unnumbered
+        for number, message, timestamp in _messages(job, read_to):
+            left -= 1
+            reading = read_line(message)
+            if reading is None:
+                continue
+            step = reading.step
+            if step is None:
+                step = unnumbered = unnumbered + 1
+            points += [(name, step, value, timestamp, number) for name, value in reading.values.items()]
+            if reading.epoch is not None:
+                points.append(("epoch", step, reading.epoch, timestamp, number))
+        if not _keep(job, read_to, points, unnumbered):
+            job = get_job(job.id)  # another process was faster, or the log was deleted
+    return job
 
 
 def _messages(job: Job, read_to: int) -> Iterator[tuple[int, str, int]]:
@@ -79,13 +66,13 @@ def _messages(job: Job, read_to: int) -> Iterator[tuple[int, str, int]]:
 
 
 @connected
-def _keep(job: Job, read_to: int, found: _Slice) -> bool:
+def _keep(job: Job, read_to: int, points: list[NewPoint], unnumbered: int) -> bool:
     """Store a slice's points and move the cursor after it; False where somebody else has moved it."""
     with database.atomic():
         is_ours = (Job.id == job.id) & (Job.metrics_read_to == job.metrics_read_to) & Job.log_expired_at.is_null()
-        moved = Job.update(metrics_read_to=read_to, metrics_unnumbered=found.unnumbered).where(is_ours).execute()
+        moved = Job.update(metrics_read_to=read_to, metrics_unnumbered=unnumbered).where(is_ours).execute()
         if not moved:
             return False
-        write_points(job.id, LOG, found.points)
-    job.metrics_read_to, job.metrics_unnumbered = read_to, found.unnumbered
+        write_points(job.id, LOG, points)
+    job.metrics_read_to, job.metrics_unnumbered = read_to, unnumbered
     return True

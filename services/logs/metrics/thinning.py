@@ -5,16 +5,6 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Sequence
-from typing import NamedTuple
-
-
-class Point(NamedTuple):
-    """A value at a step; ``timestamp`` is microseconds since 1970, ``line`` the number of the line that says it."""
-
-    step: int
-    value: float
-    timestamp: int
-    line: int | None
 
 
 def thin(values: Sequence[float], most: int) -> list[int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 
@@ -49,15 +50,13 @@ def end_of_stream(job: Job) -> float | None:
     return time.monotonic() + max(0.0, min(LAST_WORDS_S, LAST_WORDS_S - since))
 
 
+@dataclass(slots=True)
 class _Entry:
     """A line in the buffer, encoded once for all subscribers."""
 
-    __slots__ = ("json", "line", "text")
-
-    def __init__(self, line: StoredLine) -> None:
-        self.line = line
-        self.text = sse.text_event(line)
-        self.json: bytes | None = None
+    line: StoredLine
+    text: bytes
+    json: bytes | None = None
 
 
 class Channel:
@@ -176,7 +175,7 @@ class Channel:
             if number != self.last + 1:
                 telemetry.lines_missing.inc()
                 raise Unavailable(f"Gap in the log of job {self.job_id}: expected line {self.last + 1}, got {number}.")
-            entry = _Entry(line)
+            entry = _Entry(line, sse.text_events((line,)))
             self._buffer.append(entry)
             self._buffer_bytes += len(entry.text)
             self.last = number

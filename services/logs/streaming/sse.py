@@ -22,13 +22,11 @@ OPENING = b"retry: 3000\n:\n"
 HEARTBEAT = b":\n"
 
 
-def text_event(line: StoredLine) -> bytes:
-    """Return ``data: [HH:MM:SS] [LEVEL] text`` (UTC) and ``id: N``; each line of the message is a ``data:``."""
-    return text_events((line,))
-
-
 def text_events(lines: Iterable[StoredLine]) -> bytes:
-    """Return the events of many lines at once; the prefix is looked up for the first line of a second and level."""
+    """Return ``data: [HH:MM:SS] [LEVEL] text`` (UTC) and ``id: N`` of each line; its further lines are ``data:`` too.
+
+    The prefix is looked up for the first line of a second and level.
+    """
     parts = []
     second = of_level = -1
     prefix = ""

@@ -116,7 +116,7 @@ class Streams:
                 return None
             return self.run(job, start, subscription, connection, until=None if follow else job.last_line)
         except Unavailable:  # a browser's EventSource gives up for good on an error status
-            return _apology()
+            return iter((sse.OPENING, sse.come_back(2, 5)))
 
     def run(
         self,
@@ -201,9 +201,3 @@ class Streams:
             elif subscriber.cursor >= channel.last:
                 subscriber.wait(min(idle_at, heartbeat_at) - now)
         yield sse.come_back(0.5, 5)
-
-
-def _apology() -> Iterator[bytes]:
-    """The stream of a service whose database is away: come back soon."""
-    yield sse.OPENING
-    yield sse.come_back(2, 5)

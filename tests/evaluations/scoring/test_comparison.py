@@ -41,7 +41,9 @@ def test_holm_is_that_of_statsmodels(seed):
 @for_seeds(20)
 def test_the_test_is_mcnemars_on_the_rows_that_both_answered(seed):
     models = drawn(seed, 200, 4, graded=False)
-    for pair, (a, b) in zip(compare_pairs(models, graded=False), [(0, 1), (0, 2), (1, 2), (0, 3)], strict=False):
+    for pair, (a, b) in zip(
+        compare_pairs(dict(enumerate(models)), graded=False), [(0, 1), (0, 2), (1, 2), (0, 3)], strict=False
+    ):
         both = ~np.isnan(models[a]) & ~np.isnan(models[b])
         first, second = models[a][both] == 1, models[b][both] == 1
         counts = [[(first & second).sum(), (first & ~second).sum()], [(~first & second).sum(), 0]]
@@ -56,7 +58,7 @@ def test_the_test_is_mcnemars_on_the_rows_that_both_answered(seed):
 @for_seeds(20)
 def test_graded_scores_are_compared_by_wilcoxons_test(seed):
     first, second = drawn(seed, 120, 2, graded=True)
-    (pair,) = compare_pairs([first, second], graded=True)
+    (pair,) = compare_pairs({0: first, 1: second}, graded=True)
     both = ~np.isnan(first) & ~np.isnan(second)
     differences = np.round(second[both] - first[both], 6)
     reference = stats.wilcoxon(differences[differences != 0], correction=False, method="approx").pvalue
@@ -67,22 +69,25 @@ def test_graded_scores_are_compared_by_wilcoxons_test(seed):
 def test_models_alike_do_not_differ_and_one_has_no_pair():
     same = np.ones(10)
 
-    assert [pair.different for pair in compare_pairs([same, same], graded=False)] == [False]
-    assert compare_pairs([same], graded=True) == compare_pairs([], graded=False) == []
-    assert compare_pairs([np.full(3, np.nan), same], graded=True)[0].n == 0
+    assert [pair.different for pair in compare_pairs({0: same, 1: same}, graded=False)] == [False]
+    assert compare_pairs({0: same}, graded=True) == compare_pairs({}, graded=False) == []
+    assert compare_pairs({0: np.full(3, np.nan), 1: same}, graded=True)[0].n == 0
 
 
 def test_true_differences_are_found_and_others_seldom():
     """Of models that are all alike some pair differs in at most 5 % of the cases, however many pairs there are."""
     draw = np.random.default_rng(3)
     wrong = sum(
-        any(pair.different for pair in compare_pairs(list((draw.random((6, 100)) < 0.7).astype(float)), graded=False))
+        any(
+            pair.different
+            for pair in compare_pairs(dict(enumerate((draw.random((6, 100)) < 0.7).astype(float))), graded=False)
+        )
         for _ in range(200)
     )
     assert wrong <= 200 * 0.08
 
     apart = [(draw.random(400) < share).astype(float) for share in (0.5, 0.7, 0.9)]
-    pairs = compare_pairs(apart, graded=False)
+    pairs = compare_pairs(dict(enumerate(apart)), graded=False)
     assert [(pair.a, pair.b) for pair in pairs] == [(0, 1), (0, 2), (1, 2)]
     assert all(pair.different for pair in pairs)
     assert all(pair.p_value_adjusted >= pair.p_value for pair in pairs)

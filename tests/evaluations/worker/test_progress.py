@@ -105,3 +105,18 @@ def test_a_set_of_other_content_begins_at_none(start_worker, inference, new_set,
     start_worker()
     progress = until(evaluation, lambda found: (found["progress"] or {}).get("total") == 8)["progress"]
     assert (progress["answers"], progress["answers_total"]) == (0, 16)
+
+
+@only_on("postgresql")
+def test_what_another_worker_waited_for_is_not_told_once_the_server_answers(
+    start_worker, inference, new_set, rows, evaluate, until
+):
+    rows = rows(6)
+    inference.held = requests_for(rows[2:])
+    evaluation = evaluate(new_set(rows))
+    in_vain = start_worker(INFERENCE_URL="http://127.0.0.1:9/v1")
+    until(evaluation, lambda found: "waiting for the server" in ((found["progress"] or {}).get("message") or ""))
+    in_vain.process.terminate()
+    assert in_vain.process.wait(10) == 0
+    start_worker()
+    assert until(evaluation, answers_are(4))["progress"]["message"] is None

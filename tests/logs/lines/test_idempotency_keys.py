@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from services.logs.lines import idempotency_keys, ingest, parse
-from services.logs.lines.idempotency_keys import KEPT, KeySweep, forget_some
+from services.logs.lines.idempotency_keys import KEPT, forget_expired, forget_some
 from services.logs.tables import MIGRATIONS, IdempotencyKey, Job, database
 from shared.database.connect import connection, open_database
 from shared.database.migrations import migrate
@@ -59,22 +59,15 @@ def test_it_forgets_many_keys_a_few_at_a_time():
     assert not forget_some(NOW)
 
 
-def test_a_sweep_forgets_all_and_there_is_one_at_a_time(monkeypatch):
+def test_a_sweep_forgets_all(monkeypatch):
     monkeypatch.setattr(idempotency_keys, "_REST_S", 0)
-    spawned = []
-    monkeypatch.setattr(idempotency_keys.gevent, "spawn", lambda run: spawned.append(run))
-    sweep = KeySweep()
     for _ in range(3):
         add_job(datetime.now(UTC) - KEPT)
+    kept = add_job(datetime.now(UTC))
 
-    sweep.begin()
-    sweep.begin()
-    (run,) = spawned
-    run()
+    forget_expired()
 
-    assert left() == set()
-    sweep.begin()
-    assert len(spawned) == 2
+    assert left() == {kept}
 
 
 def test_a_forgotten_key_is_a_new_one():
