@@ -162,7 +162,7 @@ def _message(line: str) -> str:
     """Return the message of a line of JSON, any other line as it is."""
     try:
         event = json.loads(line)["event"]
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, RecursionError, TypeError, KeyError):
         return line
     return event if isinstance(event, str) else line
 

@@ -87,7 +87,7 @@ def follow_log(service: Service, job_id: int, *, tail: int | None = None, **filt
             is_passing = not isinstance(error, Refused) or error.status in REPEATED
             if not is_passing or heard is None or time.monotonic() - heard > GIVE_UP_AFTER_S:
                 raise
-        except (OSError, http.client.HTTPException, ValueError):
+        except (OSError, http.client.HTTPException, ValueError, RecursionError):
             pass  # cut off in the middle: what was not whole comes again
         if service.stop.wait(pause):
             return

@@ -99,5 +99,5 @@ class ModelsClient:
             if response.status != 200:
                 raise Unavailable(f"The models service answers {response.status}.")
             return json.loads(response.data)
-        except (urllib3.exceptions.HTTPError, ValueError) as error:
+        except (urllib3.exceptions.HTTPError, ValueError, RecursionError) as error:
             raise Unavailable("The models service does not answer.") from error

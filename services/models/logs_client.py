@@ -26,6 +26,6 @@ class LogsClient:
         try:
             response = self._http.request("GET", f"{self._jobs}/{job_id}", headers=self._credentials())
             record = json.loads(response.data) if response.status == 200 else None
-        except (urllib3.exceptions.HTTPError, ValueError):
+        except (urllib3.exceptions.HTTPError, ValueError, RecursionError):
             return None
         return record if isinstance(record, dict) else None

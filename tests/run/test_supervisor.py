@@ -105,7 +105,7 @@ import json
 print("error: of an earlier line")
 print(json.dumps({"event": "error: REDIS_URL: must begin with redis://", "level": "error"}))
 print(json.dumps({"event": "Worker failed to boot.", "level": "error"}))
-print("Traceback (most recent call last):", [1], 2, sep="\\n")
+print("Traceback (most recent call last):", [1], 2, "[" * 20_000, sep="\\n")
 raise SystemExit(3)
 """
     (tmp_path / "bad.log").write_text("error: of the run before\n")

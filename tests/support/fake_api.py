@@ -15,6 +15,7 @@ class FakeApi:
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self):
+                self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 api.asked.append((self.path, self.headers.get("Range"), self.headers.get("Authorization")))
                 answer = api.answers.get(self.path.partition("?")[0], {"code": 404, "message": "no such thing"})
                 body = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
@@ -24,7 +25,7 @@ class FakeApi:
                 self.end_headers()
                 self.wfile.write(body)
 
-            do_DELETE = do_GET
+            do_DELETE = do_PUT = do_GET
 
             def log_message(self, *args):
                 pass

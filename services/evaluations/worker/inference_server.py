@@ -67,7 +67,7 @@ class InferenceServer:
             answer = self._request("GET", "/models")
             listed = json.loads(answer.body)["data"] if answer.status == 200 else None
             return None if listed is None else [str(entry["id"]) for entry in listed]
-        except (InferenceError, ValueError, KeyError, TypeError):
+        except (InferenceError, ValueError, RecursionError, KeyError, TypeError):
             return None
 
     def _refusal(self, answer: Response) -> InferenceError:

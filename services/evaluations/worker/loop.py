@@ -31,6 +31,7 @@ from shared.s3.bucket import Bucket
 from shared.s3.client import connect
 from shared.s3.errors import ObjectChanged
 from shared.settings import load
+from shared.telemetry.failures import failures_logged
 from shared.telemetry.json_lines import log_json_lines
 from shared.telemetry.request_id import begin_request
 from shared.telemetry.server import MetricsSettings, note_turn, serve_metrics
@@ -91,10 +92,8 @@ class Worker:
 
     def _report(self) -> None:
         while not self._stopping.wait(POLL_S):
-            try:
+            with failures_logged(log, "results that are due wait"):
                 outbox.send_due(self._models)
-            except Unavailable as error:
-                log.warning("%s", error)
 
     def _work_on(self, run: Evaluation) -> None:
         begin_request(f"evaluation-{run.id}-{str(run.lease_token)[:8]}")

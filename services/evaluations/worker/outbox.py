@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from services.evaluations.models_client import ModelsClient
 from services.evaluations.tables import Evaluation, connected, database
-from shared.errors import NotFound, Unavailable, Unprocessable
+from shared.errors import NotFound, Unprocessable
+from shared.telemetry.failures import failures_logged
 
 _LONGEST_PAUSE = timedelta(seconds=60)
 
@@ -15,20 +17,26 @@ log = logging.getLogger(__name__)
 
 
 def send_due(models: ModelsClient) -> None:
-    """Push every result that is due; a failure is retried later, with backoff."""
+    """Push every result that is due; a failure, also one that nobody foresaw, is retried later, with backoff."""
     for evaluation in _due():
-        try:
-            if _is_newest(evaluation):
-                models.put_eval_results(evaluation.model_id, evaluation.results["fine_tuned"])
-        except (NotFound, Unprocessable) as error:
-            log.warning("evaluation %d: the model will never have its results: %s", evaluation.id, error)
-        except Unavailable as error:
-            log.warning("evaluation %d: the model has not its results yet: %s", evaluation.id, error)
-            pause = min(timedelta(seconds=2**evaluation.eval_results_attempts), _LONGEST_PAUSE)
-            attempts = min(evaluation.eval_results_attempts + 1, 10)
-            _update(evaluation, eval_results_due=datetime.now(UTC) + pause, eval_results_attempts=attempts)
-            continue
-        _update(evaluation, eval_results_due=None)
+        what = f"evaluation {evaluation.id}: the model has not its results yet"
+        with failures_logged(log, what, partial(_put_off, evaluation)):
+            _send(models, evaluation)
+
+
+def _send(models: ModelsClient, evaluation: Evaluation) -> None:
+    try:
+        if _is_newest(evaluation):
+            models.put_eval_results(evaluation.model_id, evaluation.results["fine_tuned"])
+    except (NotFound, Unprocessable) as error:
+        log.warning("evaluation %d: the model will never have its results: %s", evaluation.id, error)
+    _update(evaluation, eval_results_due=None)
+
+
+def _put_off(evaluation: Evaluation) -> None:
+    pause = min(timedelta(seconds=2**evaluation.eval_results_attempts), _LONGEST_PAUSE)
+    attempts = min(evaluation.eval_results_attempts + 1, 10)
+    _update(evaluation, eval_results_due=datetime.now(UTC) + pause, eval_results_attempts=attempts)
 
 
 @connected

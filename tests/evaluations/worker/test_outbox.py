@@ -1,9 +1,11 @@
 """Results reach the model, the newest ones last, and nothing is sent for ever."""
 
+import contextlib
 import time
 
 from run.settings import free_port
 from tests.support.databases import only_on
+from tests.support.fake_api import FakeApi
 
 MODELS = "/api/v1/models"
 
@@ -53,3 +55,18 @@ def test_what_the_model_never_takes_is_sent_once(start_worker, test_set, evaluat
     time.sleep(1.5)  # the worker looks every second for what is due
 
     assert worker.log.count(f"evaluation {evaluation}: the model") == 1
+
+
+@only_on("postgresql")
+def test_an_answer_that_nobody_foresaw_holds_up_no_results(start_worker, test_set, ready_model, evaluate, put, until):
+    """Python's decoder gives up on lists in lists by an error of its own, which is no ValueError."""
+    model = ready_model()
+    evaluation = evaluate(test_set, model)
+    assert put(evaluation, status="completed", results={"base_model": {}, "fine_tuned": {}}).status_code == 200
+    with contextlib.closing(FakeApi()) as other_models:
+        other_models.answers[f"{MODELS}/{model}"] = b"[" * 200_000
+        worker = start_worker(MODELS_URL=other_models.url)
+        until(evaluation, lambda _: "the model has not its results yet" in worker.log)
+        other_models.answers[f"{MODELS}/{model}"] = {}
+        sent = len(other_models.asked)
+        until(evaluation, lambda _: len(other_models.asked) > sent)
