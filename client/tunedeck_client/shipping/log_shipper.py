@@ -18,6 +18,7 @@ from tunedeck_client.shipping.pipeline import Pipeline
 from tunedeck_client.shipping.post import Post
 from tunedeck_client.shipping.sender import PATIENCE
 from tunedeck_client.shipping.spool import MAX_MEMORY_BYTES, Spool, state_folders
+from tunedeck_client.transport.address import base_url
 
 MAX_SPOOL_BYTES = 256 * 1024 * 1024
 EXIT_TIMEOUT = 5.0  # s without a line stored, after which the end of a process waits no longer
@@ -52,14 +53,15 @@ class LogShipper:
         is_number = isinstance(job_id, int) and not isinstance(job_id, bool) and job_id >= 1
         if not is_number and (job_id is not None or folder is None):
             raise ValueError(f"job_id must be an integer from 1 on, not {job_id!r}")
-        self.destination = (job_id or 0, url.rstrip("/"))
+        url = base_url(url)
+        self.destination = (job_id or 0, url)
         self._source = clean(source)[:255] or "kernel"
         self._folder = folder
         self._job_id = job_id
         self._new_post = partial(Post, url, token=token, timeout=timeout)
-        self._post = self._new_post(job_id)  # a url or a token that cannot work is told now
+        self._post = self._new_post(job_id)  # a token that cannot work is told now
         folder = folder or f"job-{job_id}"
-        self._roots = [os.path.join(state, folder) for state in state_folders(url.rstrip("/"), spool_dir)]
+        self._roots = [os.path.join(state, folder) for state in state_folders(url, spool_dir)]
         self._is_own_spool_dir = spool_dir is not None
         self._max_spool_bytes = max_spool_bytes
         self._max_queue_bytes = max_queue_bytes

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import http.client
 import socket
-import ssl
 import threading
 from typing import BinaryIO, Callable, Iterator, Mapping, NamedTuple, Tuple, TypeVar, Union
 from urllib.parse import urlsplit
@@ -44,7 +43,7 @@ class Connections:
         self._timeout = timeout
         self._of_thread = threading.local()
         # The sockets beside their connections, which let go of them when the response is the last.
-        self._made: dict[http.client.HTTPConnection, socket.socket] = {}
+        self._made: dict[http.client.HTTPConnection, socket.socket | None] = {}
 
     @property
     def _kept(self) -> dict[Place, http.client.HTTPConnection]:
@@ -54,10 +53,13 @@ class Connections:
         return kept
 
     def abort(self) -> None:
-        """Break off what is in flight in any thread, which raises OSError or HTTPException there."""
-        for made in list(self._made.values()):
-            with contextlib.suppress(OSError):
-                made.shutdown(socket.SHUT_RDWR)
+        """Break off what is in flight in any thread, and what begins later; it raises as `exchange` does."""
+        self._timeout = 0.001
+        for connection, made in list(self._made.items()):
+            in_use = made or connection.sock  # inside of its TLS handshake it is not made yet
+            if in_use is not None:
+                with contextlib.suppress(OSError):
+                    in_use.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Close all; call it once no other thread uses them."""
@@ -90,11 +92,13 @@ class Connections:
                 self._close(connection)
 
     @contextlib.contextmanager
-    def opened(self, url: str, headers: Mapping[str, str]) -> Iterator[http.client.HTTPResponse]:
-        """GET on a connection of its own, for a response that is read as it comes."""
+    def opened(
+        self, method: str, url: str, body: Body, headers: Mapping[str, str]
+    ) -> Iterator[http.client.HTTPResponse]:
+        """Send a request on a connection of its own, for a response that is read as it comes."""
         connection = self._new(urlsplit(url)[:2])
         try:
-            with self._ask(connection, "GET", url, None, headers) as response:
+            with self._ask(connection, method, url, body, headers) as response:
                 yield response
         finally:
             self._close(connection)
@@ -118,6 +122,10 @@ class Connections:
         headers: Mapping[str, str],
     ) -> http.client.HTTPResponse:
         try:
+            if connection not in self._made:
+                self._made[connection] = None
+                connection.connect()
+                self._made[connection] = connection.sock
             _send(connection, method, url, body, headers)
             return connection.getresponse()
         except BaseException:
@@ -126,16 +134,8 @@ class Connections:
 
     def _new(self, place: Place) -> http.client.HTTPConnection:
         scheme, host = place
-        if scheme == "https":
-            context = ssl.create_default_context()
-            connection: http.client.HTTPConnection = http.client.HTTPSConnection(
-                host, timeout=self._timeout, context=context
-            )
-        else:
-            connection = http.client.HTTPConnection(host, timeout=self._timeout)
-        connection.connect()
-        self._made[connection] = connection.sock
-        return connection
+        of_scheme = http.client.HTTPSConnection if scheme == "https" else http.client.HTTPConnection
+        return of_scheme(host, timeout=self._timeout)
 
     def _close(self, connection: http.client.HTTPConnection) -> None:
         self._made.pop(connection, None)
@@ -147,15 +147,15 @@ def _send(
 ) -> None:
     parts = urlsplit(url)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    if not isinstance(body, Section):
-        connection.request(method, target, body, dict(headers))
-        return
-    connection.putrequest(method, target)
-    for name, value in {**headers, "Content-Length": str(body.size)}.items():
-        connection.putheader(name, value)
-    connection.endheaders()
     # A server that refuses early stops reading; its response can be read all the same.
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        if not isinstance(body, Section):
+            connection.request(method, target, body, dict(headers))
+            return
+        connection.putrequest(method, target)
+        for name, value in {**headers, "Content-Length": str(body.size)}.items():
+            connection.putheader(name, value)
+        connection.endheaders()
         _send_section(connection, body)
 
 

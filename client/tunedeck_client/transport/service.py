@@ -12,7 +12,7 @@ from email.message import Message
 from typing import Any, Callable, Iterator, Mapping, NamedTuple
 
 from tunedeck_client.errors import TunedeckError, Unreachable, refused
-from tunedeck_client.transport.address import base_url
+from tunedeck_client.transport.address import authorization, base_url
 from tunedeck_client.transport.connections import Body, Connections
 from tunedeck_client.transport.retry_after import read_retry_after
 from tunedeck_client.version import __version__
@@ -61,10 +61,8 @@ class Service:
         patience: float = PATIENCE,
     ) -> None:
         self.url = base_url(url)
-        if token and not (token.isascii() and token.isprintable()):
-            raise ValueError("the token must be printable ASCII")
         self.stop = threading.Event()
-        self._token = token
+        self._authorization = authorization(token)
         self._patience = patience
         self._connections = Connections(TIMEOUT)
 
@@ -134,7 +132,9 @@ class Service:
         url = f"{self.url}{place}"
         with contextlib.ExitStack() as stack:
             try:
-                response = stack.enter_context(self._connections.opened(url, self._headers(url, headers)))
+                response = stack.enter_context(
+                    self._connections.opened("GET", url, None, self._headers(url, headers))
+                )
                 is_good = 200 <= response.status < 300
                 answer = None if is_good else read_answer(response)
             except (OSError, http.client.HTTPException) as error:
@@ -146,8 +146,8 @@ class Service:
     def _headers(self, url: str, headers: Mapping[str, str]) -> dict[str, str]:
         sent = {"User-Agent": f"tunedeck-client/{__version__}", **headers}
         # A presigned link is its own proof, and S3 refuses a second one beside it.
-        if self._token and url.startswith(f"{self.url}/api/v1/"):
-            sent["Authorization"] = f"Bearer {self._token}"
+        if url.startswith(f"{self.url}/api/v1/"):
+            sent.update(self._authorization)
         return sent
 
     def _try(
