@@ -7,7 +7,7 @@ import os
 from typing import Any, Callable
 from urllib.parse import unquote
 
-from tunedeck_client.errors import BadFolder
+from tunedeck_client.errors import BadFolder, blaming
 from tunedeck_client.models.fetch import Fetch
 from tunedeck_client.models.part_file import SUFFIX, PartFile
 from tunedeck_client.models.paths import path_problem
@@ -146,10 +146,8 @@ class _Download:
         root, parent = os.path.realpath(self._folder), os.path.realpath(os.path.dirname(target))
         if os.path.commonpath([root, parent]) != root:
             raise BadFolder(f"{target} would lie outside of {self._folder}")
-        try:
+        with blaming(os.path.dirname(target)):
             os.makedirs(os.path.dirname(target), exist_ok=True)
-        except OSError as error:
-            raise BadFolder(f"{os.path.dirname(target)}: {error.strerror}") from error
         return target
 
     def _fetch_file(self, file: RemoteFile, target: str, suffix: str) -> list[Any]:

@@ -8,7 +8,7 @@ import stat
 from fnmatch import fnmatchcase
 from typing import Any, BinaryIO, Iterator, NamedTuple
 
-from tunedeck_client.errors import BadFolder
+from tunedeck_client.errors import BadFolder, blaming
 from tunedeck_client.models.checksum import sha256_of
 from tunedeck_client.models.paths import composed, folded, path_problem
 
@@ -28,10 +28,8 @@ class LocalFile(NamedTuple):
 
     def open(self) -> BinaryIO:
         """Open the file; BadFolder where it is not what was listed any more."""
-        try:
+        with blaming(self.source):
             file = open(self.source, "rb")  # noqa: SIM115  # the caller closes it
-        except OSError as error:
-            raise BadFolder(f"{self.source}: {error.strerror}") from error
         try:
             self.require_same(file)
         except BadFolder:
@@ -47,11 +45,8 @@ class LocalFile(NamedTuple):
 
     def digest(self) -> str:
         """Return the SHA-256 of the content, in hexadecimal digits."""
-        with self.open() as file:
-            try:
-                found = sha256_of(file)
-            except OSError as error:
-                raise BadFolder(f"{self.source}: {error.strerror}") from error
+        with self.open() as file, blaming(self.source):
+            found = sha256_of(file)
             self.require_same(file)
         return found
 
@@ -104,10 +99,8 @@ def _path_in_model(relative: str) -> str:
 
 
 def _local_file(source: str, path: str) -> LocalFile:
-    try:
+    with blaming(source):
         found = os.stat(source)
-    except OSError as error:
-        raise BadFolder(f"{source}: {error.strerror}") from error
     if not stat.S_ISREG(found.st_mode):
         raise BadFolder(f"{source} is no regular file")
     return LocalFile(path, source, found.st_size, found.st_mtime_ns)

@@ -7,12 +7,12 @@ import functools
 import threading
 from typing import Any
 
-from tunedeck_client.errors import BadFolder, Conflict, NotFound, Refused
+from tunedeck_client.errors import Conflict, NotFound, Refused
 from tunedeck_client.models.local_files import LocalFile
 from tunedeck_client.models.task_pool import Task
 from tunedeck_client.models.transfer import Progress
 from tunedeck_client.models.upload_state import UploadState
-from tunedeck_client.transport.connections import FileShrank, Section
+from tunedeck_client.transport.connections import Section
 from tunedeck_client.transport.service import Service
 
 
@@ -125,10 +125,7 @@ def send_section(
     service: Service, file: LocalFile, place: str, section: Section, headers: dict[str, str]
 ) -> str:
     """PUT a part of a file and return the ETag of the answer."""
-    try:
-        answer = service.send("PUT", place, section, headers)
-    except FileShrank:
-        raise BadFolder(f"{file.source} changed while it was uploaded") from None
+    answer = service.send("PUT", place, section, headers)
     section.on_sent(section.size)
     file.require_same(section.file)
     return str(answer.headers.get("ETag", ""))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 from typing import Any, Iterator
 
-from tunedeck_client.shipping.folder import find_lock, host_id, new_name, open_lock, try_lock
+from tunedeck_client.file_locks import find_lock, open_lock, try_lock
+from tunedeck_client.json_objects import read_object, write_object
+from tunedeck_client.shipping.folder import host_id, new_name
 
 RUNS = "runs"
 
@@ -35,11 +36,7 @@ class RunRecord:
     def write(self, **changes: Any) -> None:
         """Change the content, on disk where that takes it."""
         self.content.update(changes)
-        path = os.path.join(self.path, _RECORD)
-        with contextlib.suppress(OSError):
-            with open(f"{path}.new", "w", encoding="utf-8") as file:
-                json.dump(self.content, file)
-            os.replace(f"{path}.new", path)
+        write_object(os.path.join(self.path, _RECORD), self.content)
 
     def delete(self) -> None:
         shutil.rmtree(self.path, ignore_errors=True)
@@ -105,9 +102,5 @@ def _lock(path: str) -> RunRecord | None:
 
 
 def _read(path: str) -> dict[str, Any] | None:
-    with contextlib.suppress(OSError, ValueError, RecursionError):
-        with open(os.path.join(path, _RECORD), encoding="utf-8") as file:
-            content = json.load(file)
-        if isinstance(content, dict) and {"job", "new", "key", "kernel", "end"} <= set(content):
-            return content
-    return None
+    content = read_object(os.path.join(path, _RECORD)) or {}
+    return content if {"job", "new", "key", "kernel", "end"} <= set(content) else None

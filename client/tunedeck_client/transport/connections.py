@@ -9,6 +9,8 @@ import threading
 from typing import BinaryIO, Callable, Iterator, Mapping, NamedTuple, Tuple, TypeVar, Union
 from urllib.parse import urlsplit
 
+from tunedeck_client.errors import BadFolder
+
 SEND_BYTES = 1024 * 1024
 
 # How a peer's close shows itself on a connection that was kept too long.
@@ -20,12 +22,11 @@ Place = Tuple[str, str]
 T = TypeVar("T")
 
 
-class FileShrank(Exception):
-    """A file ended before the bytes that were to be sent of it."""
-
-
 class Section(NamedTuple):
-    """A part of a file that is sent as a body; `on_sent` is told how many of its bytes have gone out."""
+    """A part of a file that is sent as a body; `on_sent` is told how many of its bytes have gone out.
+
+    A file that ends before them raises BadFolder.
+    """
 
     file: BinaryIO
     offset: int
@@ -165,6 +166,6 @@ def _send_section(connection: http.client.HTTPConnection, body: Section) -> None
         count = min(SEND_BYTES, body.size - sent)
         # By the kernel, where it can: a copy through Python would cost as much as the checksum.
         if connection.sock.sendfile(body.file, body.offset + sent, count) < count:
-            raise FileShrank
+            raise BadFolder(f"{body.file.name} changed while it was uploaded")
         sent += count
         body.on_sent(sent)

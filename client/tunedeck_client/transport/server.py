@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import http.client
-import json
 import os
 from typing import Any, Mapping, NamedTuple
 
+from tunedeck_client.json_objects import parse_object
 from tunedeck_client.transport.address import authorization, base_url
 from tunedeck_client.transport.connections import Connections
 from tunedeck_client.transport.retry_after import read_retry_after
@@ -71,21 +71,13 @@ class Server:
                 data = response.read(MAX_RESPONSE_BYTES)
         except (OSError, http.client.HTTPException, ValueError) as error:
             return Answer(0, None, f"{type(error).__name__}: {error}")
-        record = _record(data)
+        record = parse_object(data)
         retry_after = read_retry_after(response.headers.get("Retry-After"))
         return Answer(response.status, retry_after, _reason(data, record), record)
 
     def abort(self) -> None:
         """Break off the request in flight, and each later one: the process ends."""
         self._connections.abort()
-
-
-def _record(body: bytes) -> dict[str, Any] | None:
-    try:
-        answer = json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-    return answer if isinstance(answer, dict) else None
 
 
 def _reason(body: bytes, record: dict[str, Any] | None) -> str:

@@ -12,6 +12,7 @@ from email.message import Message
 from typing import Any, Callable, Iterator, Mapping, NamedTuple
 
 from tunedeck_client.errors import TunedeckError, Unreachable, refused
+from tunedeck_client.json_objects import parse_object
 from tunedeck_client.transport.address import authorization, base_url
 from tunedeck_client.transport.connections import Body, Connections
 from tunedeck_client.transport.retry_after import read_retry_after
@@ -85,8 +86,8 @@ class Service:
 
     def object_of(self, answer: Answer) -> dict[str, Any]:
         """Return the JSON object that was answered; Unreachable where the answer is not the service's own."""
-        found = _parsed(answer.body)
-        if not isinstance(found, dict):
+        found = parse_object(answer.body)
+        if found is None:
             raise Unreachable(f"what answers at {self.url} is not Tunedeck")
         return found
 
@@ -180,8 +181,7 @@ class Service:
         return self._refusal(answer, retry_after), (retry_after or 0.0) if is_passing else None
 
     def _refusal(self, answer: Answer, retry_after: float | None) -> TunedeckError:
-        said = _parsed(answer.body)
-        message = said.get("message") if isinstance(said, dict) else None
+        message = (parse_object(answer.body) or {}).get("message")
         if message is None:
             if 300 <= answer.status < 400:
                 return Unreachable(f"{self.url} sends on to {answer.headers.get('Location', 'elsewhere')}")
@@ -190,13 +190,6 @@ class Service:
             message = f"{self.url} answers {answer.status}"
         request_id = answer.headers.get("X-Request-ID")
         return refused(answer.status, str(message), request_id=request_id, retry_after=retry_after)
-
-
-def _parsed(body: bytes) -> Any:
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        return None
 
 
 def _reason(error: Exception) -> str:
