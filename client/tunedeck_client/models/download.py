@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from typing import Any, Callable
+from typing import Callable
 from urllib.parse import unquote
 
 from tunedeck_client.errors import BadFolder, blaming
@@ -93,7 +93,7 @@ class _Download:
         missing: list[RemoteFile] = []
         present: list[str] = []
 
-        def compare(file: RemoteFile) -> list[Any]:
+        def compare(file: RemoteFile) -> None:
             if not os.path.lexists(targets[file.path]):
                 missing.append(file)
             elif is_same(targets[file.path], file.size, file.sha256):
@@ -103,7 +103,6 @@ class _Download:
                 missing.append(file)
             else:
                 raise BadFolder(f"{targets[file.path]} is there already and differs from the model's")
-            return []
 
         TaskPool(self._service.abort).run([functools.partial(compare, file) for file in files])
         for target in sorted(present):
@@ -150,16 +149,13 @@ class _Download:
             os.makedirs(os.path.dirname(target), exist_ok=True)
         return target
 
-    def _fetch_file(self, file: RemoteFile, target: str, suffix: str) -> list[Any]:
+    def _fetch_file(self, file: RemoteFile, target: str, suffix: str) -> None:
         with PartFile(target, suffix) as part:
             fetch = Fetch(self._service, self._report, part, file.path, file.size)
-            for is_last in (False, True):
+            for _ in range(2):  # it may have been begun when the file was another one
                 fetch.run(functools.partial(self._model.link_to, file))
                 if part.hexdigest == file.sha256:
-                    part.finish()
-                    return []
-                if is_last:
-                    break
-                part.restart()  # it was begun when the file was another one
+                    return part.finish()
+                part.restart()
             part.remove()
             raise BadFolder(f"{file.path} arrived with another SHA-256 than the service has")
