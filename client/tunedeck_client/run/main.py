@@ -72,12 +72,12 @@ def _print_json(result: dict[str, Any]) -> None:
 
 
 @contextlib.contextmanager
-def _token_file(token: str | None, record: RunRecord | None) -> Iterator[str | None]:
+def _token_file(token: str | None, record: RunRecord) -> Iterator[str | None]:
     """Give a file that only we can read, which the Kubeflow callback wants; it must not be empty.
 
     It lies beside the record, which the next run on this machine deletes where this one is killed.
     """
-    path, folder = None, record.path if record is not None else None
+    path, folder = None, record.path if record.is_kept else None
     try:
         descriptor, path = tempfile.mkstemp(prefix="tunedeck-token-", dir=folder)
         os.write(descriptor, (token or "none").encode())

@@ -20,7 +20,7 @@ class Refused(Exception):
 
 def open_job(
     options: argparse.Namespace, server: Server, states: list[str], *, timeout_s: float
-) -> tuple[ClaimedJob, RunRecord | None]:
+) -> tuple[ClaimedJob, RunRecord]:
     """Return the job and its record; raises Refused where the service says no, not where it is away."""
     if options.job is not None:
         if is_running_here(states, options.job):
@@ -34,15 +34,13 @@ def open_job(
         "end": None,
     }
     record = new_record(states, content)
-    if record is None:
+    if not record.is_kept:
         say("no state folder can be written: what is not sent by the end of the run is lost")
     job = ClaimedJob(server, content["kernel"], job_id=options.job, new=content["new"], key=content["key"])
-    if record is not None:
-        job.on_created = lambda job_id: record.write(job=job_id, kernel=job.kernel)
+    job.on_created = lambda job_id: record.write(job=job_id, kernel=job.kernel)
     answer = job.claim()
     if answer.is_error and not answer.is_passing:
-        if record is not None:
-            record.delete()
+        record.delete()
         raise Refused(f"the job cannot be had, the service answers {answer.status} {answer.reason}")
     if answer.status != 200:
         away = f"the logs service at {server.url} is away ({answer.reason})"

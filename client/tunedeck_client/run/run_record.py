@@ -20,13 +20,18 @@ class RunRecord:
     """A folder below `runs` of a state folder: locked while its run lives, deleted once all is told.
 
     `content` has `job` (its id, or null), `new` and `key` (to create it), `kernel`, and `end` (its status and
-    error, or null while the command runs).
+    error, or null while the command runs). One without a lock lasts as long as the process.
     """
 
-    def __init__(self, path: str, lock: int, content: dict[str, Any]) -> None:
+    def __init__(self, path: str, lock: int | None, content: dict[str, Any]) -> None:
         self.path = path
         self.content = content
         self._lock = lock
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether a later run can go by it."""
+        return self._lock is not None
 
     @property
     def spool_folder(self) -> str:
@@ -44,22 +49,23 @@ class RunRecord:
 
     def release(self) -> None:
         """Leave it to the next run."""
-        with contextlib.suppress(OSError):
-            os.close(self._lock)
+        if self._lock is not None:
+            with contextlib.suppress(OSError):
+                os.close(self._lock)
 
 
-def new_record(state_folders: list[str], content: dict[str, Any]) -> RunRecord | None:
-    """Make a record in the first folder that takes it; None where none does."""
+def new_record(state_folders: list[str], content: dict[str, Any]) -> RunRecord:
+    """Make a record in the first folder that takes it; where none does, it is not kept."""
     for folder in state_folders:
+        path = os.path.join(folder, RUNS, f"{new_name()}@{host_id()}")
         with contextlib.suppress(OSError):
-            path = os.path.join(folder, RUNS, f"{new_name()}@{host_id()}")
             os.makedirs(path, mode=0o700)
             lock = open_lock(os.path.join(path, _LOCK))
             try_lock(lock)
             record = RunRecord(path, lock, content)
             record.write()
             return record
-    return None
+    return RunRecord(path, None, content)
 
 
 def is_running_here(state_folders: list[str], job_id: int) -> bool:
