@@ -33,8 +33,7 @@ class TaskPool:
             for thread in threads:
                 thread.start()
             with self._changed:
-                while self._error is None and (self._tasks or self._running):
-                    self._changed.wait()
+                self._changed.wait_for(lambda: self._error or not (self._tasks or self._running))
         finally:
             self._end(threads)
         if self._error is not None:
@@ -56,8 +55,7 @@ class TaskPool:
     def _work(self) -> None:
         while True:
             with self._changed:
-                while not self._tasks and self._workers:
-                    self._changed.wait()
+                self._changed.wait_for(lambda: self._tasks or not self._workers)
                 if not self._workers:
                     return
                 task = self._tasks.popleft()
