@@ -28,7 +28,7 @@ _HINTS = ("error", "warn", "info", "debug", "trace", "notice", "success", "sever
 _GLOG = {"I": "info", "W": "warn", "E": "error", "F": "error"}
 
 _COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
-_NAMES = "TRACE|DEBUG|INFO|NOTICE|SUCCESS|WARN|WARNING|ERROR|SEVERE|CRITICAL|FATAL"
+_NAMES = "|".join(_LEVELS).upper()
 # What may stand before a level that is a column of its own: nothing, a bracket, a bar, ` - `, a time of day
 # or `[rank0]: `; and what after. In "no ERROR found" a word is before it, in "ERROR rate" nothing after.
 _COLUMN = re.compile(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import stat
@@ -26,16 +27,12 @@ class LocalFile(NamedTuple):
     size: int
     mtime_ns: int
 
-    def open(self) -> BinaryIO:
-        """Open the file; BadFolder where it is not what was listed any more."""
-        with blaming(self.source):
-            file = open(self.source, "rb")  # noqa: SIM115  # the caller closes it
-        try:
+    @contextlib.contextmanager
+    def open(self) -> Iterator[BinaryIO]:
+        """Open the file for a block; BadFolder where it is not what was listed, or cannot be read."""
+        with blaming(self.source), open(self.source, "rb") as file:
             self.require_same(file)
-        except BadFolder:
-            file.close()
-            raise
-        return file
+            yield file
 
     def require_same(self, file: BinaryIO) -> None:
         """Raise BadFolder where the open file was changed since it was listed."""
@@ -45,7 +42,7 @@ class LocalFile(NamedTuple):
 
     def digest(self) -> str:
         """Return the SHA-256 of the content, in hexadecimal digits."""
-        with self.open() as file, blaming(self.source):
+        with self.open() as file:
             found = sha256_of(file)
             self.require_same(file)
         return found
