@@ -49,13 +49,14 @@ def make(settings: Settings, data_dir: Path, port: Ports) -> tuple[list[Part], A
         plan.append(parts.setup(service, own, servers))
         plan.append(parts.gunicorn(service, own, ports[service], (f"{service} setup",)))
         plan += _companions(service, own, settings, port)
-    upstreams = {f"{name.upper()}_UPSTREAM": f"127.0.0.1:{number}" for name, number in ports.items()}
-    upstreams["S3_UPSTREAM"] = server.endpoint
-    upstreams["CORS_ORIGINS"] = settings.cors_origins or ""
-    upstreams["TRUSTED_PROXIES"] = settings.trusted_proxies or ""
-    upstreams["GATEWAY_SITE"] = settings.gateway_site or "http://"
-    upstreams["GATEWAY_TLS"] = settings.gateway_tls or ""
-    plan.append(parts.caddy(settings.caddy_bin, data_dir / "gateway", hosts, settings.port, upstreams, parts.SERVICES))
+    routes = {f"{name.upper()}_UPSTREAM": f"127.0.0.1:{number}" for name, number in ports.items()} | {
+        "S3_UPSTREAM": server.endpoint,
+        "CORS_ORIGINS": settings.cors_origins or "",
+        "TRUSTED_PROXIES": settings.trusted_proxies or "",
+        "GATEWAY_SITE": settings.gateway_site or "http://",
+        "GATEWAY_TLS": settings.gateway_tls or "",
+    }
+    plan.append(parts.caddy(settings.caddy_bin, data_dir / "gateway", hosts, settings.port, routes, parts.SERVICES))
     if settings.example_kernel:
         plan.append(_kernel(environ | kernel_token | {"KERNEL_PORT": str(kernel_port)}, kernel_port))
     addresses = {"gateway": gateway, **urls, "redis": redis_url, "store": server.endpoint}

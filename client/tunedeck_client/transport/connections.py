@@ -37,21 +37,19 @@ class Section(NamedTuple):
 Body = Union[bytes, Section, None]
 
 
+class _Kept(threading.local):
+    def __init__(self) -> None:
+        self.connections: dict[Place, http.client.HTTPConnection] = {}
+
+
 class Connections:
     """Connections to any hosts; thread-safe, for each thread has its own."""
 
     def __init__(self, timeout: float) -> None:
         self._timeout = timeout
-        self._of_thread = threading.local()
+        self._kept = _Kept()
         # The sockets beside their connections, which let go of them when the response is the last.
         self._made: dict[http.client.HTTPConnection, socket.socket | None] = {}
-
-    @property
-    def _kept(self) -> dict[Place, http.client.HTTPConnection]:
-        if not hasattr(self._of_thread, "kept"):
-            self._of_thread.kept = {}
-        kept: dict[Place, http.client.HTTPConnection] = self._of_thread.kept
-        return kept
 
     def abort(self) -> None:
         """Break off what is in flight in any thread, and what begins later; it raises as `exchange` does."""
@@ -67,7 +65,7 @@ class Connections:
         for connection in list(self._made):
             connection.close()
         self._made.clear()
-        self._of_thread = threading.local()
+        self._kept = _Kept()
 
     def exchange(
         self,
@@ -86,10 +84,10 @@ class Connections:
                 found = read(response)
                 is_whole = response.isclosed()
             if is_whole and not response.will_close:
-                self._kept[place] = connection
+                self._kept.connections[place] = connection
             return found
         finally:
-            if self._kept.get(place) is not connection:
+            if self._kept.connections.get(place) is not connection:
                 self._close(connection)
 
     @contextlib.contextmanager
@@ -107,7 +105,7 @@ class Connections:
     def _open(
         self, place: Place, method: str, url: str, body: Body, headers: Mapping[str, str]
     ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
-        kept = self._kept.pop(place, None)
+        kept = self._kept.connections.pop(place, None)
         if kept is not None:
             with contextlib.suppress(*_LOST):  # closed since the last request, which says nothing of the next
                 return kept, self._ask(kept, method, url, body, headers)
