@@ -47,26 +47,23 @@ def report_left(states: list[str], server: Server, timeout_s: float) -> bool:
     return all_told
 
 
-class LeftToReport:
-    """Reports what dead runs have left from a thread, while ours runs; again while the service is away."""
+class LeftToReport(threading.Thread):
+    """A thread that reports what dead runs have left, while ours runs; again while the service is away."""
 
     def __init__(self, states: list[str], server: Server) -> None:
+        super().__init__(name="tunedeck-earlier", daemon=True)
         self._states = states
         self._server = server
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="tunedeck-earlier", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
 
     def has_ended(self) -> bool:
         """Give it the moment that it takes where the service answers; what is left then is the next run's."""
         self._stopping.set()
-        if self._thread.ident is not None:
-            self._thread.join(LEFT_TIMEOUT_S)
-        return not self._thread.is_alive()
+        if self.ident is not None:
+            self.join(LEFT_TIMEOUT_S)
+        return not self.is_alive()
 
-    def _run(self) -> None:
+    def run(self) -> None:
         while not report_left(self._states, self._server, LEFT_TIMEOUT_S):
             if self._stopping.wait(LOOK_EVERY_S):
                 return

@@ -135,7 +135,7 @@ class Run:
         # Who tells a run to end kills it soon: what the service does not take at once is the next run's.
         timeout_s = self._end_timeout_s if signals.ended_by is None else INTERRUPTED_TIMEOUT_S
         try:
-            signals.child_ended()
+            signals.child_has_ended = True
             if exit_code == 0 and self._options.upload is not None:
                 try:
                     error = self._upload_model()
