@@ -20,8 +20,8 @@ SERVICES = ("logs", "models", "evaluations")
 class Part:
     """A process of the system, started once all parts in ``needs`` are ready.
 
-    It is ready when ``ready_url`` answers 200; for ``tcp://host:port`` when that accepts a connection, for ``alive:``
-    when it has run for a second. Without a ``ready_url`` it is a step, ready when it has exited with 0.
+    It is ready when ``ready_url`` answers 200; for ``tcp://host:port`` when that accepts a connection. Without a
+    ``ready_url`` it is a step, ready when it has exited with 0.
     """
 
     name: str
@@ -129,8 +129,13 @@ def caddy(
     places = {"HOME": str(folder), "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
     console = {"CONSOLE_DIR": str(ROOT / "gateway" / "console")}
     settings = {"GATEWAY_PORT": str(port), "GATEWAY_HOSTS": " ".join(hosts), **console, **environ, **places}
-    address = f"[{hosts[0]}]" if ":" in hosts[0] else hosts[0]
-    return Part("gateway", [*command, "--adapter", "caddyfile"], settings, needs, ready_url=f"tcp://{address}:{port}")
+    ready_url = f"tcp://{authority(hosts[0])}:{port}"
+    return Part("gateway", [*command, "--adapter", "caddyfile"], settings, needs, ready_url)
+
+
+def authority(host: str) -> str:
+    """Return a host as it stands in a URL."""
+    return f"[{host}]" if ":" in host else host
 
 
 def _beside_python(program: str) -> str:

@@ -40,7 +40,7 @@ def make(settings: Settings, data_dir: Path, port: Ports) -> tuple[list[Part], A
         "LOGS_URL": urls["logs"],
         "MODELS_URL": urls["models"],
         "EVALUATIONS_URL": urls["evaluations"],
-        "API_URL": gateway if settings.gateway_site else f"http://{_authority(hosts[0])}:{settings.port}",
+        "API_URL": gateway if settings.gateway_site else f"http://{parts.authority(hosts[0])}:{settings.port}",
         "DATA_DIR": str(data_dir),
     }
     for service in parts.SERVICES:
@@ -49,14 +49,15 @@ def make(settings: Settings, data_dir: Path, port: Ports) -> tuple[list[Part], A
         plan.append(parts.setup(service, own, servers))
         plan.append(parts.gunicorn(service, own, ports[service], (f"{service} setup",)))
         plan += _companions(service, own, settings, port)
-    upstreams = {f"{name.upper()}_UPSTREAM": f"127.0.0.1:{number}" for name, number in ports.items()}
-    upstreams["S3_UPSTREAM"] = server.endpoint
-    upstreams["CORS_ORIGINS"] = settings.cors_origins or ""
-    upstreams["TRUSTED_PROXIES"] = settings.trusted_proxies or ""
-    upstreams["GATEWAY_SITE"] = settings.gateway_site or "http://"
-    upstreams["GATEWAY_TLS"] = settings.gateway_tls or ""
-    plan.append(parts.caddy(settings.caddy_bin, data_dir / "gateway", hosts, settings.port, upstreams, parts.SERVICES))
-    if settings.example_kernel and "models" in parts.SERVICES:
+    routes = {f"{name.upper()}_UPSTREAM": f"127.0.0.1:{number}" for name, number in ports.items()} | {
+        "S3_UPSTREAM": server.endpoint,
+        "CORS_ORIGINS": settings.cors_origins or "",
+        "TRUSTED_PROXIES": settings.trusted_proxies or "",
+        "GATEWAY_SITE": settings.gateway_site or "http://",
+        "GATEWAY_TLS": settings.gateway_tls or "",
+    }
+    plan.append(parts.caddy(settings.caddy_bin, data_dir / "gateway", hosts, settings.port, routes, parts.SERVICES))
+    if settings.example_kernel:
         plan.append(_kernel(environ | kernel_token | {"KERNEL_PORT": str(kernel_port)}, kernel_port))
     addresses = {"gateway": gateway, **urls, "redis": redis_url, "store": server.endpoint}
     return plan, addresses | {"inference": environ["INFERENCE_URL"]}
@@ -120,7 +121,7 @@ def _companions(service: str, environ: dict[str, str], settings: Settings, port:
 def _metrics(settings: Settings, port: int) -> tuple[dict[str, str], str]:
     """Return the settings of a process that answers for its metrics alone, and their address; then it is at work."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.metrics_host, settings.metrics_host)
-    return {"METRICS_PORT": str(port)}, f"http://{_authority(host)}:{port}/metrics"
+    return {"METRICS_PORT": str(port)}, f"http://{parts.authority(host)}:{port}/metrics"
 
 
 def _kernel(environ: dict[str, str], port: int) -> Part:
@@ -129,7 +130,3 @@ def _kernel(environ: dict[str, str], port: int) -> Part:
     environ |= {"PYTHONPATH": str(parts.ROOT / "client"), "OPENBLAS_NUM_THREADS": "1", "HOST": "127.0.0.1"}
     command = [sys.executable, "-m", "examples.kernel"]
     return Part("kernel", command, environ, ("gateway", "logs"), f"http://127.0.0.1:{port}/healthz")
-
-
-def _authority(host: str) -> str:
-    return f"[{host}]" if ":" in host else host

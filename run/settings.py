@@ -140,16 +140,13 @@ def gateway_hosts(host: str | None) -> list[str]:
     """Return the addresses on which the gateway listens: ``localhost`` may be either of the two."""
     if host:
         return [host]
-    return ["127.0.0.1", "::1"] if _can_bind(socket.AF_INET6, "::1", 0) else ["127.0.0.1"]
+    return ["127.0.0.1", "::1"] if is_free("::1", 0) else ["127.0.0.1"]
 
 
 def is_free(host: str, port: int) -> bool:
-    return _can_bind(socket.AF_INET6 if ":" in host else socket.AF_INET, host, port)
-
-
-def _can_bind(family: socket.AddressFamily, host: str, port: int) -> bool:
+    """Return whether a program may listen there; port 0 asks for the address alone."""
     try:
-        with socket.socket(family) as probe:
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((host, port))
     except PermissionError:

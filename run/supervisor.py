@@ -116,20 +116,14 @@ class Supervisor:
         return process
 
     async def _becomes_ready(self, part: Part, process: asyncio.subprocess.Process) -> bool:
-        started = time.monotonic()
-        while time.monotonic() < started + READY_WITHIN_S:
+        deadline = time.monotonic() + READY_WITHIN_S
+        while time.monotonic() < deadline:
             if process.returncode is not None:
                 return part.ready_url is None and process.returncode == 0
-            if part.ready_url is not None and await self._has_become_ready(part.ready_url, time.monotonic() - started):
+            if part.ready_url is not None and await asyncio.to_thread(answers, part.ready_url):
                 return True
             await asyncio.sleep(_PROBE_EVERY_S)
         return False
-
-    @staticmethod
-    async def _has_become_ready(url: str, age_s: float) -> bool:
-        if url == "alive:":
-            return age_s >= 1
-        return await asyncio.to_thread(answers, url)
 
     async def _stop_all(self) -> None:
         # The gateway first: no client sees a service go.

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from urllib.parse import quote
 
-from tunedeck_client.errors import BadFolder
+from tunedeck_client.errors import blaming
 from tunedeck_client.models.checksum import sha256_of
-from tunedeck_client.transport.connections import FileShrank, Section
+from tunedeck_client.transport.connections import Section
 from tunedeck_client.transport.pages import Record, read_pages
 from tunedeck_client.transport.service import Service
 
@@ -18,14 +18,9 @@ LOOKED_AT = 10_000
 def upload_dataset(service: Service, path: str, name: str) -> Record:
     """Upload a test set and return its record; BadFolder where the file cannot be read, or changes."""
     place = f"/api/v1/datasets/{quote(name, safe='')}"
-    try:
-        with open(path, "rb") as opened:
-            section = Section(opened, 0, os.fstat(opened.fileno()).st_size, lambda sent: None)
-            return service.object_of(service.send("PUT", place, section))
-    except FileShrank:
-        raise BadFolder(f"{path} changed while it was uploaded") from None
-    except OSError as error:
-        raise BadFolder(f"{path}: {error.strerror}") from error
+    with blaming(path), open(path, "rb") as opened:
+        section = Section(opened, 0, os.fstat(opened.fileno()).st_size, lambda sent: None)
+        return service.object_of(service.send("PUT", place, section))
 
 
 def find_dataset(service: Service, test_set: str) -> str:
@@ -35,7 +30,9 @@ def find_dataset(service: Service, test_set: str) -> str:
     """
     if not os.path.isfile(test_set):
         return test_set[len("datasets/") :] if test_set.startswith("datasets/") else test_set
-    name, digest = os.path.basename(test_set), _digest(test_set)
+    name = os.path.basename(test_set)
+    with blaming(test_set), open(test_set, "rb") as file:
+        digest = sha256_of(file)
     there = {found["name"]: found["sha256"] for found in read_pages(service, "/datasets", {}, LOOKED_AT)}
     if there.get(name, digest) != digest:
         stem, dot, end = name.rpartition(".")
@@ -43,11 +40,3 @@ def find_dataset(service: Service, test_set: str) -> str:
     if there.get(name) != digest:
         upload_dataset(service, test_set, name)
     return name
-
-
-def _digest(path: str) -> str:
-    try:
-        with open(path, "rb") as file:
-            return sha256_of(file)
-    except OSError as error:
-        raise BadFolder(f"{path}: {error.strerror}") from error

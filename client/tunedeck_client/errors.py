@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from typing import Iterator
+
 
 class TunedeckError(Exception):
     """The base of all of them; its text is one line."""
@@ -13,6 +16,15 @@ class Unreachable(TunedeckError):
 
 class BadFolder(TunedeckError):
     """A folder or file of this machine cannot become, or take, what was asked for."""
+
+
+@contextlib.contextmanager
+def blaming(path: str) -> Iterator[None]:
+    """Raise BadFolder, which names the path, for an OSError of the block."""
+    try:
+        yield
+    except OSError as error:
+        raise BadFolder(f"{path}: {error.strerror}") from error
 
 
 class Refused(TunedeckError):

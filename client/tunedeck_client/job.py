@@ -10,9 +10,8 @@ from typing import Any, Mapping
 from tunedeck_client.handler import JobLogHandler
 from tunedeck_client.jobs.claimed_job import ClaimedJob, kernel_name
 from tunedeck_client.jobs.heartbeat import BEAT_EVERY_S, Heartbeat
-from tunedeck_client.jobs.job_api import JobApi
 from tunedeck_client.lines.text import say
-from tunedeck_client.transport.address import base_of
+from tunedeck_client.transport.server import Server
 
 REQUEST_TIMEOUT_S = 5.0
 
@@ -37,14 +36,13 @@ class Job:
         beat_every_s: float = BEAT_EVERY_S,
     ) -> None:
         environ = os.environ
-        url = base_of(url or environ.get("TUNEDECK_LOGS_URL") or environ.get("TUNEDECK_URL") or "")
+        url = url or environ.get("TUNEDECK_LOGS_URL") or environ.get("TUNEDECK_URL") or ""
         self.job_id = number = job_id if job_id is not None else _number(environ.get("TUNEDECK_JOB"))
         self.handler = JobLogHandler(number, url=url, token=token, spool_dir=spool_dir, excepthook=False)
         self.ended_as: str | None = None
         self._ends_itself = "TUNEDECK_KERNEL" not in environ
-        api = JobApi(url, token=token, timeout=REQUEST_TIMEOUT_S)
         kernel = kernel or environ.get("TUNEDECK_KERNEL") or kernel_name()
-        self._claimed = ClaimedJob(api, kernel, job_id=number)
+        self._claimed = ClaimedJob(Server(url, token, REQUEST_TIMEOUT_S), kernel, job_id=number)
         self._claimed.on_created = self._use_token
         self._claimed.claim()
         self._heartbeat = Heartbeat(self._claimed, self._note_end, every_s=beat_every_s)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import http.client
+import itertools
 import json
 import time
-from typing import Any, BinaryIO, Dict, Iterator, NamedTuple
+from typing import Any, BinaryIO, Iterator, NamedTuple
 from urllib.parse import urlencode
 
 from tunedeck_client.errors import Refused, Unreachable
+from tunedeck_client.transport.pages import Record
 from tunedeck_client.transport.service import REPEATED, Service
 
 PAGE = 1000
@@ -18,9 +20,6 @@ GIVE_UP_AFTER_S = 600.0
 """Without a line or a heartbeat from anybody for so long, following ends with an error."""
 
 MAX_EVENT_BYTES = 4 * 1024 * 1024
-
-Record = Dict[str, Any]
-"""A line as the service shows it: ID, job_id, level, message, source, timestamp."""
 
 
 class Event(NamedTuple):
@@ -35,12 +34,8 @@ def read_log(service: Service, job_id: int, *, tail: int | None = None, **filter
     if tail is None:
         yield from _pages(service, job_id, wanted, "next_after", "after")
         return
-    last: list[Record] = []
-    for line in _pages(service, job_id, {**wanted, "order": "desc"}, "next_before", "before"):
-        if len(last) >= tail:
-            break
-        last.append(line)
-    yield from reversed(last)
+    newest_first = _pages(service, job_id, {**wanted, "order": "desc"}, "next_before", "before")
+    yield from reversed(list(itertools.islice(newest_first, tail)))
 
 
 def _pages(service: Service, job_id: int, query: dict[str, Any], told: str, asked: str) -> Iterator[Record]:

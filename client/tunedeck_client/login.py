@@ -7,7 +7,7 @@ import os
 import tempfile
 from typing import NamedTuple
 
-from tunedeck_client.errors import BadFolder
+from tunedeck_client.errors import BadFolder, blaming
 from tunedeck_client.transport.address import base_url
 from tunedeck_client.user_folders import config_folder
 
@@ -47,12 +47,10 @@ def _read() -> Login | None:
 def keep_login(login: Login) -> str:
     """Write address and token to a file that nobody else can read, and return its path."""
     path = login_file()
-    try:
+    with blaming(path):
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
         descriptor, new = tempfile.mkstemp(prefix=".login-", dir=os.path.dirname(path))  # mode 0600
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump({"url": login.url, "token": login.token}, file)
+            json.dump(login._asdict(), file)
         os.replace(new, path)
-    except OSError as error:
-        raise BadFolder(f"{path}: {error.strerror}") from error
     return path

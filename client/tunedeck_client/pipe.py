@@ -36,43 +36,34 @@ def main(arguments: list[str] | None = None, *, exit_timeout: float = EXIT_TIMEO
         )
     except ValueError as error:
         parser.error(str(error))
-    _Pipe(shipper, options.level, copy=not options.quiet).run()
+    _ship(shipper, OutputLines(options.level), copy=not options.quiet)
     if not shipper.close():
         # A thread hangs in the system, inside of TLS perhaps: it must not see the interpreter end.
         os._exit(0)
     return 0
 
 
-class _Pipe:
-    def __init__(self, shipper: LogShipper, level: str, *, copy: bool) -> None:
-        self._shipper = shipper
-        self._copy = copy
-        self._output = OutputLines(level)
-
-    def run(self) -> None:
-        """Copy until the input ends. The first signal ends the program before us, which has last words."""
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
-                signal.signal(number, _once)
-        while True:
-            if not can_read(0, self._output.due_in(time.monotonic())):
-                self._shipper.put_output(self._output.due(time.monotonic()))
-                continue
-            data = read_some(0)
-            if data is None:
-                continue
-            if not data:
-                break
-            self._take(data)
-        self._shipper.put_output(self._output.end(time.monotonic()))
-
-    def _take(self, data: bytes) -> None:
-        if self._copy:
+def _ship(shipper: LogShipper, output: OutputLines, *, copy: bool) -> None:
+    """Copy until the input ends. The first signal ends the program before us, which has last words."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
+            signal.signal(number, _once)
+    while True:
+        if not can_read(0, output.due_in(time.monotonic())):
+            shipper.put_output(output.due(time.monotonic()))
+            continue
+        data = read_some(0)
+        if data is None:
+            continue
+        if not data:
+            break
+        if copy:
             try:
                 write_all(1, data)
             except OSError:
-                self._copy = False  # the reader is gone; the log goes on
-        self._shipper.put_output(self._output.feed(data, time.monotonic()))
+                copy = False  # the reader is gone; the log goes on
+        shipper.put_output(output.feed(data, time.monotonic()))
+    shipper.put_output(output.end(time.monotonic()))
 
 
 def _once(number: int, frame: FrameType | None) -> None:

@@ -206,10 +206,17 @@ def test_it_rejects_a_job_that_cannot_be(job_id, tmp_path):
         JobLogHandler(job_id, url="http://127.0.0.1:1", spool_dir=tmp_path)
 
 
-@pytest.mark.parametrize("url", ["", "127.0.0.1:8001", "ftp://x", "http://"])
+@pytest.mark.parametrize("url", ["", "127.0.0.1:8001", "ftp://x", "http://", "http://me:pw@x", "http://x?a=1"])
 def test_it_rejects_a_url_that_cannot_be(url, tmp_path):
     with pytest.raises(ValueError, match="url"):
         JobLogHandler(7, url=url, spool_dir=tmp_path)
+
+
+def test_a_url_may_end_in_the_apis_path(service, make_log):
+    log, handler = make_log(f"{service.url}/api/v1/")
+    log.info("once")
+    assert handler.flush() is True
+    assert service.messages == ["once"]
 
 
 def test_the_folder_without_spool_dir_is_the_users(service, make_log, tmp_path, monkeypatch):

@@ -71,7 +71,7 @@ def test_it_rejects_what_names_no_job(logs, monkeypatch, text):
         monkeypatch.setenv("TUNEDECK_JOB", text)
     with pytest.raises(ValueError, match="job_id"):
         Job(url=logs.url)
-    with pytest.raises(ValueError, match="url must be"):
+    with pytest.raises(ValueError, match="address must be"):
         Job(1)
 
 

@@ -131,7 +131,7 @@ def test_it_rejects_arguments_that_cannot_work(start_pipe):
     pipe = start_pipe("ftp://x")
     _, err = pipe.communicate(b"", timeout=10)
     assert pipe.returncode == 2
-    assert b"url must be" in err
+    assert b"address must be" in err
 
 
 def test_a_file_faster_than_the_service_is_sent_whole(service, start_pipe):

@@ -9,8 +9,8 @@ import click
 
 from tunedeck_client.api import Tunedeck
 from tunedeck_client.cli import ids
+from tunedeck_client.cli.commands import guarded
 from tunedeck_client.cli.exit_codes import ENDED_BADLY, NOT_REACHED
-from tunedeck_client.cli.guard import guarded
 from tunedeck_client.cli.output import fail, json_option, print_json, print_table, printable, tell
 from tunedeck_client.cli.pages import page_of
 from tunedeck_client.cli.progress import evaluation_progress

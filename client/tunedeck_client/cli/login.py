@@ -7,7 +7,7 @@ import sys
 import click
 
 from tunedeck_client.api import Tunedeck
-from tunedeck_client.cli.guard import guarded
+from tunedeck_client.cli.commands import guarded
 from tunedeck_client.cli.output import json_option, print_json, tell
 from tunedeck_client.login import Login, find_login, keep_login
 

@@ -9,8 +9,8 @@ import click
 
 from tunedeck_client.api import Tunedeck
 from tunedeck_client.cli import ids
+from tunedeck_client.cli.commands import guarded
 from tunedeck_client.cli.exit_codes import ENDED_BADLY
-from tunedeck_client.cli.guard import guarded
 from tunedeck_client.cli.output import has_colours, print_json, printable, tell
 
 _COLOURS = {"debug": "\x1b[2m", "warn": "\x1b[33m", "error": "\x1b[31m"}

@@ -10,8 +10,8 @@ import click
 
 from tunedeck_client.api import Tunedeck
 from tunedeck_client.cli import ids
+from tunedeck_client.cli.commands import guarded
 from tunedeck_client.cli.curve import draw, number
-from tunedeck_client.cli.guard import guarded
 from tunedeck_client.cli.output import json_option, print_json, print_table, printable, tell
 
 _HEIGHT = 12

@@ -26,13 +26,9 @@ limit_option = click.option(
 )
 
 
-def is_terminal() -> bool:
-    return sys.stdout.isatty()
-
-
 def has_colours() -> bool:
     """Whether stdout is a terminal that is to have colours (https://no-color.org, `TERM=dumb`)."""
-    if not is_terminal():
+    if not sys.stdout.isatty():
         return False
     from rich.console import Console
 
@@ -64,10 +60,10 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for at, column in enumerate(columns):
-        table.add_column(column, overflow="fold", no_wrap=not is_terminal() or at == 0)
+        table.add_column(column, overflow="fold", no_wrap=not sys.stdout.isatty() or at == 0)
     for row in rows:
         table.add_row(*(Text(_cell(value)) for value in row))
-    console = Console(highlight=False, width=None if is_terminal() else 4000)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 4000)
     with console.capture() as capture:
         console.print(table)
     for line in capture.get().splitlines():

@@ -6,7 +6,7 @@ import webbrowser
 
 import click
 
-from tunedeck_client.cli.guard import guarded
+from tunedeck_client.cli.commands import guarded
 from tunedeck_client.cli.ids import ID
 from tunedeck_client.cli.output import json_option, print_json
 from tunedeck_client.login import find_login

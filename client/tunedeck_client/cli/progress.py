@@ -30,14 +30,27 @@ def transfer_progress() -> Iterator[OnProgress | None]:
 
 @contextlib.contextmanager
 def evaluation_progress() -> Iterator[Callable[[dict[str, Any]], None] | None]:
-    """Give for a block what `Tunedeck.wait` takes as its `on_progress`."""
+    """Give for a block what `Tunedeck.wait` takes as its `on_progress`: answers stored, and the time left."""
     if not sys.stderr.isatty():
         yield None
         return
     from rich.progress import MofNCompleteColumn, TextColumn
 
     with _bars(MofNCompleteColumn(), TextColumn("{task.fields[eta]}")) as progress:
-        yield _EvaluationBar(progress)
+        bar = progress.add_task("pending", total=None, eta="")
+
+        def show(evaluation: dict[str, Any]) -> None:
+            at = evaluation["progress"] or {}
+            eta = at.get("eta_seconds")
+            progress.update(
+                bar,
+                description=evaluation["status"],
+                completed=at.get("answers", at.get("done")) or 0,
+                total=at.get("answers_total", at.get("total")),
+                eta="" if eta is None else f"{_duration(eta)} left",
+            )
+
+        yield show
 
 
 def _bars(*columns: Any) -> Progress:
@@ -72,25 +85,6 @@ class _TransferBars:
         if is_new:
             self._bars[path] = self._progress.add_task(printable(path).replace("[", r"\["), total=size)
         self._progress.update(self._bars[path], completed=done)
-
-
-class _EvaluationBar:
-    """Answers stored, and the time that the service thinks is left."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self._bar = progress.add_task("pending", total=None, eta="")
-
-    def __call__(self, evaluation: dict[str, Any]) -> None:
-        at = evaluation["progress"] or {}
-        eta = at.get("eta_seconds")
-        self._progress.update(
-            self._bar,
-            description=evaluation["status"],
-            completed=at.get("answers", at.get("done")) or 0,
-            total=at.get("answers_total", at.get("total")),
-            eta="" if eta is None else f"{_duration(eta)} left",
-        )
 
 
 def _duration(seconds: int) -> str:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
 from typing import Any, Callable, Mapping
 
-from tunedeck_client.jobs.job_api import TERMINAL, JobApi
 from tunedeck_client.lines.text import clean
 from tunedeck_client.shipping.folder import host_id
-from tunedeck_client.transport.server import Answer
+from tunedeck_client.transport.server import JSON, Answer, Server
 
 HEARTBEAT_S = 30  # the service ends a job that was not heard of for three times as long
+TERMINAL = ("completed", "failed", "cancelled")
+MAX_ERROR_CHARS = 1000
+JOB_TOKEN = "tj_"
+
+_JOBS = "/api/v1/jobs"
 
 
 def kernel_name() -> str:
@@ -28,19 +33,21 @@ class ClaimedJob:
 
     def __init__(
         self,
-        api: JobApi,
+        server: Server,
         kernel: str,
         *,
         job_id: int | None = None,
         new: Mapping[str, Any] | None = None,
         key: str = "",
     ) -> None:
-        self.job_id = None if api.may_be_a_kernels else job_id
+        # Ours may be a kernel's unless it is one that a job has for itself.
+        may_be_a_kernels = server.token is not None and not server.token.startswith(JOB_TOKEN)
+        self.job_id = None if may_be_a_kernels else job_id
         self.kernel = kernel
         self.token: str | None = None
         self.progress: float | None = None
         self.on_created: Callable[[int], None] = lambda job_id: None
-        self._api = api
+        self._server = server
         self._there = job_id
         self._new = new or {}
         self._key = key
@@ -57,10 +64,17 @@ class ClaimedJob:
             return self._claim(self.job_id)
 
     def _claim(self, job_id: int) -> Answer:
-        return self._api.claim(job_id, self.kernel, HEARTBEAT_S, self.progress)
+        progress = {} if self.progress is None else {"progress": self.progress}
+        return self._put(job_id, "running", {"heartbeat_s": HEARTBEAT_S, **progress})
+
+    def _put(self, job_id: int, status: str, told: Mapping[str, Any]) -> Answer:
+        record = {"status": status, "kernel": self.kernel, **told}
+        return self._server.ask("PUT", f"{_JOBS}/{job_id}", json.dumps(record).encode())
 
     def _create(self) -> Answer:
-        answer = self._api.create(self._new, self._key)
+        # With the same idempotency key again it is the same job.
+        headers = {**JSON, "Idempotency-Key": self._key}
+        answer = self._server.ask("POST", _JOBS, json.dumps(self._new).encode(), headers)
         job_id = (answer.record or {}).get("ID")
         if answer.status == 201 and isinstance(job_id, int):
             self.job_id = job_id
@@ -68,8 +82,8 @@ class ClaimedJob:
 
     def _identify(self, job_id: int) -> Answer:
         """Set `job_id` once it is known by which token the job is worked on."""
-        answer = self._api.show_caller()
-        if answer.status in (0, 408, 429) or answer.status >= 500:
+        answer = self._server.ask("GET", "/api/v1/session")
+        if answer.is_passing:
             return answer
         caller = answer.record or {}
         if _is_kernel(caller):
@@ -78,10 +92,10 @@ class ClaimedJob:
             # 409: it has ended, under our name perhaps, and its last lines are still to be sent.
             if answer.status not in (200, 409):
                 return answer
-            token = self._api.make_token(job_id)
+            token = self._server.ask("POST", f"{_JOBS}/{job_id}/token")
             if token.status == 201 and token.record is not None:
                 self.token = str(token.record["token"])
-                self._api = self._api.with_token(self.token)
+                self._server = self._server.with_token(self.token)
             elif answer.status == 200:
                 return token
         self.job_id = job_id
@@ -91,19 +105,19 @@ class ClaimedJob:
         """Return the job's status where it has ended; None also where the service does not say."""
         if self.job_id is None:
             return None
-        status = (self._api.show(self.job_id).record or {}).get("status")
+        status = (self._server.ask("GET", f"{_JOBS}/{self.job_id}").record or {}).get("status")
         return status if status in TERMINAL else None
 
     def end(self, status: str, error: str | None) -> Answer:
         """End the job, which must be claimed for that; the same end again is no error."""
         answer = self.claim()
-        if self.job_id is None or (answer.status != 409 and answer.status != 200):
+        if self.job_id is None or answer.status not in (200, 409):
             return answer
-        return self._api.end(self.job_id, status, self.kernel, error)
+        return self._put(self.job_id, status, {} if error is None else {"error": error[:MAX_ERROR_CHARS]})
 
     def abort(self) -> None:
         """Break off the request in flight, and each later one."""
-        self._api.abort()
+        self._server.abort()
 
 
 def _is_kernel(caller: Mapping[str, Any]) -> bool:

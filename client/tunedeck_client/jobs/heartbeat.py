@@ -11,8 +11,8 @@ from tunedeck_client.lines.text import say
 BEAT_EVERY_S = 10.0
 
 
-class Heartbeat:
-    """Calls `on_end` once, from its thread, with the status that somebody else has given the job.
+class Heartbeat(threading.Thread):
+    """A thread that calls `on_end` once, with the status that somebody else has given the job.
 
     What the service otherwise answers, and whether it does, never stops it: a training outlives an outage.
     """
@@ -20,15 +20,12 @@ class Heartbeat:
     def __init__(
         self, job: ClaimedJob, on_end: Callable[[str], None], *, every_s: float = BEAT_EVERY_S
     ) -> None:
+        super().__init__(name="tunedeck-heartbeat", daemon=True)
         self._job = job
         self._on_end = on_end
         self._every_s = every_s
         self._stopping = threading.Event()
         self._noted: set[int] = set()
-        self._thread = threading.Thread(target=self._run, name="tunedeck-heartbeat", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
 
     def stop(self) -> None:
         """Claim no more, and tell of no end: it is ours."""
@@ -38,11 +35,11 @@ class Heartbeat:
         """Break off the request in flight and wait for the thread; False where it hangs in the system."""
         self._stopping.set()
         self._job.abort()
-        if self._thread.ident is not None:
-            self._thread.join(1.0)
-        return not self._thread.is_alive()
+        if self.ident is not None:
+            self.join(1.0)
+        return not self.is_alive()
 
-    def _run(self) -> None:
+    def run(self) -> None:
         while not self._stopping.wait(self._every_s):
             answer = self._job.claim()
             if answer.status == 409 and answer.is_error:

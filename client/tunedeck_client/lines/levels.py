@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import re
+
+from tunedeck_client.json_objects import parse_object
 
 MAX_HEAD_CHARS = 80  # a level stands at the beginning of a line; further on it is prose
 MAX_JSON_CHARS = 64 * 1024
@@ -27,7 +28,7 @@ _HINTS = ("error", "warn", "info", "debug", "trace", "notice", "success", "sever
 _GLOG = {"I": "info", "W": "warn", "E": "error", "F": "error"}
 
 _COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
-_NAMES = "TRACE|DEBUG|INFO|NOTICE|SUCCESS|WARN|WARNING|ERROR|SEVERE|CRITICAL|FATAL"
+_NAMES = "|".join(_LEVELS).upper()
 # What may stand before a level that is a column of its own: nothing, a bracket, a bar, ` - `, a time of day
 # or `[rank0]: `; and what after. In "no ERROR found" a word is before it, in "ERROR rate" nothing after.
 _COLUMN = re.compile(
@@ -97,10 +98,7 @@ def _level_of_warning(line: str, default: str) -> str:
 def _level_of_json(line: str) -> str | None:
     if len(line) > MAX_JSON_CHARS or not any(name in line for name in _JSON_NAMES):
         return None
-    try:
-        record = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
+    record = parse_object(line) or {}
     names = (record.get(name) for name in _JSON_NAMES)
     return next((_LEVELS.get(name.lower()) for name in names if isinstance(name, str)), None)
 

@@ -22,8 +22,6 @@ _CONTROLS = ("\r", "\b", "\x1b", "\x07")
 
 
 class _Row:
-    __slots__ = ("back", "changed_at", "cleared", "parts", "redrawn", "shown", "shown_at", "text", "written")
-
     def __init__(self, now: float) -> None:
         self.text = ""
         self.written = True  # or else the next text replaces this one

@@ -117,11 +117,3 @@ def is_report(line: bytes) -> bool:
 
 def _timestamp(line: bytes) -> str:
     return str(json.loads(line).get("timestamp", "?"))
-
-
-def is_line(data: bytes) -> bool:
-    """Return whether the bytes are a whole encoded line: a kill or a bad disk may have left less."""
-    try:
-        return isinstance(json.loads(data), dict)
-    except (ValueError, RecursionError):
-        return False

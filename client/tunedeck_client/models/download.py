@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import functools
 import os
-from typing import Any, Callable
+from typing import Callable
 from urllib.parse import unquote
 
-from tunedeck_client.errors import BadFolder
+from tunedeck_client.errors import BadFolder, blaming
 from tunedeck_client.models.fetch import Fetch
 from tunedeck_client.models.part_file import SUFFIX, PartFile
 from tunedeck_client.models.paths import path_problem
@@ -93,7 +93,7 @@ class _Download:
         missing: list[RemoteFile] = []
         present: list[str] = []
 
-        def compare(file: RemoteFile) -> list[Any]:
+        def compare(file: RemoteFile) -> None:
             if not os.path.lexists(targets[file.path]):
                 missing.append(file)
             elif is_same(targets[file.path], file.size, file.sha256):
@@ -103,7 +103,6 @@ class _Download:
                 missing.append(file)
             else:
                 raise BadFolder(f"{targets[file.path]} is there already and differs from the model's")
-            return []
 
         TaskPool(self._service.abort).run([functools.partial(compare, file) for file in files])
         for target in sorted(present):
@@ -146,22 +145,17 @@ class _Download:
         root, parent = os.path.realpath(self._folder), os.path.realpath(os.path.dirname(target))
         if os.path.commonpath([root, parent]) != root:
             raise BadFolder(f"{target} would lie outside of {self._folder}")
-        try:
+        with blaming(os.path.dirname(target)):
             os.makedirs(os.path.dirname(target), exist_ok=True)
-        except OSError as error:
-            raise BadFolder(f"{os.path.dirname(target)}: {error.strerror}") from error
         return target
 
-    def _fetch_file(self, file: RemoteFile, target: str, suffix: str) -> list[Any]:
+    def _fetch_file(self, file: RemoteFile, target: str, suffix: str) -> None:
         with PartFile(target, suffix) as part:
             fetch = Fetch(self._service, self._report, part, file.path, file.size)
-            for is_last in (False, True):
+            for _ in range(2):  # it may have been begun when the file was another one
                 fetch.run(functools.partial(self._model.link_to, file))
                 if part.hexdigest == file.sha256:
-                    part.finish()
-                    return []
-                if is_last:
-                    break
-                part.restart()  # it was begun when the file was another one
+                    return part.finish()
+                part.restart()
             part.remove()
             raise BadFolder(f"{file.path} arrived with another SHA-256 than the service has")

@@ -6,7 +6,7 @@ import functools
 import http.client
 from typing import Callable
 
-from tunedeck_client.errors import BadFolder, Refused
+from tunedeck_client.errors import BadFolder, Forbidden
 from tunedeck_client.models.part_file import PartFile
 from tunedeck_client.models.transfer import Progress
 from tunedeck_client.transport.service import Answer, Service
@@ -37,9 +37,7 @@ class Fetch:
             return
         try:
             self._get(link(False))
-        except Refused as error:
-            if error.status != 403:
-                raise
+        except Forbidden:
             self._get(link(True))
 
     def _report(self) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import stat
 from fnmatch import fnmatchcase
 from typing import Any, BinaryIO, Iterator, NamedTuple
 
-from tunedeck_client.errors import BadFolder
+from tunedeck_client.errors import BadFolder, blaming
 from tunedeck_client.models.checksum import sha256_of
 from tunedeck_client.models.paths import composed, folded, path_problem
 
@@ -26,18 +27,12 @@ class LocalFile(NamedTuple):
     size: int
     mtime_ns: int
 
-    def open(self) -> BinaryIO:
-        """Open the file; BadFolder where it is not what was listed any more."""
-        try:
-            file = open(self.source, "rb")  # noqa: SIM115  # the caller closes it
-        except OSError as error:
-            raise BadFolder(f"{self.source}: {error.strerror}") from error
-        try:
+    @contextlib.contextmanager
+    def open(self) -> Iterator[BinaryIO]:
+        """Open the file for a block; BadFolder where it is not what was listed, or cannot be read."""
+        with blaming(self.source), open(self.source, "rb") as file:
             self.require_same(file)
-        except BadFolder:
-            file.close()
-            raise
-        return file
+            yield file
 
     def require_same(self, file: BinaryIO) -> None:
         """Raise BadFolder where the open file was changed since it was listed."""
@@ -48,10 +43,7 @@ class LocalFile(NamedTuple):
     def digest(self) -> str:
         """Return the SHA-256 of the content, in hexadecimal digits."""
         with self.open() as file:
-            try:
-                found = sha256_of(file)
-            except OSError as error:
-                raise BadFolder(f"{self.source}: {error.strerror}") from error
+            found = sha256_of(file)
             self.require_same(file)
         return found
 
@@ -104,10 +96,8 @@ def _path_in_model(relative: str) -> str:
 
 
 def _local_file(source: str, path: str) -> LocalFile:
-    try:
+    with blaming(source):
         found = os.stat(source)
-    except OSError as error:
-        raise BadFolder(f"{source}: {error.strerror}") from error
     if not stat.S_ISREG(found.st_mode):
         raise BadFolder(f"{source} is no regular file")
     return LocalFile(path, source, found.st_size, found.st_mtime_ns)

@@ -11,10 +11,8 @@ from types import TracebackType
 from typing import IO, Callable, TypeVar
 
 from tunedeck_client.errors import BadFolder
-from tunedeck_client.models.checksum import READ_BYTES
-
-if sys.platform != "win32":
-    import fcntl
+from tunedeck_client.file_locks import try_lock
+from tunedeck_client.models.checksum import pieces_of
 
 SUFFIX = ".part"
 
@@ -30,7 +28,8 @@ class PartFile:
         flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
         self._file = self._do(lambda: os.fdopen(os.open(self._path, flags, 0o666), "r+b", buffering=0))
         try:
-            self._lock()
+            if try_lock(self._file.fileno()) is False:
+                raise BadFolder(f"{self._path} is being written by another process")
             self.size = 0
             self._sha256 = sha256()
             self._do(self._read_what_is_there)
@@ -38,21 +37,10 @@ class PartFile:
             self._file.close()
             raise
 
-    def _lock(self) -> None:
-        if sys.platform != "win32":
-            try:
-                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise BadFolder(f"{self._path} is being written by another process") from None
-            except OSError:
-                pass  # a file system without locks
-
     def _read_what_is_there(self) -> None:
-        piece = self._file.read(READ_BYTES)
-        while piece:
+        for piece in pieces_of(self._file):
             self._sha256.update(piece)
             self.size += len(piece)
-            piece = self._file.read(READ_BYTES)
 
     def __enter__(self) -> PartFile:
         return self

@@ -7,12 +7,12 @@ import functools
 import threading
 from typing import Any
 
-from tunedeck_client.errors import BadFolder, Conflict, NotFound, Refused
+from tunedeck_client.errors import Conflict, Forbidden, NotFound
 from tunedeck_client.models.local_files import LocalFile
 from tunedeck_client.models.task_pool import Task
 from tunedeck_client.models.transfer import Progress
 from tunedeck_client.models.upload_state import UploadState
-from tunedeck_client.transport.connections import FileShrank, Section
+from tunedeck_client.transport.connections import Section
 from tunedeck_client.transport.service import Service
 
 
@@ -96,10 +96,7 @@ class PartedUpload:
             )
             try:
                 etag = send_section(self._service, self._file, url, section, {})
-            except Refused as error:
-                if error.status != 403:
-                    raise
-                # The link is of yesterday.
+            except Forbidden:  # the link is of yesterday
                 fresh = self._fresh_url(number, url)
                 etag = send_section(self._service, self._file, fresh, section, {})
         with self._counting:
@@ -112,23 +109,19 @@ class PartedUpload:
         parts = self._service.call("GET", self._place)["parts"]
         return next((str(part["url"]) for part in parts if part["number"] == number), url)
 
-    def _complete(self) -> list[Task]:
+    def _complete(self) -> None:
         parts = [{"number": number, "etag": etag} for number, etag in sorted(self._etags.items())]
         with self._file.open():  # which fails for a file that changed
             self._service.call("POST", f"{self._place}/complete", {"parts": parts})
         self._state.complete(self._file.path, self._digest)
         self._progress(self._file.path, self._file.size, self._file.size)
-        return []
 
 
 def send_section(
     service: Service, file: LocalFile, place: str, section: Section, headers: dict[str, str]
 ) -> str:
     """PUT a part of a file and return the ETag of the answer."""
-    try:
-        answer = service.send("PUT", place, section, headers)
-    except FileShrank:
-        raise BadFolder(f"{file.source} changed while it was uploaded") from None
+    answer = service.send("PUT", place, section, headers)
     section.on_sent(section.size)
     file.require_same(section.file)
     return str(answer.headers.get("ETag", ""))

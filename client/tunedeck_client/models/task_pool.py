@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections import deque
 from threading import Condition, Thread
-from typing import Any, Callable, Iterable
+from typing import Any, Callable, Iterable, Optional
 
 WORKERS = 4
 JOIN_WITHIN_S = 5.0
 
-# A task returns its follow-ups, tasks as well (a recursive type, which mypy has no alias for on Python 3.8).
-Task = Callable[[], Iterable[Any]]
+# A task may return follow-ups, tasks as well (a recursive type, which mypy has no alias for on Python 3.8).
+Task = Callable[[], Optional[Iterable[Any]]]
 
 
 class TaskPool:
@@ -33,8 +33,7 @@ class TaskPool:
             for thread in threads:
                 thread.start()
             with self._changed:
-                while self._error is None and (self._tasks or self._running):
-                    self._changed.wait()
+                self._changed.wait_for(lambda: self._error or not (self._tasks or self._running))
         finally:
             self._end(threads)
         if self._error is not None:
@@ -56,20 +55,19 @@ class TaskPool:
     def _work(self) -> None:
         while True:
             with self._changed:
-                while not self._tasks and self._workers:
-                    self._changed.wait()
+                self._changed.wait_for(lambda: self._tasks or not self._workers)
                 if not self._workers:
                     return
                 task = self._tasks.popleft()
                 self._running += 1
-            follow_ups: Iterable[Task] = ()
+            follow_ups: list[Task] = []
             error = None
             try:
-                follow_ups = list(task())
+                follow_ups = list(task() or ())
             except BaseException as raised:
                 error = raised
             with self._changed:
                 self._running -= 1
-                self._tasks.extendleft(reversed(list(follow_ups)))
+                self._tasks.extendleft(reversed(follow_ups))
                 self._error = self._error or error
                 self._changed.notify_all()

@@ -6,7 +6,7 @@ import contextlib
 import os
 import threading
 import time
-from typing import Callable, Iterator
+from typing import Callable
 
 from tunedeck_client.transport.service import Service, Stopped
 
@@ -17,18 +17,15 @@ OnProgress = Callable[[str, int, int], None]
 """Is told a file's path in the model, how many of its bytes have been sent or are here, and its size."""
 
 
-@contextlib.contextmanager
-def opened_service(url: str | None, token: str | None, patience: float) -> Iterator[Service]:
+def opened_service(url: str | None, token: str | None, patience: float) -> contextlib.closing[Service]:
     """Give the service at `url` for a block; it and `token` are those of the environment unless given."""
-    service = Service(
-        url or os.environ.get("TUNEDECK_URL") or "http://localhost:8080",
-        token or os.environ.get("TUNEDECK_TOKEN"),
-        patience=patience,
+    return contextlib.closing(
+        Service(
+            url or os.environ.get("TUNEDECK_URL") or "http://localhost:8080",
+            token or os.environ.get("TUNEDECK_TOKEN"),
+            patience=patience,
+        )
     )
-    try:
-        yield service
-    finally:
-        service.close()
 
 
 class Progress:

@@ -137,15 +137,15 @@ class _Upload:
     def _report(self, file: LocalFile, sent: int) -> None:
         self._progress(file.path, sent, file.size)
 
-    def _send_file(self, file: LocalFile) -> list[Task]:
+    def _send_file(self, file: LocalFile) -> list[Task] | None:
         digest = file.digest()
         if self._is_there(file, digest):
             self._report(file, file.size)
-            return []
-        if file.size < SMALLEST_IN_PARTS:
+        elif file.size < SMALLEST_IN_PARTS:
             self._put(file, digest)
-            return []
-        return PartedUpload(self._service, self._state, self._model, file, digest, self._progress).tasks()
+        else:
+            return PartedUpload(self._service, self._state, self._model, file, digest, self._progress).tasks()
+        return None
 
     def _is_there(self, file: LocalFile, digest: str) -> bool:
         found = self._there.get(file.path)

@@ -5,17 +5,15 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import sys
 import threading
 import uuid
 from hashlib import sha256
 from typing import Any
 
 from tunedeck_client.errors import BadFolder
+from tunedeck_client.file_locks import open_lock, try_lock
+from tunedeck_client.json_objects import read_object, write_object
 from tunedeck_client.user_folders import state_folders
-
-if sys.platform != "win32":
-    import fcntl
 
 
 class UploadState:
@@ -32,7 +30,7 @@ class UploadState:
         self._path = os.path.join(state_folders()[0], "uploads", f"{name}.json")
         self._changing = threading.Lock()
         self._lock = self._locked(folder)
-        known = self._read()
+        known = read_object(self._path) or {}
         self.key: str = known.get("key") or f"upload-{uuid.uuid4().hex}"
         self.uploads: dict[str, list[Any]] = known.get("uploads") or {}
         self.done: dict[str, str] = known.get("done") or {}
@@ -42,34 +40,19 @@ class UploadState:
         with contextlib.suppress(OSError):
             os.makedirs(os.path.dirname(self._path), mode=0o700, exist_ok=True)
             while True:
-                lock = os.open(f"{self._path}.lock", os.O_RDWR | os.O_CREAT, 0o600)
-                if sys.platform == "win32":
-                    return lock
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    if os.path.samestat(os.fstat(lock), os.stat(f"{self._path}.lock")):
-                        return lock
-                except BlockingIOError:
+                lock = open_lock(f"{self._path}.lock")
+                is_ours = try_lock(lock)
+                if is_ours is False:
                     os.close(lock)
-                    raise BadFolder(f"{folder} is being uploaded by another process") from None
-                except FileNotFoundError:
-                    pass
+                    raise BadFolder(f"{folder} is being uploaded by another process")
+                with contextlib.suppress(FileNotFoundError):
+                    if is_ours is None or os.path.samestat(os.fstat(lock), os.stat(f"{self._path}.lock")):
+                        return lock
                 os.close(lock)  # its owner removed it just now: that of the next one is another file
         return None
 
-    def _read(self) -> dict[str, Any]:
-        with contextlib.suppress(OSError, ValueError, RecursionError):
-            with open(self._path, encoding="utf-8") as file:
-                known = json.load(file)
-            if isinstance(known, dict):
-                return known
-        return {}
-
     def _write(self) -> None:
-        with contextlib.suppress(OSError):
-            with open(f"{self._path}.new", "w", encoding="utf-8") as file:
-                json.dump({"key": self.key, "uploads": self.uploads, "done": self.done}, file)
-            os.replace(f"{self._path}.new", self._path)
+        write_object(self._path, {"key": self.key, "uploads": self.uploads, "done": self.done})
 
     def begin(self, path: str, upload_id: int, digest: str) -> None:
         """Remember a multipart upload."""

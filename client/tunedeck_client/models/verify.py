@@ -6,7 +6,7 @@ import os
 import zipfile
 from typing import IO, Callable
 
-from tunedeck_client.errors import BadFolder
+from tunedeck_client.errors import blaming
 from tunedeck_client.models.checksum import sha256_of
 
 SUMS = "SHA256SUMS"
@@ -25,11 +25,8 @@ def is_archive(target: str, size: int) -> bool:
 def _is_there(target: str, size: int, verifies: Callable[[IO[bytes]], bool]) -> bool:
     if os.path.islink(target) or not os.path.isfile(target) or os.path.getsize(target) != size:
         return False
-    try:
-        with open(target, "rb") as opened:
-            return verifies(opened)
-    except OSError as error:
-        raise BadFolder(f"{target}: {error.strerror}") from error
+    with blaming(target), open(target, "rb") as opened:
+        return verifies(opened)
 
 
 def archive_problem(file: IO[bytes]) -> str | None:

@@ -8,11 +8,10 @@ import uuid
 from typing import Any
 
 from tunedeck_client.jobs.claimed_job import ClaimedJob, kernel_name
-from tunedeck_client.jobs.job_api import JobApi
 from tunedeck_client.lines.text import say
 from tunedeck_client.run.reporting import take_over
 from tunedeck_client.run.run_record import RunRecord, is_running_here, new_record
-from tunedeck_client.transport.server import Answer
+from tunedeck_client.transport.server import Server
 
 
 class Refused(Exception):
@@ -20,13 +19,13 @@ class Refused(Exception):
 
 
 def open_job(
-    options: argparse.Namespace, api: JobApi, states: list[str], *, timeout_s: float
-) -> tuple[ClaimedJob, RunRecord | None]:
+    options: argparse.Namespace, server: Server, states: list[str], *, timeout_s: float
+) -> tuple[ClaimedJob, RunRecord]:
     """Return the job and its record; raises Refused where the service says no, not where it is away."""
     if options.job is not None:
         if is_running_here(states, options.job):
             raise Refused(f"job {options.job} has a run on this machine already")
-        take_over(states, api, options.logs_url, options.logs_token, options.job, timeout_s)
+        take_over(states, server, options.job, timeout_s)
     content: dict[str, Any] = {
         "job": options.job,
         "new": None if options.job is not None else options.new,
@@ -35,18 +34,16 @@ def open_job(
         "end": None,
     }
     record = new_record(states, content)
-    if record is None:
+    if not record.is_kept:
         say("no state folder can be written: what is not sent by the end of the run is lost")
-    job = ClaimedJob(api, content["kernel"], job_id=options.job, new=content["new"], key=content["key"])
-    if record is not None:
-        job.on_created = lambda job_id: record.write(job=job_id, kernel=job.kernel)
+    job = ClaimedJob(server, content["kernel"], job_id=options.job, new=content["new"], key=content["key"])
+    job.on_created = lambda job_id: record.write(job=job_id, kernel=job.kernel)
     answer = job.claim()
-    if _is_refusal(answer):
-        if record is not None:
-            record.delete()
+    if answer.is_error and not answer.is_passing:
+        record.delete()
         raise Refused(f"the job cannot be had, the service answers {answer.status} {answer.reason}")
     if answer.status != 200:
-        away = f"the logs service at {options.logs_url} is away ({answer.reason})"
+        away = f"the logs service at {server.url} is away ({answer.reason})"
         say(f"{away}: the command runs, its log waits")
     elif job.job_id is not None:
         tell_person(f"this is job {job.job_id}: {options.url}/ui/jobs/{job.job_id}")
@@ -57,7 +54,3 @@ def tell_person(message: str) -> None:
     """Say it where somebody reads along; in a script stderr is the command's own."""
     if sys.stderr.isatty():
         say(message)
-
-
-def _is_refusal(answer: Answer) -> bool:
-    return answer.is_error and 400 <= answer.status < 500 and answer.status not in (408, 429)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
-from typing import Any, Sequence
+from typing import Any, Iterable, Sequence
 
 from tunedeck_client.errors import BadFolder
 from tunedeck_client.lines.text import clean
@@ -44,9 +44,9 @@ def parse_options(arguments: Sequence[str]) -> argparse.Namespace:
     try:
         options.url, options.token = find_login(options.url)
         options.logs_url, options.logs_token = find_login(logs_url or options.url)
+        options.new = _new_job(options)
     except (BadFolder, ValueError) as error:
         parser.error(str(error))
-    options.new = _new_job(parser, options)
     options.parser = parser
     return options
 
@@ -84,19 +84,24 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _new_job(parser: argparse.ArgumentParser, options: argparse.Namespace) -> dict[str, Any]:
-    configuration = {}
-    for pair in options.set:
-        name, equals, value = pair.partition("=")
-        if not name or not equals:
-            parser.error(f"--set takes KEY=VALUE, not {pair!r}")
-        configuration[clean(name)] = _value(value)
-    new: dict[str, Any] = {"configuration": configuration}
+def _new_job(options: argparse.Namespace) -> dict[str, Any]:
+    new: dict[str, Any] = {"configuration": configuration_of(options.set)}
     if options.dataset is not None:
         new["dataset_id"] = options.dataset
     if options.name is not None:
         new["name"] = clean(options.name)
     return new
+
+
+def configuration_of(pairs: Iterable[str]) -> dict[str, Any]:
+    """Return a job's configuration by the arguments of --set; ValueError where one is not KEY=VALUE."""
+    configuration = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not name or not equals:
+            raise ValueError(f"--set takes KEY=VALUE, not {pair!r}")
+        configuration[clean(name)] = _value(value)
+    return configuration
 
 
 def _value(text: str) -> Any:

@@ -8,10 +8,10 @@ import time
 from typing import Any
 
 from tunedeck_client.jobs.claimed_job import ClaimedJob
-from tunedeck_client.jobs.job_api import JobApi
 from tunedeck_client.lines.text import say
 from tunedeck_client.run.run_record import RunRecord, left_records
 from tunedeck_client.shipping.log_shipper import LogShipper
+from tunedeck_client.transport.server import Server
 
 WAS_KILLED = {"status": "failed", "error": "tunedeck run was killed"}
 RETRY_EVERY_S = 0.5
@@ -39,73 +39,59 @@ def report_end(job: ClaimedJob, end: dict[str, Any], timeout_s: float) -> bool:
         time.sleep(RETRY_EVERY_S)
 
 
-def report_left(states: list[str], api: JobApi, url: str, token: str | None, timeout_s: float) -> bool:
+def report_left(states: list[str], server: Server, timeout_s: float) -> bool:
     """Report what dead runs on this machine have left; False where something is left again."""
     all_told = True
     for record in left_records(states):
-        all_told &= _report_record(record, api, url, token, timeout_s)
+        all_told &= _report_record(record, server, timeout_s)
     return all_told
 
 
-class LeftToReport:
-    """Reports what dead runs have left from a thread, while ours runs; again while the service is away."""
+class LeftToReport(threading.Thread):
+    """A thread that reports what dead runs have left, while ours runs; again while the service is away."""
 
-    def __init__(self, states: list[str], api: JobApi, url: str, token: str | None) -> None:
-        self._service = (states, api, url, token)
+    def __init__(self, states: list[str], server: Server) -> None:
+        super().__init__(name="tunedeck-earlier", daemon=True)
+        self._states = states
+        self._server = server
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="tunedeck-earlier", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
 
     def has_ended(self) -> bool:
         """Give it the moment that it takes where the service answers; what is left then is the next run's."""
         self._stopping.set()
-        if self._thread.ident is not None:
-            self._thread.join(LEFT_TIMEOUT_S)
-        return not self._thread.is_alive()
+        if self.ident is not None:
+            self.join(LEFT_TIMEOUT_S)
+        return not self.is_alive()
 
-    def _run(self) -> None:
-        while not report_left(*self._service, LEFT_TIMEOUT_S):
+    def run(self) -> None:
+        while not report_left(self._states, self._server, LEFT_TIMEOUT_S):
             if self._stopping.wait(LOOK_EVERY_S):
                 return
 
 
-def take_over(
-    states: list[str], api: JobApi, url: str, token: str | None, job_id: int, timeout_s: float
-) -> None:
+def take_over(states: list[str], server: Server, job_id: int, timeout_s: float) -> None:
     """Report the end that an earlier run of this job has left; one that was killed goes on now."""
     for record in left_records(states):
         if record.content["job"] != job_id:
             record.release()
         else:
-            _report_record(record, api, url, token, timeout_s, if_killed=None)
+            _report_record(record, server, timeout_s, if_killed=None)
 
 
 def _report_record(
-    record: RunRecord,
-    api: JobApi,
-    url: str,
-    token: str | None,
-    timeout_s: float,
-    *,
-    if_killed: dict[str, Any] | None = WAS_KILLED,
+    record: RunRecord, server: Server, timeout_s: float, *, if_killed: dict[str, Any] | None = WAS_KILLED
 ) -> bool:
     content = record.content
-    job = ClaimedJob(
-        api,
-        content["kernel"],
-        job_id=content["job"],
-        new=content["new"],
-        key=content["key"],
-    )
+    job = ClaimedJob(server, content["kernel"], job_id=content["job"], new=content["new"], key=content["key"])
     job.on_created = lambda job_id: record.write(job=job_id, kernel=job.kernel)
     answer = job.claim()
     if answer.status == 0 or answer.status >= 500:
         record.release()
         return False
     end = content["end"] or if_killed
-    told = job.job_id is not None and _send_lines(record, job.job_id, url, job.token or token, timeout_s)
+    told = job.job_id is not None and _send_lines(
+        record, job.job_id, server.url, job.token or server.token, timeout_s
+    )
     if told and (end is None or report_end(job, end, timeout_s)):
         record.delete()
         return True

@@ -15,10 +15,9 @@ from tunedeck_client.run.child import CannotStart, Child, reason_of
 from tunedeck_client.run.environment import child_environment
 from tunedeck_client.run.opening import tell_person
 from tunedeck_client.run.reporting import LeftToReport, report_end
-from tunedeck_client.run.run_record import RUNS, RunRecord
+from tunedeck_client.run.run_record import RunRecord
 from tunedeck_client.run.streams import Streams
 from tunedeck_client.run.watching import Interrupted, Signals, watch
-from tunedeck_client.shipping.folder import new_name
 from tunedeck_client.shipping.log_shipper import LogShipper
 
 INTERRUPTED_TIMEOUT_S = 2.0
@@ -32,7 +31,7 @@ class Run:
         self,
         options: argparse.Namespace,
         job: ClaimedJob,
-        record: RunRecord | None,
+        record: RunRecord,
         upload: Upload,
         *,
         beat_every_s: float,
@@ -83,16 +82,13 @@ class Run:
         return self._end(signals, *self._judge(signals, code))
 
     def _start_shipper(self) -> None:
-        options, record, job_id = self._options, self._record, self._job.job_id
-        folder = None
-        if job_id is None:
-            folder = record.spool_folder if record else os.path.join(RUNS, new_name(), "lines")
+        options, job_id = self._options, self._job.job_id
         self._shipper = LogShipper(
             job_id,
             options.logs_url,
             source=options.source,
             token=self._job.token or options.logs_token,
-            folder=folder,
+            folder=self._record.spool_folder if job_id is None else None,
             spool_dir=options.spool_dir,
             exit_timeout=self._end_timeout_s,
         )
@@ -100,8 +96,7 @@ class Run:
 
     def _created(self, job_id: int) -> None:
         tell_person(f"this is job {job_id}: {self._options.url}/ui/jobs/{job_id}")
-        if self._record is not None:
-            self._record.write(job=job_id, kernel=self._job.kernel)
+        self._record.write(job=job_id, kernel=self._job.kernel)
         self._shipper.set_job(job_id, self._job.token)
 
     def _ended_by_other(self, status: str) -> None:
@@ -140,7 +135,7 @@ class Run:
         # Who tells a run to end kills it soon: what the service does not take at once is the next run's.
         timeout_s = self._end_timeout_s if signals.ended_by is None else INTERRUPTED_TIMEOUT_S
         try:
-            signals.child_ended()
+            signals.child_has_ended = True
             if exit_code == 0 and self._options.upload is not None:
                 try:
                     error = self._upload_model()
@@ -188,8 +183,7 @@ class Run:
         """Send what is left of the log, then the end; what cannot be sent stays on disk."""
         end = {"status": "completed" if error is None else "failed", "error": error}
         self._error = error
-        if self._record is not None:
-            self._record.write(end=end)
+        self._record.write(end=end)
         if error is not None:
             self._shipper.put_output([("error", f"tunedeck run: {error}")])
         self._heartbeat.stop()
@@ -199,10 +193,8 @@ class Run:
         can_wait = is_sent or not is_created
         is_told = self._ended_as is not None or report_end(self._job, end, timeout_s if can_wait else 0.0)
         is_sent = is_sent or (is_told and self._shipper.drain(timeout_s))
-        if self._record is None:
-            return
         if is_told and is_sent:
             self._shipper.close(0.0)
             self._record.delete()
-        elif not is_told:
+        elif not is_told and self._record.is_kept:
             say(NOT_REPORTED)

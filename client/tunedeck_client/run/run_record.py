@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 from typing import Any, Iterator
 
-from tunedeck_client.shipping.folder import find_lock, host_id, new_name, open_lock, try_lock
+from tunedeck_client.file_locks import find_lock, open_lock, try_lock
+from tunedeck_client.json_objects import read_object, write_object
+from tunedeck_client.shipping.folder import host_id, new_name
 
 RUNS = "runs"
 
@@ -19,13 +20,18 @@ class RunRecord:
     """A folder below `runs` of a state folder: locked while its run lives, deleted once all is told.
 
     `content` has `job` (its id, or null), `new` and `key` (to create it), `kernel`, and `end` (its status and
-    error, or null while the command runs).
+    error, or null while the command runs). One without a lock lasts as long as the process.
     """
 
-    def __init__(self, path: str, lock: int, content: dict[str, Any]) -> None:
+    def __init__(self, path: str, lock: int | None, content: dict[str, Any]) -> None:
         self.path = path
         self.content = content
         self._lock = lock
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether a later run can go by it."""
+        return self._lock is not None
 
     @property
     def spool_folder(self) -> str:
@@ -35,11 +41,7 @@ class RunRecord:
     def write(self, **changes: Any) -> None:
         """Change the content, on disk where that takes it."""
         self.content.update(changes)
-        path = os.path.join(self.path, _RECORD)
-        with contextlib.suppress(OSError):
-            with open(f"{path}.new", "w", encoding="utf-8") as file:
-                json.dump(self.content, file)
-            os.replace(f"{path}.new", path)
+        write_object(os.path.join(self.path, _RECORD), self.content)
 
     def delete(self) -> None:
         shutil.rmtree(self.path, ignore_errors=True)
@@ -47,22 +49,23 @@ class RunRecord:
 
     def release(self) -> None:
         """Leave it to the next run."""
-        with contextlib.suppress(OSError):
-            os.close(self._lock)
+        if self._lock is not None:
+            with contextlib.suppress(OSError):
+                os.close(self._lock)
 
 
-def new_record(state_folders: list[str], content: dict[str, Any]) -> RunRecord | None:
-    """Make a record in the first folder that takes it; None where none does."""
+def new_record(state_folders: list[str], content: dict[str, Any]) -> RunRecord:
+    """Make a record in the first folder that takes it; where none does, it is not kept."""
     for folder in state_folders:
+        path = os.path.join(folder, RUNS, f"{new_name()}@{host_id()}")
         with contextlib.suppress(OSError):
-            path = os.path.join(folder, RUNS, f"{new_name()}@{host_id()}")
             os.makedirs(path, mode=0o700)
             lock = open_lock(os.path.join(path, _LOCK))
             try_lock(lock)
             record = RunRecord(path, lock, content)
             record.write()
             return record
-    return None
+    return RunRecord(path, None, content)
 
 
 def is_running_here(state_folders: list[str], job_id: int) -> bool:
@@ -105,9 +108,5 @@ def _lock(path: str) -> RunRecord | None:
 
 
 def _read(path: str) -> dict[str, Any] | None:
-    with contextlib.suppress(OSError, ValueError, RecursionError):
-        with open(os.path.join(path, _RECORD), encoding="utf-8") as file:
-            content = json.load(file)
-        if isinstance(content, dict) and {"job", "new", "key", "kernel", "end"} <= set(content):
-            return content
-    return None
+    content = read_object(os.path.join(path, _RECORD)) or {}
+    return content if {"job", "new", "key", "kernel", "end"} <= set(content) else None

@@ -28,7 +28,7 @@ class Streams:
 
     def __init__(self, *, keeps_stdout: bool = False) -> None:
         self._keeps_stdout = keeps_stdout
-        terminals = [descriptor for descriptor in (0, 1, 2) if _is_terminal(descriptor)]
+        terminals = [descriptor for descriptor in (0, 1, 2) if os.isatty(descriptor)]
         self.outputs: dict[int, int] = {}
         self.child_ends: list[Any] = [None, None, None]
         self.slave: int | None = None
@@ -72,7 +72,7 @@ class Streams:
         """Close what is the child's; what is typed goes to its terminal from now on, Ctrl-C as well."""
         for descriptor in {end for end in self.child_ends if end is not None}:
             os.close(descriptor)
-        if self._master is None or not _is_terminal(0) or not _is_foreground(0):
+        if self._master is None or not os.isatty(0) or not _is_foreground(0):
             return
         with contextlib.suppress(termios.error):
             self._settings = termios.tcgetattr(0)
@@ -110,7 +110,9 @@ class Streams:
         """Return some output; nothing at its end, None where there is none yet."""
         data = read_some(descriptor)
         if data == b"":
-            self.close(descriptor)
+            del self.outputs[descriptor]
+            if descriptor != self._master:
+                os.close(descriptor)
         return data
 
     def copy(self, descriptor: int, data: bytes, gives_up: Callable[[], bool]) -> bool:
@@ -127,11 +129,6 @@ class Streams:
             except OSError:
                 return False
         return True
-
-    def close(self, descriptor: int) -> None:
-        del self.outputs[descriptor]
-        if descriptor != self._master:
-            os.close(descriptor)
 
     def restore(self) -> None:
         """Give our terminal its settings back."""
@@ -150,17 +147,9 @@ def open_missing() -> None:
     os.close(descriptor)
 
 
-def take_terminal(slave: int | None) -> None:
+def take_terminal(slave: int) -> None:
     """Make it the controlling terminal of this process, a child before its `exec`."""
-    if slave is not None:
-        fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
-
-
-def _is_terminal(descriptor: int) -> bool:
-    try:
-        return os.isatty(descriptor)
-    except OSError:
-        return False
+    fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
 
 
 def _is_foreground(descriptor: int) -> bool:

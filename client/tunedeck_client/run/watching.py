@@ -37,7 +37,7 @@ class Signals:
         self.ended_by: int | None = None
         self._streams = streams
         self._child: Child | None = None
-        self._child_has_ended = False
+        self.child_has_ended = False
         self.wakes, self._wakeup = os.pipe()
         for descriptor in (self.wakes, self._wakeup):
             os.set_blocking(descriptor, False)
@@ -53,9 +53,6 @@ class Signals:
         if self.ended_by is not None:
             child.terminate(self.ended_by)
 
-    def child_ended(self) -> None:
-        self._child_has_ended = True
-
     def restore(self) -> None:
         """Let a further signal end us at once."""
         for number in _PASSED_ON + _ENDING:
@@ -65,7 +62,7 @@ class Signals:
     def _take(self, number: int, frame: FrameType | None) -> None:
         if number == signal.SIGWINCH:
             self._streams.resize()
-        elif number != signal.SIGCHLD and self._child_has_ended:
+        elif number != signal.SIGCHLD and self.child_has_ended:
             raise Interrupted(number)
         elif number in _ENDING:
             self.ended_by = self.ended_by or number

@@ -7,7 +7,8 @@ import errno
 import os
 from typing import NamedTuple
 
-from tunedeck_client.lines.text import Loss, is_line
+from tunedeck_client.json_objects import parse_object
+from tunedeck_client.lines.text import Loss
 
 
 class Kind(NamedTuple):
@@ -70,7 +71,8 @@ class Batch:
             lines = [line + b"\n" for line in file.read(self.size).split(b"\n") if line]
         if not self.found:
             return lines
-        whole = [line for line in lines if is_line(line)]
+        # A kill or a bad disk may have left less than a line.
+        whole = [line for line in lines if parse_object(line) is not None]
         self.damaged = len(lines) - len(whole)
         return whole
 

@@ -11,8 +11,7 @@ import time
 import uuid
 from hashlib import sha256
 
-if sys.platform != "win32":
-    import fcntl
+from tunedeck_client.file_locks import find_lock, open_lock, try_lock
 
 _LOCK = "lock"
 
@@ -96,22 +95,3 @@ class OwnFolder:
             with contextlib.suppress(OSError):
                 os.close(self._lock)
             self._lock = None
-
-
-def open_lock(path: str) -> int:
-    """Open a lock file, which is made where there is none; raises OSError."""
-    return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-
-
-def find_lock(path: str) -> int:
-    """Open a lock file that is there; raises OSError. One made in a folder being deleted would keep it."""
-    return os.open(path, os.O_RDWR)
-
-
-def try_lock(descriptor: int) -> bool:
-    """Lock a lock file until its descriptor is closed; False where a living process has it."""
-    if sys.platform != "win32":  # which has no flock to tell a dead process's folder, so none is adopted
-        with contextlib.suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
-    return False

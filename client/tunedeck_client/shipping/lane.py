@@ -5,14 +5,12 @@ from __future__ import annotations
 import random
 import time
 
-from tunedeck_client.shipping.post import PostResult
+from tunedeck_client.transport.server import Answer
 
 MAX_BACKOFF = 30.0  # s between two attempts
 MAX_BACKOFF_IN_FLUSH = 0.5  # s, while a caller waits in flush or close
 
 STORED, REFUSED, GIVEN_UP, STOPPED, DEFERRED = "stored", "refused", "given up", "stopped", "deferred"
-PASSING = frozenset({0, 408, 429})
-"""Statuses, beside 5xx, of a service that is away for a while."""
 
 
 class Lane:
@@ -31,19 +29,19 @@ class Lane:
         """Whether the service took, or refused one by one, what it was last sent."""
         return self._unwanted_since is None
 
-    def judge(self, answer: PostResult, *, is_single: bool) -> str | None:
+    def judge(self, answer: Answer, *, is_single: bool) -> str | None:
         """Return what became of a batch, or None: it is to be sent again."""
         status = answer.status
-        if status == 201 and answer.is_ours:
+        if status == 201 and _is_receipt(answer):
             self._failures, self._unwanted_since, self._has_stored = 0, None, True
             return STORED
-        if status in (413, 422) and (answer.is_ours or not is_single):
+        if status in (413, 422) and (answer.is_error or not is_single):
             self._failures, self._unwanted_since = 0, None
             return REFUSED
-        if status == 410 and answer.is_ours:
+        if status == 410 and answer.is_error:
             self._unwanted_since = time.monotonic()  # a report of the loss is unwanted, too
             return GIVEN_UP
-        if status in (400, 404) and answer.is_ours and not self._has_stored:
+        if status in (400, 404) and answer.is_error and not self._has_stored:
             now = time.monotonic()
             if self._unwanted_since is None:
                 self._unwanted_since = now
@@ -51,13 +49,12 @@ class Lane:
                 return GIVEN_UP
         return None
 
-    def backoff_after(self, answer: PostResult) -> tuple[float, bool]:
+    def backoff_after(self, answer: Answer) -> tuple[float, bool]:
         """Return the seconds until the next attempt, and whether the service asked for them."""
-        status = answer.status
-        if status in (429, 503) and answer.retry_after is not None:
+        if answer.status in (429, 503) and answer.retry_after is not None:
             return answer.retry_after, True
         grown = MAX_BACKOFF
-        if is_passing(status) or status in (400, 404):
+        if answer.is_passing or answer.status in (400, 404):
             grown = min(self._backoff * 2.0 ** min(self._failures, 30), MAX_BACKOFF)
             self._failures += 1
         return grown * random.uniform(0.5, 1.0), False  # jitter: the ranks of a job would retry all at once
@@ -72,6 +69,6 @@ class Lane:
         return min(self._retry_at, self._failed_at + MAX_BACKOFF_IN_FLUSH) if in_flush else self._retry_at
 
 
-def is_passing(status: int) -> bool:
-    """Whether the same request may succeed later, for the service is away or full."""
-    return status in PASSING or status >= 500
+def _is_receipt(answer: Answer) -> bool:
+    """Whether the logs service wrote this of what it stored, and not a proxy on the way."""
+    return answer.record is not None and ("count" in answer.record or "job_id" in answer.record)

@@ -27,8 +27,9 @@ class StepValues(NamedTuple):
     values: dict[str, float]
 
 
-# A line as (Unix time, level, message), the metrics of a step, or an event that `flush` waits for.
-Item = Union[Tuple[float, str, str], StepValues, threading.Event]
+# A line as (Unix time, level, message), or the metrics of a step; and an event that `flush` waits for.
+Record = Union[Tuple[float, str, str], StepValues]
+Item = Union[Record, threading.Event]
 
 
 class LineQueue:
@@ -44,21 +45,13 @@ class LineQueue:
         self._dropped: dict[str, Loss] = {}
         self._dropping = threading.Lock()
 
-    def put(self, created: float, level: str, message: str, *, wait: bool = False) -> None:
-        """Queue a line; count it as dropped where the queue is full and its consumer makes no progress."""
+    def put(self, record: Record, *, wait: bool = False) -> None:
+        """Queue a record; count it as dropped where the queue is full and its consumer makes no progress."""
         if self._full() and not self._room(STALLED_AFTER_WAITING if wait else STALLED_AFTER):
-            self._drop(created, "line")
+            self._drop(record[0], "metric point" if isinstance(record, StepValues) else "line")
             return
-        self._put_bytes += len(message) + LINE_OVERHEAD
-        self._queue.put((created, level, message))
-
-    def put_values(self, item: StepValues) -> None:
-        """Queue the metrics of a step, or count them as dropped, as `put` does."""
-        if self._full() and not self._room(STALLED_AFTER):
-            self._drop(item.created, "metric point")
-            return
-        self._put_bytes += _size(item)
-        self._queue.put(item)
+        self._put_bytes += _size(record)
+        self._queue.put(record)
 
     def _drop(self, created: float, noun: str) -> None:
         moment = rfc3339(created)

@@ -13,11 +13,12 @@ from functools import partial
 
 from tunedeck_client.lines.text import clean
 from tunedeck_client.shipping.last_words import say_what_waits
-from tunedeck_client.shipping.line_queue import MAX_QUEUE_BYTES, LineQueue, StepValues
+from tunedeck_client.shipping.line_queue import MAX_QUEUE_BYTES, LineQueue, Record, StepValues
 from tunedeck_client.shipping.pipeline import Pipeline
 from tunedeck_client.shipping.post import Post
 from tunedeck_client.shipping.sender import PATIENCE
 from tunedeck_client.shipping.spool import MAX_MEMORY_BYTES, Spool, state_folders
+from tunedeck_client.transport.address import base_url
 
 MAX_SPOOL_BYTES = 256 * 1024 * 1024
 EXIT_TIMEOUT = 5.0  # s without a line stored, after which the end of a process waits no longer
@@ -52,21 +53,20 @@ class LogShipper:
         is_number = isinstance(job_id, int) and not isinstance(job_id, bool) and job_id >= 1
         if not is_number and (job_id is not None or folder is None):
             raise ValueError(f"job_id must be an integer from 1 on, not {job_id!r}")
-        self.destination = (job_id or 0, url.rstrip("/"))
-        self._source = clean(source)[:255] or "kernel"
-        self._folder = folder
+        url = base_url(url)
+        self.destination = (job_id or 0, url)
+        self._is_of_run = folder is not None
         self._job_id = job_id
         self._new_post = partial(Post, url, token=token, timeout=timeout)
-        self._post = self._new_post(job_id)  # a url or a token that cannot work is told now
+        self._post = self._new_post(job_id)  # a token that cannot work is told now
+        source = clean(source)[:255] or "kernel"
         folder = folder or f"job-{job_id}"
-        self._roots = [os.path.join(state, folder) for state in state_folders(url.rstrip("/"), spool_dir)]
+        roots = [os.path.join(state, folder) for state in state_folders(url, spool_dir)]
+        self._new_queue = partial(LineQueue, max_queue_bytes)
+        self._new_spool = partial(Spool, roots, max_spool_bytes, source, max_memory_bytes=max_memory_bytes)
+        self._new_pipeline = partial(Pipeline, source=source, backoff=backoff, patience=patience)
         self._is_own_spool_dir = spool_dir is not None
-        self._max_spool_bytes = max_spool_bytes
-        self._max_queue_bytes = max_queue_bytes
-        self._max_memory_bytes = max_memory_bytes
         self._exit_timeout = exit_timeout
-        self._backoff = backoff
-        self._patience = patience
         self._pid = os.getpid()
         self._is_exiting = False
         self._has_rest = False
@@ -81,18 +81,8 @@ class LogShipper:
         with self._starting:
             if self._pipeline is None:
                 self._has_rest = False
-                spool = Spool(
-                    self._roots, self._max_spool_bytes, self._source, max_memory_bytes=self._max_memory_bytes
-                )
                 self._post = self._new_post(self._job_id)
-                self._pipeline = Pipeline(
-                    LineQueue(self._max_queue_bytes),
-                    spool,
-                    self._post,
-                    self._source,
-                    backoff=self._backoff,
-                    patience=self._patience,
-                )
+                self._pipeline = self._new_pipeline(self._new_queue(), self._new_spool(), self._post)
                 if not self._is_exiting:
                     self._at_exit()
                     self._pipeline.start()
@@ -121,8 +111,15 @@ class LogShipper:
 
     def put(self, created: float, level: str, message: str) -> None:
         """Queue a line with its Unix time. Not thread-safe: `logging.Handler` holds its lock around it."""
+        self._put((created, level, message))
+
+    def put_values(self, created: float, step: int, values: dict[str, float]) -> None:
+        """Queue the metrics of a step with their Unix time, as `put` does a line."""
+        self._put(StepValues(created, step, values))
+
+    def _put(self, record: Record) -> None:
         pipeline = self._pipeline or self._start()
-        pipeline.queue.put(created, level, message)
+        pipeline.queue.put(record)
         pipeline.pass_on()
 
     def put_output(self, lines: list[tuple[str, str]]) -> None:
@@ -134,15 +131,9 @@ class LogShipper:
             return
         pipeline, now = self._pipeline or self._start(), time.time()
         for level, line in lines:
-            pipeline.queue.put(now, level, line, wait=True)
+            pipeline.queue.put((now, level, line), wait=True)
         pipeline.pass_on()
         pipeline.wait_for_room(self._exit_timeout)
-
-    def put_values(self, created: float, step: int, values: dict[str, float]) -> None:
-        """Queue the metrics of a step with their Unix time, as `put` does a line."""
-        pipeline = self._pipeline or self._start()
-        pipeline.queue.put_values(StepValues(created, step, values))
-        pipeline.pass_on()
 
     def flush(self, timeout: float | None) -> bool:
         """Wait at most `timeout` s; True if all put so far is stored and nothing was lost since the last."""
@@ -175,9 +166,8 @@ class LogShipper:
             return True  # it has stopped, or is a forked child that never logged
         self.drain(self._exit_timeout if timeout is None else timeout)
         has_ended = self.stop()
-        is_of_run = self._folder is not None
         say_what_waits(
-            pipeline.spool, *self.destination, is_own_dir=self._is_own_spool_dir, is_of_run=is_of_run
+            pipeline.spool, *self.destination, is_own_dir=self._is_own_spool_dir, is_of_run=self._is_of_run
         )
         return has_ended
 

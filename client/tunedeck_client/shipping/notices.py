@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from tunedeck_client.lines.text import say
-from tunedeck_client.shipping.post import PostResult
+from tunedeck_client.transport.server import Answer
 
 UNREACHABLE_AFTER = 5.0  # s without an answer until stderr says so: a restart is no news
 
@@ -25,7 +25,7 @@ class Notices:
             self._noted.add(status)
             say(f"the logs service answers {status} {reason}" if status >= 0 else reason)
 
-    def note_away(self, answer: PostResult) -> None:
+    def note_away(self, answer: Answer) -> None:
         """Say that the service is away, once it has been for a while."""
         now = time.monotonic()
         if self._failing_since is None:

@@ -6,6 +6,7 @@ import contextlib
 import math
 import threading
 import time
+from functools import partial
 
 from tunedeck_client.lines.text import clean, encode, report, rfc3339, split
 from tunedeck_client.shipping.batch import POINTS
@@ -66,11 +67,9 @@ class Pipeline:
                 self._move(self.queue.take(wait=True))
 
     def _write_queued(self) -> None:
-        items = self.queue.take(wait=False)
-        while items:
+        for items in iter(partial(self.queue.take, wait=False), []):
             with contextlib.suppress(Exception):
                 self._move(items)
-            items = self.queue.take(wait=False)
 
     def _move(self, items: list[Item]) -> None:
         """Write queued lines to the spool, and set the events among them."""

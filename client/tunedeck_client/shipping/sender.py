@@ -16,11 +16,11 @@ from tunedeck_client.shipping.lane import (
     STOPPED,
     STORED,
     Lane,
-    is_passing,
 )
 from tunedeck_client.shipping.notices import Notices
-from tunedeck_client.shipping.post import Post, PostResult
+from tunedeck_client.shipping.post import Post
 from tunedeck_client.shipping.spool import Spool
+from tunedeck_client.transport.server import Answer
 
 LINGER = 0.25  # s from one batch to the next that may still grow: few requests, and live all the same
 PATIENCE = 60.0  # s of 404 or 400 until lines are dropped: a kernel may start before its job is created
@@ -146,8 +146,8 @@ class Sender:
                 self._lose(f"{verdict} {answer.status}", loss_of(lines, kind.noun), why)
         return verdict
 
-    def _ask(self, kind: Kind, key: str, body: bytes, *, is_single: bool) -> tuple[str, PostResult]:
-        answer, lane = PostResult(0, None, ""), self._lanes[kind]
+    def _ask(self, kind: Kind, key: str, body: bytes, *, is_single: bool) -> tuple[str, Answer]:
+        answer, lane = Answer(0, None, ""), self._lanes[kind]
         while not self._stopping:
             answer = self._post(key, body, kind)
             verdict = lane.judge(answer, is_single=is_single)
@@ -161,12 +161,12 @@ class Sender:
             self._pause(seconds, asked=asked)
         return STOPPED, answer
 
-    def _note(self, verdict: str | None, answer: PostResult) -> None:
+    def _note(self, verdict: str | None, answer: Answer) -> None:
         """Count what was stored, and tell of the service what is news."""
         self.stored += verdict == STORED
         if verdict in (STORED, REFUSED):
             self._notices.note_reached()
-        elif verdict is None and is_passing(answer.status):
+        elif verdict is None and answer.is_passing:
             self._notices.note_away(answer)
         elif verdict is None:
             self._notices.note(answer.status, answer.reason)

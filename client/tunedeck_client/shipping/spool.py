@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-import time
 from hashlib import sha256
 
 from tunedeck_client import user_folders
@@ -221,14 +220,10 @@ class Spool:
 
     def wait_done(self, batches: set[Batch] | None, timeout: float | None) -> bool:
         """Wait until these batches, or all, are done or dropped; False after `timeout` s."""
-        deadline = None if timeout is None else time.monotonic() + timeout
         with self.changed:
-            while any(batches is None or batch in batches for batch in self._batches):
-                left = None if deadline is None else deadline - time.monotonic()
-                if left is not None and left <= 0:
-                    return False
-                self.changed.wait(left)
-        return True
+            return self.changed.wait_for(
+                lambda: not any(batches is None or batch in batches for batch in self._batches), timeout
+            )
 
     def close(self) -> None:
         """Leave the folder for the next process to adopt."""

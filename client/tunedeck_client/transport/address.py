@@ -1,4 +1,4 @@
-"""Addresses of the service, as users name them: with `/api/v1` or without."""
+"""Where and as whom the service is asked: its address, as users name it, and the header of a token."""
 
 from __future__ import annotations
 
@@ -7,16 +7,22 @@ from urllib.parse import urlsplit
 
 def base_url(url: str) -> str:
     """Return the address without `/api/v1`, which it may end in; ValueError where it is none."""
-    parts = urlsplit(url)
+    parts = urlsplit(url.strip())
     is_web = parts.scheme in ("http", "https") and parts.hostname and not parts.username
     if not is_web or parts.query or parts.fragment:
-        raise ValueError(f"the address must be like http://localhost:8080, not {url!r}")
+        raise ValueError(f"the address must be a url like http://localhost:8080, not {url!r}")
     if parts.port == 0:  # which raises by itself where it is no number
         raise ValueError(f"{url!r} has no port that anything could listen on")
-    return base_of(f"{parts.scheme}://{parts.netloc}{parts.path}")
+    path = parts.path.rstrip("/")
+    if path.endswith("/api/v1"):
+        path = path[: -len("/api/v1")].rstrip("/")
+    return f"{parts.scheme}://{parts.netloc}{path}"
 
 
-def base_of(url: str) -> str:
-    """Return a gateway's or service's address without `/api/v1`, with which users name it as well."""
-    stripped = url.strip().rstrip("/")
-    return stripped[: -len("/api/v1")].rstrip("/") if stripped.endswith("/api/v1") else stripped
+def authorization(token: str | None) -> dict[str, str]:
+    """Return the header that a token goes by, none without one; ValueError where no header can have it."""
+    if not token:
+        return {}
+    if not (token.isascii() and token.isprintable()):
+        raise ValueError("the token must be printable ASCII")
+    return {"Authorization": f"Bearer {token}"}

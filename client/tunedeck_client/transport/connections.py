@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import http.client
 import socket
-import ssl
 import threading
 from typing import BinaryIO, Callable, Iterator, Mapping, NamedTuple, Tuple, TypeVar, Union
 from urllib.parse import urlsplit
+
+from tunedeck_client.errors import BadFolder
 
 SEND_BYTES = 1024 * 1024
 
@@ -21,12 +22,11 @@ Place = Tuple[str, str]
 T = TypeVar("T")
 
 
-class FileShrank(Exception):
-    """A file ended before the bytes that were to be sent of it."""
-
-
 class Section(NamedTuple):
-    """A part of a file that is sent as a body; `on_sent` is told how many of its bytes have gone out."""
+    """A part of a file that is sent as a body; `on_sent` is told how many of its bytes have gone out.
+
+    A file that ends before them raises BadFolder.
+    """
 
     file: BinaryIO
     offset: int
@@ -37,34 +37,35 @@ class Section(NamedTuple):
 Body = Union[bytes, Section, None]
 
 
+class _Kept(threading.local):
+    def __init__(self) -> None:
+        self.connections: dict[Place, http.client.HTTPConnection] = {}
+
+
 class Connections:
     """Connections to any hosts; thread-safe, for each thread has its own."""
 
     def __init__(self, timeout: float) -> None:
         self._timeout = timeout
-        self._of_thread = threading.local()
+        self._kept = _Kept()
         # The sockets beside their connections, which let go of them when the response is the last.
-        self._made: dict[http.client.HTTPConnection, socket.socket] = {}
-
-    @property
-    def _kept(self) -> dict[Place, http.client.HTTPConnection]:
-        if not hasattr(self._of_thread, "kept"):
-            self._of_thread.kept = {}
-        kept: dict[Place, http.client.HTTPConnection] = self._of_thread.kept
-        return kept
+        self._made: dict[http.client.HTTPConnection, socket.socket | None] = {}
 
     def abort(self) -> None:
-        """Break off what is in flight in any thread, which raises OSError or HTTPException there."""
-        for made in list(self._made.values()):
-            with contextlib.suppress(OSError):
-                made.shutdown(socket.SHUT_RDWR)
+        """Break off what is in flight in any thread, and what begins later; it raises as `exchange` does."""
+        self._timeout = 0.001
+        for connection, made in list(self._made.items()):
+            in_use = made or connection.sock  # inside of its TLS handshake it is not made yet
+            if in_use is not None:
+                with contextlib.suppress(OSError):
+                    in_use.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Close all; call it once no other thread uses them."""
         for connection in list(self._made):
             connection.close()
         self._made.clear()
-        self._of_thread = threading.local()
+        self._kept = _Kept()
 
     def exchange(
         self,
@@ -83,18 +84,20 @@ class Connections:
                 found = read(response)
                 is_whole = response.isclosed()
             if is_whole and not response.will_close:
-                self._kept[place] = connection
+                self._kept.connections[place] = connection
             return found
         finally:
-            if self._kept.get(place) is not connection:
+            if self._kept.connections.get(place) is not connection:
                 self._close(connection)
 
     @contextlib.contextmanager
-    def opened(self, url: str, headers: Mapping[str, str]) -> Iterator[http.client.HTTPResponse]:
-        """GET on a connection of its own, for a response that is read as it comes."""
+    def opened(
+        self, method: str, url: str, body: Body, headers: Mapping[str, str]
+    ) -> Iterator[http.client.HTTPResponse]:
+        """Send a request on a connection of its own, for a response that is read as it comes."""
         connection = self._new(urlsplit(url)[:2])
         try:
-            with self._ask(connection, "GET", url, None, headers) as response:
+            with self._ask(connection, method, url, body, headers) as response:
                 yield response
         finally:
             self._close(connection)
@@ -102,7 +105,7 @@ class Connections:
     def _open(
         self, place: Place, method: str, url: str, body: Body, headers: Mapping[str, str]
     ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
-        kept = self._kept.pop(place, None)
+        kept = self._kept.connections.pop(place, None)
         if kept is not None:
             with contextlib.suppress(*_LOST):  # closed since the last request, which says nothing of the next
                 return kept, self._ask(kept, method, url, body, headers)
@@ -118,6 +121,10 @@ class Connections:
         headers: Mapping[str, str],
     ) -> http.client.HTTPResponse:
         try:
+            if connection not in self._made:
+                self._made[connection] = None
+                connection.connect()
+                self._made[connection] = connection.sock
             _send(connection, method, url, body, headers)
             return connection.getresponse()
         except BaseException:
@@ -126,16 +133,8 @@ class Connections:
 
     def _new(self, place: Place) -> http.client.HTTPConnection:
         scheme, host = place
-        if scheme == "https":
-            context = ssl.create_default_context()
-            connection: http.client.HTTPConnection = http.client.HTTPSConnection(
-                host, timeout=self._timeout, context=context
-            )
-        else:
-            connection = http.client.HTTPConnection(host, timeout=self._timeout)
-        connection.connect()
-        self._made[connection] = connection.sock
-        return connection
+        of_scheme = http.client.HTTPSConnection if scheme == "https" else http.client.HTTPConnection
+        return of_scheme(host, timeout=self._timeout)
 
     def _close(self, connection: http.client.HTTPConnection) -> None:
         self._made.pop(connection, None)
@@ -147,15 +146,15 @@ def _send(
 ) -> None:
     parts = urlsplit(url)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    if not isinstance(body, Section):
-        connection.request(method, target, body, dict(headers))
-        return
-    connection.putrequest(method, target)
-    for name, value in {**headers, "Content-Length": str(body.size)}.items():
-        connection.putheader(name, value)
-    connection.endheaders()
     # A server that refuses early stops reading; its response can be read all the same.
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        if not isinstance(body, Section):
+            connection.request(method, target, body, dict(headers))
+            return
+        connection.putrequest(method, target)
+        for name, value in {**headers, "Content-Length": str(body.size)}.items():
+            connection.putheader(name, value)
+        connection.endheaders()
         _send_section(connection, body)
 
 
@@ -165,6 +164,6 @@ def _send_section(connection: http.client.HTTPConnection, body: Section) -> None
         count = min(SEND_BYTES, body.size - sent)
         # By the kernel, where it can: a copy through Python would cost as much as the checksum.
         if connection.sock.sendfile(body.file, body.offset + sent, count) < count:
-            raise FileShrank
+            raise BadFolder(f"{body.file.name} changed while it was uploaded")
         sent += count
         body.on_sent(sent)

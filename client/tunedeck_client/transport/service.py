@@ -12,7 +12,8 @@ from email.message import Message
 from typing import Any, Callable, Iterator, Mapping, NamedTuple
 
 from tunedeck_client.errors import TunedeckError, Unreachable, refused
-from tunedeck_client.transport.address import base_url
+from tunedeck_client.json_objects import parse_object
+from tunedeck_client.transport.address import authorization, base_url
 from tunedeck_client.transport.connections import Body, Connections
 from tunedeck_client.transport.retry_after import read_retry_after
 from tunedeck_client.version import __version__
@@ -61,10 +62,8 @@ class Service:
         patience: float = PATIENCE,
     ) -> None:
         self.url = base_url(url)
-        if token and not (token.isascii() and token.isprintable()):
-            raise ValueError("the token must be printable ASCII")
         self.stop = threading.Event()
-        self._token = token
+        self._authorization = authorization(token)
         self._patience = patience
         self._connections = Connections(TIMEOUT)
 
@@ -87,8 +86,8 @@ class Service:
 
     def object_of(self, answer: Answer) -> dict[str, Any]:
         """Return the JSON object that was answered; Unreachable where the answer is not the service's own."""
-        found = _parsed(answer.body)
-        if not isinstance(found, dict):
+        found = parse_object(answer.body)
+        if found is None:
             raise Unreachable(f"what answers at {self.url} is not Tunedeck")
         return found
 
@@ -134,7 +133,9 @@ class Service:
         url = f"{self.url}{place}"
         with contextlib.ExitStack() as stack:
             try:
-                response = stack.enter_context(self._connections.opened(url, self._headers(url, headers)))
+                response = stack.enter_context(
+                    self._connections.opened("GET", url, None, self._headers(url, headers))
+                )
                 is_good = 200 <= response.status < 300
                 answer = None if is_good else read_answer(response)
             except (OSError, http.client.HTTPException) as error:
@@ -146,8 +147,8 @@ class Service:
     def _headers(self, url: str, headers: Mapping[str, str]) -> dict[str, str]:
         sent = {"User-Agent": f"tunedeck-client/{__version__}", **headers}
         # A presigned link is its own proof, and S3 refuses a second one beside it.
-        if self._token and url.startswith(f"{self.url}/api/v1/"):
-            sent["Authorization"] = f"Bearer {self._token}"
+        if url.startswith(f"{self.url}/api/v1/"):
+            sent.update(self._authorization)
         return sent
 
     def _try(
@@ -180,8 +181,7 @@ class Service:
         return self._refusal(answer, retry_after), (retry_after or 0.0) if is_passing else None
 
     def _refusal(self, answer: Answer, retry_after: float | None) -> TunedeckError:
-        said = _parsed(answer.body)
-        message = said.get("message") if isinstance(said, dict) else None
+        message = (parse_object(answer.body) or {}).get("message")
         if message is None:
             if 300 <= answer.status < 400:
                 return Unreachable(f"{self.url} sends on to {answer.headers.get('Location', 'elsewhere')}")
@@ -190,13 +190,6 @@ class Service:
             message = f"{self.url} answers {answer.status}"
         request_id = answer.headers.get("X-Request-ID")
         return refused(answer.status, str(message), request_id=request_id, retry_after=retry_after)
-
-
-def _parsed(body: bytes) -> Any:
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        return None
 
 
 def _reason(error: Exception) -> str:

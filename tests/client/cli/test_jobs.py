@@ -20,6 +20,11 @@ def test_it_works(tunedeck):
     assert tunedeck("jobs", "list", "--search", "NIGHTLY", "--status", "cancelled", "--json").json[0]["ID"] == int(job)
 
 
+def test_what_json_has_no_number_for_is_text(tunedeck):
+    made = tunedeck("jobs", "create", "--set", "eps=NaN", "--set", "lr=1e-4", "--json").json
+    assert made["configuration"] == {"eps": "NaN", "lr": 1e-4}
+
+
 def test_lists_longer_than_a_page_are_whole(tunedeck, system):
     for _ in range(103):
         system.request("POST", "/jobs", json={"dataset_id": 902})

@@ -23,7 +23,7 @@ def test_a_response_is_not_left_to_its_finalizer(connections, fake_api):
 
     for _ in range(2):
         assert connections.exchange("GET", f"{fake_api.url}/here", None, {}, read).body == b"{}"
-    with connections.opened(f"{fake_api.url}/here", {}) as streamed:
+    with connections.opened("GET", f"{fake_api.url}/here", None, {}) as streamed:
         responses.append(streamed)
         read_answer(streamed)
 
