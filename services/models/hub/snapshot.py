@@ -54,7 +54,7 @@ def make_snapshot(manifest: Manifest) -> Snapshot:
 
 
 def _sha256_of(row: ManifestFile) -> str:
-    known = row.announced_sha256 or row.sha256
+    known = row.known_sha256
     if known is None and row.error is not None:
         raise Conflict(f"{row.path}: {row.error}")
     if known is None:
