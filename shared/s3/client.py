@@ -124,7 +124,7 @@ class S3Client(Minio):
 
     def put(self, bucket: str, key: str, body: PartBody, content_type: str) -> str:
         """Store an object by one request and return its etag."""
-        return self._put(bucket, key, body, {"Content-Type": content_type})
+        return self._put_object(bucket, key, cast(bytes, body), {"Content-Type": content_type}).etag or ""
 
     def begin_upload(self, bucket: str, key: str, content_type: str | None = None) -> str:
         """Open a multipart upload and return the store's id of it; with a content type its parts carry a CRC-32."""
@@ -135,10 +135,7 @@ class S3Client(Minio):
 
     def put_part(self, bucket: str, key: str, upload_id: str, number: int, body: PartBody) -> str:
         """Store a part and return its etag."""
-        return self._put(bucket, key, body, None, {"partNumber": str(number), "uploadId": upload_id})
-
-    def _put(self, bucket: str, key: str, body: PartBody, headers: Any, query: Any = None) -> str:
-        return self._put_object(bucket, key, cast(bytes, body), headers, query).etag or ""
+        return self._upload_part(bucket, key, cast(bytes, body), None, upload_id, number)
 
     def copy(self, bucket: str, key: str, source: str, etag: str) -> str:
         """Copy the object ``source`` of the bucket, which must have that etag, and return the copy's."""
@@ -193,22 +190,19 @@ def _copy_headers(bucket: str, source: str, etag: str) -> Any:
     return {"x-amz-copy-source": quote(f"/{bucket}/{source}"), "x-amz-copy-source-if-match": f'"{etag}"'}
 
 
-@dataclass(frozen=True)
-class Signer:
-    """Signs URLs (Signature Version 4, in the query) for one identity; no request is made."""
+def presign(
+    method: str, url: SplitResult, region: str, credentials: tuple[str, str], now: datetime, lifetime: timedelta
+) -> str:
+    """Return ``url``, good for that method from ``now`` on (Signature Version 4, in the query); no request is made.
 
-    region: str
-    access_key: str
-    secret_key: str
-
-    def presign(self, method: str, url: SplitResult, now: datetime, lifetime: timedelta) -> str:
-        """Return ``url``, good for that method from ``now`` on."""
-        signed = presign_v4(
-            method=method,
-            url=url,
-            region=self.region,
-            credentials=Credentials(self.access_key, self.secret_key),
-            date=now,
-            expires=int(lifetime.total_seconds()),
-        )
-        return signed.geturl()
+    ``credentials`` are an identity's access key and secret key.
+    """
+    signed = presign_v4(
+        method=method,
+        url=url,
+        region=region,
+        credentials=Credentials(*credentials),
+        date=now,
+        expires=int(lifetime.total_seconds()),
+    )
+    return signed.geturl()
