@@ -52,7 +52,7 @@ def claim() -> Run | None:
     now = datetime.now(UTC)
     with database.atomic():
         query = Evaluation.select().where(_claimable(now)).order_by(Evaluation.created_at, Evaluation.id).limit(1)
-        found: Evaluation | None = database.lock_free_rows(query).get_or_none()
+        found: Evaluation | None = database.lock_rows(query, skip_locked=True).get_or_none()
         if found is None:
             return None
         waited = _waited_s(found, now)
