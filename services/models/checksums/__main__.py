@@ -30,6 +30,7 @@ from shared.s3.bucket import Bucket
 from shared.s3.client import S3Settings, connect
 from shared.s3.errors import ObjectChanged, ObjectMissing
 from shared.settings import Positive, exit_on, load
+from shared.telemetry.failures import failures_logged
 from shared.telemetry.json_lines import log_json_lines
 from shared.telemetry.server import MetricsSettings, note_turn, serve_metrics
 
@@ -63,16 +64,10 @@ def main() -> None:
         note_turn()
         if time.monotonic() >= sweep_at:
             sweep_at = time.monotonic() + _SWEEP_EVERY_S
-            _sweep(bucket)
+            with failures_logged(log, "old uploads are left to the next sweep"):
+                expire_uploads(bucket)
         if not work_once(bucket, holder, rate):
             time.sleep(_IDLE_S)
-
-
-def _sweep(bucket: Bucket) -> None:
-    try:
-        expire_uploads(bucket)
-    except Unavailable as error:
-        log.warning("Old uploads stay for now: %s", error)
 
 
 class Stop:
