@@ -7,7 +7,7 @@ from pathlib import Path
 import peewee
 from peewee import BigAutoField, BigIntegerField, BooleanField, CharField, CompositeKey, DatabaseProxy, TextField
 
-from services.models.repo_ids import default_repo_id
+from services.models.repo_ids import OURS
 from shared.database.connect import connected_to
 from shared.database.fields import JSONField, TimeField
 
@@ -50,7 +50,7 @@ class Model(_Table):
     @property
     def repo_id(self) -> str:
         """The name by which the Hub API knows it, for life."""
-        return self.own_repo_id or default_repo_id(self.id)
+        return self.own_repo_id or f"{OURS}/model-{self.id}"
 
     @property
     def folders(self) -> tuple[str, str]:

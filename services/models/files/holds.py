@@ -125,6 +125,7 @@ def _require_changeable(model: Model, path: str) -> None:
     require_not_frozen_elsewhere(model, [path])
 
 
+@connected
 def require_not_frozen_elsewhere(model: Model, paths: Iterable[str]) -> None:
     """Raise Conflict where a ready model that shares the storage path has one of a model's ``paths``."""
     # What is frozen for one must not change through another.

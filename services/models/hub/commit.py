@@ -12,7 +12,7 @@ from services.models.files.staged_objects import end_staged, find_staged
 from services.models.hub.base_model import UNKNOWN, find_base_model
 from services.models.hub.commit_files import place_contents
 from services.models.hub.commit_lines import Commit
-from services.models.hub.commit_names import Change, plan_change
+from services.models.hub.commit_names import plan_change
 from services.models.hub.snapshot import Snapshots
 from services.models.lifecycle.freeze import freeze
 from services.models.paths import fold
@@ -23,6 +23,7 @@ from shared.database.queries import slices
 from shared.errors import Conflict, PreconditionFailed, Unavailable
 from shared.s3.bucket import Bucket
 from shared.s3.readable_bucket import ObjectInfo
+from shared.telemetry.failures import failures_logged
 
 NOT_KNOWN_YET = "0" * 40
 
@@ -45,12 +46,14 @@ def apply_commit(bucket: Bucket, snapshots: Snapshots, model_id: int, commit: Co
         change = plan_change(model.folders, commit, before, rows)
         if change.is_empty:
             return before.sha
-        _require_unshared(model, change)
+        require_not_frozen_elsewhere(model, [*change.paths, *change.deleted])
         staged = find_staged(model_id, change.checksums.values())
         placed = place_contents(bucket, model, change, rows, staged, hold.check)
         after = {path: row for path, row in rows.items() if path not in change.deleted}
         after |= {row.path: row for row in placed}
-        _record(hold, model, after.values(), placed, _base_model(model, commit))
+        # What the pushed files say, where nobody has said it before.
+        base_model = find_base_model(commit.contents) if model.base_model == UNKNOWN else None
+        _record(hold, model, after.values(), placed, base_model)
     _clean_up(bucket, model, change.deleted, staged.values())
     return _name_of(snapshots, model_id)
 
@@ -65,16 +68,6 @@ def _rows_of(bucket: Bucket, model: Model) -> dict[str, ManifestFile]:
     listed = [ManifestFile(item.key[start:], item.size, item.etag) for item in found]
     same = {row[:3]: row for row in rows.values()}
     return {row.path: same.get(row[:3], row) for row in listed}
-
-
-@connected
-def _require_unshared(model: Model, change: Change) -> None:
-    require_not_frozen_elsewhere(model, [*change.paths, *change.deleted])
-
-
-def _base_model(model: Model, commit: Commit) -> str | None:
-    """Return what the pushed files say, where nobody has said it before."""
-    return find_base_model(commit.contents) if model.base_model == UNKNOWN else None
 
 
 @connected
@@ -109,13 +102,11 @@ def _replace_rows(model_id: int, rows: list[ManifestFile]) -> None:
 
 def _clean_up(bucket: Bucket, model: Model, deleted: Iterable[str], staged: Iterable[StagedObject]) -> None:
     """Remove what the new revision does not have; what stays is in no manifest, or swept after a day."""
-    try:
+    with failures_logged(log, f"Model {model.id}: objects of an earlier revision stay"):
         for path in deleted:
             bucket.remove(f"{model.storage_path}/{path}")
         for row in staged:
             end_staged(bucket, row)
-    except Unavailable as error:
-        log.warning("Model %d: objects of an earlier revision stay: %s", model.id, error)
 
 
 def _name_of(snapshots: Snapshots, model_id: int) -> str:

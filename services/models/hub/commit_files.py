@@ -40,15 +40,26 @@ def place_contents(
         row, present = staged[change.checksums[path]], rows.get(path)
         is_there = present is not None and present.known_sha256 == row.sha256
         etag = present.etag if present is not None and is_there else put_together(bucket, row)
-        sources[row.sha256] = sources[row.sha256].with_etag(etag)
+        source = sources[row.sha256]
+        sources[row.sha256] = source._replace(row=source.row._replace(etag=etag))
 
     def put(path: str) -> ManifestFile:
         check()
-        return _put(bucket, model, path, change.contents[path], rows.get(path))
+        content, present = change.contents[path], rows.get(path)
+        sha256 = hashlib.sha256(content).hexdigest()
+        if present is not None and (present.size, present.sha256) == (len(content), sha256):
+            return present
+        etag = bucket.put(f"{model.storage_path}/{path}", io.BytesIO(content))
+        return ManifestFile(path, len(content), etag, isal_zlib.crc32(content), sha256)
 
     def copy(path: str) -> ManifestFile:
         check()
-        return _copy(bucket, model, sources[change.checksums[path]], rows.get(path), path)
+        (source, row), present = sources[change.checksums[path]], rows.get(path)
+        if present is not None and present.known_sha256 == row.known_sha256:
+            return present
+        key = f"{model.storage_path}/{path}"
+        etag = row.etag if source == key else bucket.copy(source, key, size=row.size, etag=row.etag)
+        return row._replace(path=path, etag=etag)
 
     # What replaces nothing comes first: a replaced file is unreadable from then on to the commit's end.
     def is_replaced(path: str) -> bool:
@@ -70,31 +81,11 @@ def _leave_wrong_places(bucket: Bucket, model: Model, change: Change, staged: Ma
     return [path for path, row in waiting if row.etag is None]
 
 
-def _put(bucket: Bucket, model: Model, path: str, content: bytes, present: ManifestFile | None) -> ManifestFile:
-    sha256 = hashlib.sha256(content).hexdigest()
-    if present is not None and (present.size, present.sha256) == (len(content), sha256):
-        return present
-    etag = bucket.put(f"{model.storage_path}/{path}", io.BytesIO(content))
-    return ManifestFile(path, len(content), etag, isal_zlib.crc32(content), sha256)
-
-
-def _copy(bucket: Bucket, model: Model, source: _Source, present: ManifestFile | None, path: str) -> ManifestFile:
-    row = source.row
-    if present is not None and present.known_sha256 == row.known_sha256:
-        return present
-    key = f"{model.storage_path}/{path}"
-    etag = row.etag if source.key == key else bucket.copy(source.key, key, size=row.size, etag=row.etag)
-    return row._replace(path=path, etag=etag)
-
-
 class _Source(NamedTuple):
     """An object that has the content of a checksum, and what is known of it."""
 
     key: str
     row: ManifestFile
-
-    def with_etag(self, etag: str) -> _Source:
-        return self._replace(row=self.row._replace(etag=etag))
 
 
 def _find_sources(
