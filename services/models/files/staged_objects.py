@@ -75,18 +75,13 @@ def complete_staged(bucket: Bucket, model_id: int, staged_id: int, sent: Sent) -
         extend(row, parts=sent)
 
 
-def put_together(bucket: Bucket, row: StagedObject) -> str:
-    """Make an object of the parts that wait in their place, and return its etag; idempotent."""
-    return join_parts(bucket, row, row.parts)
-
-
 def move_to_staging(bucket: Bucket, row: StagedObject) -> None:
     """Take content away from a place that turned out not to be its own; Conflict where another object has that."""
     wrong, key = row.key, staging_key(row.model_id, row.sha256)
     if bucket.has(wrong):
         forget(row)
         raise Conflict(f"{wrong} was written by another request meanwhile; push again.", retry_after=1)
-    etag = bucket.copy(wrong, key, size=row.size, etag=put_together(bucket, row))
+    etag = bucket.copy(wrong, key, size=row.size, etag=join_parts(bucket, row, row.parts))
     bucket.remove(wrong)
     extend(row, key=key, etag=etag, parts=None)
 

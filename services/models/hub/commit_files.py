@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from isal import isal_zlib
 
-from services.models.files.staged_objects import move_to_staging, put_together, staging_key
+from services.models.files.parts import join_parts
+from services.models.files.staged_objects import move_to_staging, staging_key
 from services.models.hub.commit_names import Change
 from services.models.records.manifest import ManifestFile
 from services.models.tables import Model, StagedObject
@@ -39,7 +40,7 @@ def place_contents(
         check()
         row, present = staged[change.checksums[path]], rows.get(path)
         is_there = present is not None and present.known_sha256 == row.sha256
-        etag = present.etag if present is not None and is_there else put_together(bucket, row)
+        etag = present.etag if present is not None and is_there else join_parts(bucket, row, row.parts)
         source = sources[row.sha256]
         sources[row.sha256] = source._replace(row=source.row._replace(etag=etag))
 

@@ -25,7 +25,10 @@ def freeze(model: Model, listing: list[ObjectInfo], *, allow_empty: bool) -> Non
     """
     if not listing and not allow_empty:
         raise Conflict(f"There is no file below {model.storage_path}/; with allow_empty it is ready all the same.")
-    _require_no_open_upload(model)
+    is_open = Upload.etag.is_null() & (Upload.expires_at > datetime.now(UTC))
+    upload = Upload.get_or_none(Upload.model_id == model.id, is_open)
+    if upload is not None:
+        raise Conflict(f"Upload {upload.id} of {upload.path} is open: complete it or delete it.")
     Hold.delete().where(Hold.model_id == model.id, Hold.held_until < datetime.now(UTC)).execute()
     if Hold.select().where(Hold.model_id == model.id).exists():
         raise Conflict(f"An upload to model {model.id} is under way.", retry_after=1)
@@ -58,13 +61,6 @@ def _generate(model: Model, sizes: dict[str, int]) -> None:
     for path, content in made.items():
         Generated.create(model_id=model.id, path=path, content=content)
     model.revision += 1
-
-
-def _require_no_open_upload(model: Model) -> None:
-    is_open = Upload.etag.is_null() & (Upload.expires_at > datetime.now(UTC))
-    upload = Upload.get_or_none(Upload.model_id == model.id, is_open)
-    if upload is not None:
-        raise Conflict(f"Upload {upload.id} of {upload.path} is open: complete it or delete it.")
 
 
 def _known_checksums(model_id: int) -> dict[tuple[Any, ...], tuple[Any, ...]]:
