@@ -50,7 +50,7 @@ def add_token(path: Path, name: str, scopes: Collection[str], days: int | None) 
     token = new_token()
     expires_at = None if days is None else datetime.now(UTC).replace(microsecond=0) + timedelta(days=days)
     digest = hashlib.sha256(token.encode()).hexdigest()
-    _write(path, [*present, Token(name, digest, frozenset(scopes), expires_at)])
+    _write(path, [*present, Token(name, frozenset(scopes), expires_at=expires_at, sha256=digest)])
     return token
 
 

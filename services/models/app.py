@@ -12,7 +12,6 @@ from services.models.hub.commit_limit import CommitLimit
 from services.models.hub.snapshot import Snapshots
 from services.models.hub.upstream import Upstream
 from services.models.logs_client import LogsClient
-from services.models.presigned_urls import UrlSigner
 from services.models.records.models import get_model
 from services.models.settings import Settings
 from services.models.table_gauges import GAUGES
@@ -21,7 +20,6 @@ from shared.auth.access import Access
 from shared.auth.settings import AuthSettings
 from shared.database.connect import open_database
 from shared.database.migrations import require_migrated
-from shared.gateway_address import GatewayAddress
 from shared.http.collaborators import provide
 from shared.http.service import create_service
 from shared.s3.bucket import Bucket
@@ -66,9 +64,7 @@ def create_app(
             Snapshots: Snapshots(),
             Upstream: Upstream(),
             Settings: settings,
-            GatewayAddress: GatewayAddress(settings.gateway_url, settings.public_url),
             LogsClient: logs or LogsClient(settings.logs_url, lambda: access.service_headers("models")),
-            UrlSigner: UrlSigner(settings),
         },
     )
     return app

@@ -14,9 +14,8 @@ def list_objects(bucket: Bucket, storage_path: str, *, markers: bool = False) ->
     Left out are the empty objects that some tools leave to mark a folder (their names end in ``/``), unless
     ``markers`` asks for them.
     """
-    found = (item for item in bucket.list(f"{storage_path}/") if markers or not _is_marker(item))
-    return sorted(found, key=lambda item: item.key.encode())
-
-
-def _is_marker(item: ObjectInfo) -> bool:
-    return item.size == 0 and item.key.endswith("/")
+    found = bucket.list(f"{storage_path}/")
+    return sorted(
+        (item for item in found if markers or item.size or not item.key.endswith("/")),
+        key=lambda item: item.key.encode(),
+    )

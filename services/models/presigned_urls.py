@@ -11,7 +11,7 @@ from services.models.paths import is_in
 from services.models.selection import Selection
 from services.models.settings import Settings
 from shared.gateway_address import GatewayAddress
-from shared.s3.client import Signer
+from shared.s3.client import presign
 
 LIFETIME = timedelta(hours=24)
 
@@ -22,26 +22,12 @@ AddTicket = Callable[[str, datetime], str]
 """Return a path of the API, with its query, as a link to it needs it until then."""
 
 
-class UrlSigner:
-    """Signs the URLs of a service; parts by the identity that can write and not read."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.read = Signer(settings.s3_region, settings.s3_access_key, settings.s3_secret_key)
-        # A signed PUT may be made to copy whatever its signer may read.
-        self.write = Signer(settings.s3_region, settings.s3_parts_access_key, settings.s3_parts_secret_key)
-        self._gateway = GatewayAddress(settings.gateway_url, settings.public_url)
-
-    def for_request(self, header: Callable[[str], str | None], add_ticket: AddTicket) -> PresignedUrls:
-        """Return the URLs of the answer to a request with these headers."""
-        return PresignedUrls(self, self._gateway.of(header), add_ticket)
-
-
 class PresignedUrls:
-    """The URLs of one answer: all for one address, all good until ``expire_at``."""
+    """The URLs of the answer to a request with these headers: all for one ``address``, all good until ``expire_at``."""
 
-    def __init__(self, signer: UrlSigner, address: str, add_ticket: AddTicket) -> None:
-        self._signer = signer
-        self._address = address
+    def __init__(self, settings: Settings, header: Callable[[str], str | None], add_ticket: AddTicket) -> None:
+        self._settings = settings
+        self.address = GatewayAddress(settings.gateway_url, settings.public_url).of(header)
         self._add_ticket = add_ticket
         self._now = datetime.now(UTC).replace(microsecond=0)
         self.expire_at = self._now + LIFETIME
@@ -51,21 +37,24 @@ class PresignedUrls:
         # A browser names the file after the path. With the name in here there would be a semicolon, which clients
         # that encode a URL anew (llama.cpp) leave bare, and many a server then reads as the end of the parameter.
         pinned = "" if etag is None else f"&{PINNED}={quote(etag, safe='')}"
-        return self._sign(self._signer.read, "GET", key, f"response-content-disposition=attachment{pinned}")
+        credentials = (self._settings.s3_access_key, self._settings.s3_secret_key)
+        return self._sign("GET", key, f"response-content-disposition=attachment{pinned}", credentials)
 
     def part_url(self, key: str, upload_id: str, number: int) -> str:
         """Return the presigned URL to which a part of the store's upload ``upload_id`` is PUT."""
         query = f"partNumber={number}&uploadId={quote(upload_id, safe='')}"
-        return self._sign(self._signer.write, "PUT", key, query)
+        # By an identity that can write and not read: a signed PUT may be made to copy whatever its signer may read.
+        credentials = (self._settings.s3_parts_access_key, self._settings.s3_parts_secret_key)
+        return self._sign("PUT", key, query, credentials)
 
-    def _sign(self, signer: Signer, method: str, key: str, query: str) -> str:
-        scheme, netloc, path, _, _ = urlsplit(self._address)
+    def _sign(self, method: str, key: str, query: str, credentials: tuple[str, str]) -> str:
+        scheme, netloc, path, _, _ = urlsplit(self.address)
         url = SplitResult(scheme, netloc, f"{path}/{BUCKET}/{quote(key, safe='/')}", query, "")
-        return signer.presign(method, url, self._now, LIFETIME)
+        return presign(method, url, self._settings.s3_region, credentials, self._now, LIFETIME)
 
     def api_url(self, path: str) -> str:
         """Return the URL of a path of the API, which opens as it stands, as a presigned one does."""
-        return f"{self._address}{self._add_ticket(path, self.expire_at)}"
+        return f"{self.address}{self._add_ticket(path, self.expire_at)}"
 
     def folder_url(
         self, model_id: int, storage_path: str, folder: str, paths: list[str], archive: str | None

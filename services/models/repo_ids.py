@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import Literal, NamedTuple
 
 OURS = "tunedeck"
 MAX_CHARS = 96
@@ -16,24 +15,13 @@ _PART = re.compile(r"[A-Za-z0-9_.-]+")
 _OF_NUMBER = re.compile(rf"{OURS}/(model|job)-([1-9][0-9]{{0,18}})")
 
 
-class Numbered(NamedTuple):
-    """What a repository id of ours stands for: a model by its ID, or the newest ready model of a job."""
+def parse_numbered(repo_id: str) -> tuple[str, int] | None:
+    """Return what a name of ours stands for, or None for any other one.
 
-    kind: Literal["model", "job"]
-    number: int
-
-
-def default_repo_id(model_id: int) -> str:
-    """Return the repository id of a model that was given none."""
-    return f"{OURS}/model-{model_id}"
-
-
-def parse_numbered(repo_id: str) -> Numbered | None:
-    """Return what `tunedeck/model-<ID>` or `tunedeck/job-<N>` stands for, or None for any other name."""
+    `tunedeck/model-<ID>` is ``("model", ID)``, `tunedeck/job-<N>`, the newest ready model of a job, ``("job", N)``.
+    """
     match = _OF_NUMBER.fullmatch(repo_id)
-    if match is None or int(match[2]) > MAX_NUMBER:
-        return None
-    return Numbered("model" if match[1] == "model" else "job", int(match[2]))
+    return None if match is None or int(match[2]) > MAX_NUMBER else (match[1], int(match[2]))
 
 
 def repo_id_problem(repo_id: str) -> str | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import peewee
 from peewee import BigAutoField, BigIntegerField, BooleanField, CharField, CompositeKey, DatabaseProxy, TextField
 
-from services.models.repo_ids import default_repo_id
+from services.models.repo_ids import OURS
 from shared.database.connect import connected_to
 from shared.database.fields import JSONField, TimeField
 
@@ -50,7 +50,7 @@ class Model(_Table):
     @property
     def repo_id(self) -> str:
         """The name by which the Hub API knows it, for life."""
-        return self.own_repo_id or default_repo_id(self.id)
+        return self.own_repo_id or f"{OURS}/model-{self.id}"
 
     @property
     def folders(self) -> tuple[str, str]:
@@ -92,42 +92,37 @@ class Generated(_Table):
         primary_key = CompositeKey("model_id", "path")
 
 
-class Upload(_Table):
-    """A file that its sender puts into the store in parts; once completed it is remembered until it expires."""
+class InParts(_Table):
+    """What its sender puts into the store in parts; no table of its own."""
 
     id = BigAutoField()
     model_id = BigIntegerField()
-    path = TextField()
     size = BigIntegerField()
-    sha256 = CharField(null=True)
-    """What its sender says it has."""
     part_size = BigIntegerField()
     key = TextField()
     store_id = TextField()
-    """What the store calls it."""
+    """What the store calls the upload."""
     etag = CharField(null=True)
-    """The object's, once it is completed."""
+    """The object's, once it was put together."""
     expires_at = TimeField()
+
+
+class Upload(InParts):
+    """A file that its sender puts into the store in parts; once completed it is remembered until it expires."""
+
+    path = TextField()
+    sha256 = CharField(null=True)
+    """What its sender says it has."""
 
     @property
     def status(self) -> str:
         return "open" if self.etag is None else "completed"
 
 
-class StagedObject(_Table):
-    """Content that a push brings by its SHA-256, in parts, before a commit says where it belongs."""
+class StagedObject(InParts):
+    """Content that a push brings by its SHA-256, before a commit says where it belongs."""
 
-    id = BigAutoField()
-    model_id = BigIntegerField()
     sha256 = CharField()
-    size = BigIntegerField()
-    part_size = BigIntegerField()
-    key = TextField()
-    store_id = TextField()
-    """What the store calls its upload."""
-    etag = CharField(null=True)
-    """The object's, once it was put together."""
-    expires_at = TimeField()
     parts = JSONField(null=True)
     """Once all came of an object that the commit puts together, in its place: ``number`` and ``etag`` of each."""
 

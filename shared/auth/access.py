@@ -9,13 +9,15 @@ from typing import Any, cast
 
 from flask import Flask, current_app, g, request
 
-from shared.auth.caller import EVERYBODY, NOBODY, Caller
+from shared.auth.caller import Caller
 from shared.auth.hosts import allowed_names, is_allowed, is_foreign_page, is_loopback, is_same_origin
-from shared.auth.identities import SAFE, TICKET, Identities, current_caller, take_ticket
+from shared.auth.identities import EVERYBODY, SAFE, TICKET, Identities, current_caller, take_ticket
 from shared.auth.scopes import OPEN, RULES, Rule
 from shared.auth.settings import AuthSettings
 from shared.errors import Forbidden, Misdirected, NotFound, Unauthorized
 from shared.settings import SettingsError
+
+NOBODY = Caller("", frozenset())
 
 _NAME = "tunedeck.access"
 _HEALTH = ("/healthz", "/readyz")

@@ -1,12 +1,9 @@
-"""Who makes a request, as their token says."""
+"""Who makes a request."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
-from functools import lru_cache
-
-from shared.auth.tokens import SCOPES, Token
+from datetime import UTC, datetime
 
 
 @dataclass(frozen=True)
@@ -21,6 +18,10 @@ class Caller:
     expires_at: datetime | None = None
     by_cookie: bool = False
 
+    @property
+    def is_current(self) -> bool:
+        return self.expires_at is None or datetime.now(UTC) < self.expires_at
+
     def has(self, scope: str) -> bool:
         """Whether it has a scope; who may write may read, too."""
         return scope in self.scopes or "write" in self.scopes
@@ -29,14 +30,3 @@ class Caller:
     def is_kernel(self) -> bool:
         """Whether it is a kernel and nothing more, which claims jobs under its own name."""
         return "kernel" in self.scopes and "write" not in self.scopes
-
-
-EVERYBODY = Caller("", frozenset(SCOPES))
-"""Where no tokens are configured."""
-
-NOBODY = Caller("", frozenset())
-
-
-@lru_cache(1024)
-def of_token(token: Token) -> Caller:
-    return Caller(token.name, token.scopes, token.fingerprint, expires_at=token.expires_at)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from flask import g, request
 
 from shared.auth import session, tickets
-from shared.auth.caller import EVERYBODY, Caller, of_token
+from shared.auth.caller import Caller
 from shared.auth.settings import AuthSettings
-from shared.auth.signing import JOB_TOKEN, SERVICE_TOKEN, SecretSigner, in_seconds, service_headers
-from shared.auth.tokens import TokenFile
+from shared.auth.signing import JOB_TOKEN, SERVICE_TOKEN, Kind, SecretSigner, in_seconds, service_headers
+from shared.auth.tokens import SCOPES, TokenFile
 from shared.errors import Conflict
 
 JOB_TOKEN_S = 30 * 86_400
+
+EVERYBODY = Caller("", frozenset(SCOPES))
+"""Where no tokens are configured."""
 
 SAFE = ("GET", "HEAD")
 TICKET = f"{tickets.PARAMETER}="
@@ -43,8 +46,7 @@ class Identities:
 
     def find_token(self, token: str) -> Caller | None:
         """Return whose token of the file this is, or None."""
-        found = None if self._tokens is None else self._tokens.find(token)
-        return None if found is None else of_token(found)
+        return None if self._tokens is None else self._tokens.find(token)
 
     def find_session(self) -> Caller | None:
         """Return who makes the present request, to one of the endpoints that are open."""
@@ -54,9 +56,7 @@ class Identities:
         """Whether what a caller came with is still good, for an answer that takes hours."""
         if self._tokens is None or caller.fingerprint is None:
             return True
-        if caller.expires_at is not None and caller.expires_at <= datetime.now(UTC):
-            return False
-        return self._tokens.entry(caller.name, caller.fingerprint) is not None
+        return caller.is_current and self._tokens.entry(caller.name, caller.fingerprint) is not None
 
     def make_job_token(self, job_id: int) -> tuple[str, datetime]:
         """Return a token for a job, and until when it is good; it dies with the token of whoever asked for it."""
@@ -66,15 +66,8 @@ class Identities:
         expires_at = limit if caller.expires_at is None else min(limit, caller.expires_at.replace(microsecond=0))
         return JOB_TOKEN + self.signer.sign("job", payload, expires_at), expires_at
 
-    def add_ticket(self, address: str, expires_at: datetime) -> str:
+    def add_ticket(self, address: str, expires_at: datetime, kind: tickets.TicketKind = "ticket") -> str:
         """Return a path with the present caller's ticket, or as it is where none is needed."""
-        return self._add_ticket(address, expires_at, "ticket")
-
-    def add_upload_ticket(self, address: str, expires_at: datetime) -> str:
-        """Return a path with a ticket by which whoever has it ends the present caller's upload with a POST."""
-        return self._add_ticket(address, expires_at, "upload")
-
-    def _add_ticket(self, address: str, expires_at: datetime, kind: tickets.TicketKind) -> str:
         caller = current_caller()
         if not self.enabled or caller.fingerprint is None:
             return address
@@ -93,9 +86,11 @@ class Identities:
             # Werkzeug's path is decoded, as the ticket's is.
             path, query = request.path, request.query_string.decode("latin-1")
             kind: tickets.TicketKind = "ticket" if request.method in SAFE else "upload"
-            maker = tickets.read_ticket(self.signer, self._find_entry, ticket, path, query, kind)
-            return maker if request.method in (*SAFE, "POST") else None
-        return session.read_session(self.signer, self._find_entry)
+            if request.method not in (*SAFE, "POST") or (signed := self._read(kind, ticket)) is None:
+                return None
+            return tickets.holder_of(*signed, path, query, kind)
+        signed = self._read("session", request.cookies.get(session.cookie_name(), ""))
+        return None if signed is None else session.user_of(*signed)
 
     def _read_bearer(self, token: str) -> Caller | None:
         if token.startswith(JOB_TOKEN):
@@ -106,18 +101,19 @@ class Identities:
         return self.find_token(token)
 
     def _read_job_token(self, text: str) -> Caller | None:
-        signed = self.signer.read("job", text)
-        if signed is None:
+        signed = self._read("job", text)
+        if signed is None or not (signed[0].has("write") or signed[0].has("kernel")):
             return None
-        payload, expires_at = signed
-        maker = self._find_entry(payload["n"], payload["f"])
-        if maker is None or not (maker.has("write") or maker.has("kernel")):
-            return None
+        maker, payload, expires_at = signed
         return Caller(maker.name, frozenset(), maker.fingerprint, payload["j"], expires_at)
 
-    def _find_entry(self, name: str, fingerprint: str) -> Caller | None:
-        entry = None if self._tokens is None else self._tokens.entry(name, fingerprint)
-        return None if entry is None else of_token(entry)
+    def _read(self, kind: Kind, text: str) -> tuple[Caller, dict[str, Any], datetime] | None:
+        """Return whose entry of the file something was signed for, what, and until when; None if no longer good."""
+        signed = self.signer.read(kind, text)
+        if signed is None or self._tokens is None:
+            return None
+        maker = self._tokens.entry(signed[0]["n"], signed[0]["f"])
+        return None if maker is None else (maker, *signed)
 
 
 def current_caller() -> Caller:

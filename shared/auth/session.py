@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Response, request
@@ -23,15 +23,8 @@ def cookie_name() -> str:
     return f"tunedeck-{port or (443 if _is_https() else 80)}"
 
 
-def read_session(signer: SecretSigner, find: Callable[[str, str], Caller | None]) -> Caller | None:
-    """Return whose session the request's cookie is, or None."""
-    signed = signer.read("session", request.cookies.get(cookie_name(), ""))
-    if signed is None:
-        return None
-    payload, expires_at = signed
-    owner = find(payload["n"], payload["f"])
-    if owner is None:
-        return None
+def user_of(owner: Caller, payload: dict[str, Any], expires_at: datetime) -> Caller:
+    """Return who the owner of a token is by their cookie."""
     ends = expires_at if owner.expires_at is None else min(expires_at, owner.expires_at)
     return Caller(owner.name, owner.scopes, owner.fingerprint, expires_at=ends, by_cookie=True)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, Literal
 
 from itsdangerous import BadData, URLSafeSerializer
@@ -26,8 +26,12 @@ class SecretSigner:
     """Signs with a secret, and reads what was signed with it or with the one before it."""
 
     def __init__(self, secret: str, previous: str | None = None) -> None:
-        self._secrets = [secret] if previous is None else [previous, secret]  # the last one signs
-        self._serializers: dict[str, URLSafeSerializer] = {}
+        secrets = [secret] if previous is None else [previous, secret]  # the last one signs
+        options = {"key_derivation": "hmac", "digest_method": hashlib.sha256}
+        # Each kind has a salt, and so a key, of its own: none can be passed off as another.
+        self._serializer = cache(
+            lambda kind: URLSafeSerializer(secrets, salt=f"tunedeck.{kind}", signer_kwargs=options)
+        )
         # A training comes with the same token for each of its lines. What is not ours raises, and is not kept.
         self._load = lru_cache(1024)(lambda kind, text: self._serializer(kind).loads(text))
 
@@ -46,13 +50,6 @@ class SecretSigner:
             return None
         expires_at = datetime.fromtimestamp(payload["exp"], UTC)
         return (payload, expires_at) if datetime.now(UTC) < expires_at else None
-
-    def _serializer(self, kind: Kind) -> URLSafeSerializer:
-        if kind not in self._serializers:
-            options = {"key_derivation": "hmac", "digest_method": hashlib.sha256}
-            # Each kind has a salt, and so a key, of its own: none can be passed off as another.
-            self._serializers[kind] = URLSafeSerializer(self._secrets, salt=f"tunedeck.{kind}", signer_kwargs=options)
-        return self._serializers[kind]
 
 
 def in_seconds(seconds: int) -> datetime:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 from shared.auth.caller import Caller
@@ -39,24 +38,11 @@ def add_ticket(
     return f"{address}{separator}{urlencode({PARAMETER: signer.sign(kind, payload, expires_at)})}"
 
 
-def read_ticket(
-    signer: SecretSigner,
-    find: Callable[[str, str], Caller | None],
-    ticket: str,
-    path: str,
-    query: str,
-    kind: TicketKind = "ticket",
+def holder_of(
+    maker: Caller, payload: dict[str, Any], expires_at: datetime, path: str, query: str, kind: TicketKind
 ) -> Caller | None:
-    """Return who made a ticket, to do what it is for, or None where it is for another address or no longer good.
-
-    ``find`` gives the caller of an entry's name and fingerprint.
-    """
-    signed = signer.read(kind, ticket)
-    if signed is None:
-        return None
-    payload, expires_at = signed
-    maker = find(payload["n"], payload["f"])
-    if maker is None or payload["p"] != path or payload["q"] != _bound(query):
+    """Return who made a ticket, to do what it is for, or None where it is for another address."""
+    if payload["p"] != path or payload["q"] != _bound(query):
         return None
     scope = _SCOPES[kind]
     scopes = frozenset({scope}) if payload["j"] is None and maker.has(scope) else frozenset()

@@ -11,10 +11,11 @@ import time
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from shared.auth.caller import Caller
 from shared.settings import SettingsError
 from shared.timestamps import parse_time
 
@@ -28,22 +29,13 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Token:
-    """An entry of the file; of the token itself only the digest is known."""
+class Token(Caller):
+    """Whose an entry of the file is; of the token itself only the digest is known.
 
-    name: str
-    sha256: str
-    scopes: frozenset[str]
-    expires_at: datetime | None
+    The beginning of that, the fingerprint, tells it from another token that has its name, later on say.
+    """
 
-    @property
-    def fingerprint(self) -> str:
-        """Tells it from another token that has its name, later on say."""
-        return self.sha256[:16]
-
-    @property
-    def is_current(self) -> bool:
-        return self.expires_at is None or datetime.now(UTC) < self.expires_at
+    sha256: str = ""
 
 
 class TokenFile:
@@ -125,7 +117,8 @@ def _read_entry(number: int, entry: dict[str, Any]) -> Token:
         raise ValueError(f"{where}: sha256 must be 64 hex digits")
     if not isinstance(scopes, list) or not scopes or not all(scope in SCOPES for scope in scopes):
         raise ValueError(f"{where}: scopes must be some of {', '.join(SCOPES)}")
-    return Token(name, digest.lower(), frozenset(scopes), _read_expiry(where, entry.get("expires_at")))
+    sha256, expires_at = digest.lower(), _read_expiry(where, entry.get("expires_at"))
+    return Token(name, frozenset(scopes), sha256[:16], expires_at=expires_at, sha256=sha256)
 
 
 def _read_expiry(where: str, value: Any) -> datetime | None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
-from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from peewee import DatabaseProxy
 
@@ -35,7 +34,11 @@ def open_database(url: str) -> Database:
     The SQLite path is relative as ``sqlite:///logs.db`` and absolute as ``sqlite:////var/logs.db``. Nothing is
     connected to yet.
     """
-    parts, port = _split(url)
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:  # a port that is no number, or a bracket without its fellow
+        raise SettingsError(_PROBLEM) from error
     if parts.scheme == "sqlite" and not parts.netloc and len(parts.path) > 1:
         path = Path(unquote(parts.path[1:]))
         return SqliteDatabase(
@@ -70,16 +73,11 @@ def open_database(url: str) -> Database:
     raise SettingsError(_PROBLEM)
 
 
-def _split(url: str) -> tuple[SplitResult, int | None]:
-    try:
-        parts = urlsplit(url)
-        return parts, parts.port
-    except ValueError as error:  # a port that is no number, or a bracket without its fellow
-        raise SettingsError(_PROBLEM) from error
+class connection:
+    """Holds a connection for a block: the one that an outer block holds, else one of the pool's, given back at the end.
 
-
-class _Connection:
-    """A connection of the pool for a block, unless an outer block holds one."""
+    No streamed body holds one: each of its reads is a short block of its own.
+    """
 
     __slots__ = ("_database", "_is_outer")
 
@@ -91,7 +89,7 @@ class _Connection:
         if not self._database.is_closed():
             return
         began = time.monotonic()
-        with translated():
+        with translated:
             self._database.connect()
         self._is_outer = True
         waited_s = time.monotonic() - began
@@ -101,14 +99,6 @@ class _Connection:
     def __exit__(self, *raised: object) -> None:
         if self._is_outer:
             self._database.close()
-
-
-def connection(database: Database) -> AbstractContextManager[None]:
-    """Hold a connection for a block: the one that an outer block holds, else one of the pool's, given back at the end.
-
-    No streamed body holds one: each of its reads is a short block of its own.
-    """
-    return _Connection(database)
 
 
 def connected_to(

@@ -18,7 +18,10 @@ _UNAVAILABLE = (OperationalError, InterfaceError, *_DRIVER_ERRORS)
 
 
 class _Translated:
-    """A class, as ``connection`` has one: generators and their context managers took a thirtieth of a small request."""
+    """Translates what drivers and peewee raise.
+
+    A class, as ``connection`` is one: generators and their context managers took a thirtieth of a small request.
+    """
 
     __slots__ = ()
 
@@ -33,12 +36,7 @@ class _Translated:
             raise Unavailable("Every database connection is in use.") from error
 
 
-_translated = _Translated()
-
-
-def translated() -> _Translated:
-    """Return the context manager that translates what drivers and peewee raise."""
-    return _translated
+translated = _Translated()
 
 
 def unavailable(error: Exception) -> Unavailable:

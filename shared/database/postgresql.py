@@ -82,7 +82,7 @@ class PostgresqlDatabase(PooledPostgresqlDatabase):
             if self.in_transaction() or self._gave_up() or not sql.lstrip().startswith("SELECT"):
                 raise unavailable(error) from error
         self._renew_connection()
-        with translated():
+        with translated:
             return super().execute_sql(sql, params)
 
     def begin(self, isolation_level: Any = None) -> None:
@@ -92,15 +92,15 @@ class PostgresqlDatabase(PooledPostgresqlDatabase):
             if self._gave_up():
                 raise unavailable(first) from first
             self._renew_connection()
-            with translated():
+            with translated:
                 super().begin(isolation_level)
 
     def commit(self) -> Any:
-        with translated():
+        with translated:
             return super().commit()
 
     def rollback(self) -> Any:
-        with translated():
+        with translated:
             return super().rollback()
 
     def _gave_up(self) -> bool:
@@ -110,23 +110,19 @@ class PostgresqlDatabase(PooledPostgresqlDatabase):
         self.close()
         # What closed one has closed the others that wait in the pool, too.
         self.close_idle()
-        with translated():
+        with translated:
             self.connect()
 
-    def lock_rows(self, query: Any) -> Any:
-        """Hold the rows that ``query`` finds until the transaction ends."""
-        return query.for_update()
-
-    def lock_free_rows(self, query: Any) -> Any:
-        """As ``lock_rows``, passing over the rows that another transaction holds."""
-        return query.for_update(skip_locked=True)
+    def lock_rows(self, query: Any, *, skip_locked: bool = False) -> Any:
+        """Hold the rows that ``query`` finds until the transaction ends; ``skip_locked`` passes over those held."""
+        return query.for_update(skip_locked=skip_locked)
 
     def insert_rows(
         self, table: Any, columns: tuple[str, ...], rows: list[tuple[Any, ...]], conflict: str = ""
     ) -> None:
         """Insert bare rows by COPY, the fastest way into PostgreSQL; with ON CONFLICT by statements sent together."""
         target = f"{table._meta.table_name} ({', '.join(columns)})"
-        with translated(), self.connection().cursor() as cursor:
+        with translated, self.connection().cursor() as cursor:
             if conflict:
                 # One for each row: a single statement may not touch a row twice.
                 marks = ", ".join(["%s"] * len(columns))
@@ -139,7 +135,7 @@ class PostgresqlDatabase(PooledPostgresqlDatabase):
     @contextmanager
     def pipelined(self) -> Iterator[None]:
         """Send a block's statements together; what they did is known at its end, and what one cannot do is raised."""
-        with translated(), self.connection().pipeline():
+        with translated, self.connection().pipeline():
             yield
 
     def rows_within(self, query: Any, order: tuple[Any, ...], text: Any, budget: int) -> tuple[list[Any], bool]:

@@ -46,7 +46,7 @@ class SqliteDatabase(PooledSqliteDatabase):
         self._once_unlocked(lambda: super(SqliteDatabase, self).begin(lock_type))
 
     def commit(self) -> Any:
-        with translated():  # a full disk shows here
+        with translated:  # a full disk shows here
             return super().commit()
 
     def rollback(self) -> Any:
@@ -66,11 +66,7 @@ class SqliteDatabase(PooledSqliteDatabase):
                 time.sleep(_LOOK_AGAIN_S)
                 database_wait_seconds.inc(_LOOK_AGAIN_S)
 
-    def lock_rows(self, query: Any) -> Any:
-        """BEGIN IMMEDIATE holds every row already."""
-        return query
-
-    def lock_free_rows(self, query: Any) -> Any:
+    def lock_rows(self, query: Any, *, skip_locked: bool = False) -> Any:
         """BEGIN IMMEDIATE holds every row already, and nobody else holds one."""
         return query
 
@@ -83,7 +79,7 @@ class SqliteDatabase(PooledSqliteDatabase):
         """
         many, one = _insert_statements(table._meta.table_name, columns, conflict)
         whole = len(rows) - len(rows) % _ROWS_A_STATEMENT
-        with translated():
+        with translated:
             cursor = self.connection().cursor()
             for start in range(0, whole, _ROWS_A_STATEMENT):
                 cursor.execute(many, list(chain.from_iterable(rows[start : start + _ROWS_A_STATEMENT])))
@@ -99,7 +95,7 @@ class SqliteDatabase(PooledSqliteDatabase):
         place = [column.name for column in query.selected_columns].index(text.name)
         rows: list[Any] = []
         # SQLite finds a row when it is asked for it, so of what is left out only a few were read.
-        with translated(), closing(self.execute(query.order_by(*order))) as cursor:
+        with translated, closing(self.execute(query.order_by(*order))) as cursor:
             while some := cursor.fetchmany(_ROWS_A_FETCH):
                 left = budget - sum([len(row[place]) for row in some])
                 if left <= 0:

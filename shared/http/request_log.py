@@ -8,9 +8,8 @@ from __future__ import annotations
 import re
 import sys
 import time
-from collections.abc import Collection
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Callable, Collection
+from functools import lru_cache, partial
 from typing import Any
 
 import structlog
@@ -67,33 +66,21 @@ def _route(endpoint: str | None) -> str:
     return re.sub(r"<(?:\w+:)?(\w+)>", r":\1", rule)
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """What is logged of a request once it has ended; a stream keeps this, and nothing else of its answer."""
-
-    method: str
-    route: str
-    status: int
-    is_stream: bool
-    ids: dict[str, int]
-    began: float
-    request_id: str
-    caller: Caller | None
-
-    def __call__(self, sent: int) -> None:
-        fields: dict[str, Any] = {"method": self.method, "route": self.route, "status": self.status, **self.ids}
-        fields["ms"] = round((time.perf_counter() - self.began) * 1000, 1)
-        if not self.is_stream:  # whose lines are written past gunicorn
-            fields["bytes"] = sent
-        if self.caller is not None and self.caller.name:
-            fields["token"] = self.caller.name
-        if sys.exc_info()[0] is not None:
-            fields["cut"] = True
-        tell = log.info if self.status < 500 else log.error
-        tell("request", request_id=self.request_id, **fields)
-
-
-def _line(method: str, route: str, response: Response) -> _Line:
+def _line(method: str, route: str, response: Response) -> Callable[[int], None]:
+    """Return what logs a request once it has ended; a stream keeps this, and nothing else of its answer."""
     ids = {name: value for name, value in (request.view_args or {}).items() if isinstance(value, int)}
-    is_stream, caller = response.mimetype == "text/event-stream", getattr(g, "caller", None)
-    return _Line(method, route, response.status_code, is_stream, ids, g.began, g.request_id, caller)
+    fields = {"request_id": g.request_id, "method": method, "route": route, "status": response.status_code, **ids}
+    caller: Caller | None = getattr(g, "caller", None)
+    return partial(_tell, fields, g.began, caller.name if caller else "", response.mimetype == "text/event-stream")
+
+
+def _tell(fields: dict[str, Any], began: float, name: str, is_stream: bool, sent: int) -> None:
+    fields["ms"] = round((time.perf_counter() - began) * 1000, 1)
+    if not is_stream:  # whose lines are written past gunicorn
+        fields["bytes"] = sent
+    if name:
+        fields["token"] = name
+    if sys.exc_info()[0] is not None:
+        fields["cut"] = True
+    tell = log.info if fields["status"] < 500 else log.error
+    tell("request", **fields)

@@ -20,7 +20,6 @@ from shared.http.converters import IdConverter, RestConverter
 from shared.http.errors import answer_http_exception, handle_errors
 from shared.http.fields import MAX_ID
 from shared.http.health import Check, add_health
-from shared.http.metrics import add_metrics
 from shared.http.request_log import install as install_request_log
 from shared.telemetry.metrics import TableGauge
 from shared.version import VERSION
@@ -77,8 +76,7 @@ def create_service(
     api.register_converter(IdConverter, lambda _: {"type": "integer", "minimum": 1, "maximum": MAX_ID})
     for blueprint in blueprints:
         api.register_blueprint(blueprint)
-    add_health(app, checks)
-    add_metrics(app, gauges)
+    add_health(app, checks, gauges)
     return app
 
 

@@ -27,7 +27,7 @@ def claim() -> Evaluation | None:
     now = datetime.now(UTC)
     with database.atomic():
         query = Evaluation.select().where(_claimable(now)).order_by(Evaluation.created_at, Evaluation.id).limit(1)
-        found: Evaluation | None = database.lock_free_rows(query).get_or_none()
+        found: Evaluation | None = database.lock_rows(query, skip_locked=True).get_or_none()
         if found is None:
             return None
         if found.leased_until is None or now - found.leased_until > _RECENT:

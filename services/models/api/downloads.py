@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Iterator
 from typing import Any
 from unicodedata import normalize
 
@@ -31,28 +31,20 @@ blp = Blueprint("downloads", __name__, url_prefix="/api/v1")
 
 
 @blp.get("/models/<id:model_id>/download")
+@blp.get("/models/<id:model_id>/download/<filename>", endpoint="download_archive")
 @blp.arguments(DownloadQuery, location="query")
 @blp.response(200, _ZIP, content_type="application/zip")
-def download_model(query: dict[str, Any], model_id: int) -> Response:
-    """Stream a ready model, or a part of it, as a ZIP archive."""
-    return _answer(find_download(collaborator(PlanCache), model_id, _selection(query)), named=False)
-
-
-@blp.get("/models/<id:model_id>/download/<filename>")
-@blp.arguments(DownloadQuery, location="query")
-@blp.response(200, _ZIP, content_type="application/zip")
-def download_archive(query: dict[str, Any], model_id: int, filename: str) -> Response:
-    """Send the same archive under its own name, with its length, once that is known."""
-    return _answer(find_download(collaborator(PlanCache), model_id, _selection(query), filename), named=True)
-
-
-def _selection(query: dict[str, list[str]]) -> Selection:
-    return Selection(tuple(query["include"]), tuple(normalize("NFC", name) for name in query["excluded"]))
+def download_model(query: dict[str, Any], model_id: int, filename: str | None = None) -> Response:
+    """Stream a ready model, or a part of it, as a ZIP archive; under its own name with its length, once known."""
+    selection = Selection(tuple(query["include"]), tuple(normalize("NFC", name) for name in query["excluded"]))
+    download = find_download(collaborator(PlanCache), model_id, selection, filename)
+    return _answer(download, named=filename is not None)
 
 
 def _answer(download: Download, *, named: bool) -> Response:
     """Answer the request's conditions and range; the whole archive has a length under its own name alone."""
-    etag, length = (download.archive.etag, download.archive.length) if download.archive else (None, None)
+    archive = download.plan.archive
+    etag, length = (archive.etag, archive.length) if archive else (None, None)
     is_head = request.method == "HEAD"
     immutable = download.pinned is not None
     reply = choose_reply(request.headers.get, etag, length, ranged=not is_head, immutable=immutable)
@@ -72,9 +64,8 @@ def _answer(download: Download, *, named: bool) -> Response:
     elif named:
         headers["Content-Length"] = str(length)
     headers["Content-Disposition"] = f"attachment; filename={download.filename}"
-    body = iter(()) if is_head else _begin(download.chunks(collaborator(Bucket), reply.start, reply.stop))
+    body: Iterator[bytes] = iter(())
+    if not is_head:
+        chunks = download.chunks(collaborator(Bucket), reply.start, reply.stop)
+        body = collaborator(DownloadLimit).begin(chunks, request.environ.get("gunicorn.socket"))
     return Response(body, reply.status, headers, mimetype="application/zip", direct_passthrough=True)
-
-
-def _begin(chunks: Generator[bytes]) -> Generator[bytes]:
-    return collaborator(DownloadLimit).begin(chunks, request.environ.get("gunicorn.socket"))

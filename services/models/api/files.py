@@ -47,7 +47,8 @@ def upload_file(model_id: int, path: str) -> Any:
 @blp.alt_response(302, description="To a fresh link.", success=True)
 def get_file(model_id: int, path: str) -> Response:
     """Redirect to a fresh link to a file."""
-    return _redirect(detail.file_url(model_id, path, request_urls()))
+    url = detail.file_url(model_id, path, request_urls())
+    return Response(status=302, headers={**NO_STORE, "Location": url})
 
 
 def _precondition() -> put_file.Precondition | None:
@@ -63,10 +64,6 @@ def delete_file(model_id: int, path: str) -> dict[str, str]:
     path = _checked(path)
     put_file.remove_file(collaborator(Bucket), model_id, path, _precondition())
     return {"message": "File deleted successfully"}
-
-
-def _redirect(url: str) -> Response:
-    return Response(status=302, headers={**NO_STORE, "Location": url})
 
 
 def _checked(path: str) -> str:

@@ -15,9 +15,6 @@ blp = Blueprint("absent", __name__)
 blp.after_request(tell_error)
 
 _ALL = ["GET", "POST", "PUT", "PATCH", "DELETE"]
-_OTHER_TYPES = "Repositories here are models: there are no datasets and no Spaces."
-_REST = "The Hub's API is here for reading and pushing of models; /api/v1/models lists, changes and deletes them."
-
 
 _WITHOUT_XET = "Xet-is-not-offered-here:set-HF_HUB_DISABLE_XET=1"
 
@@ -33,24 +30,20 @@ def get_xet_token(namespace: str, name: str, kind: str, revision: str) -> Respon
 
 
 @blp.route("/api/<any(datasets, spaces):kind>/<rest:rest>", methods=_ALL)
-def refuse_type(kind: str, rest: str) -> NoReturn:
-    """Refuse repositories of another type."""
-    raise NotOffered(_OTHER_TYPES)
+@blp.route(
+    "/<any(datasets, spaces):kind>/<namespace>/<name>/resolve/<rest:rest>",
+    methods=_ALL,
+    endpoint="refuse_files_of_type",
+)
+def refuse_type(**place: str) -> NoReturn:
+    """Refuse repositories of another type, and their files."""
+    raise NotOffered("Repositories here are models: there are no datasets and no Spaces.")
 
 
-@blp.route("/<any(datasets, spaces):kind>/<namespace>/<name>/resolve/<rest:rest>", methods=_ALL)
-def refuse_files_of_type(kind: str, namespace: str, name: str, rest: str) -> NoReturn:
-    """Refuse files of repositories of another type."""
-    raise NotOffered(_OTHER_TYPES)
-
-
-@blp.route("/api/<any(models, datasets, spaces):kind>", methods=_ALL)
-def refuse_list(kind: str) -> NoReturn:
-    """Refuse lists and searches."""
-    raise NotOffered(_REST)
-
-
+@blp.route("/api/<any(models, datasets, spaces):kind>", methods=_ALL, endpoint="refuse_list")
 @blp.route("/api/<any(models, repos):kind>/<rest:rest>", methods=_ALL)
-def refuse_rest(kind: str, rest: str) -> NoReturn:
-    """Refuse the rest: branches and tags, pull requests and discussions, settings."""
-    raise NotOffered(_REST)
+def refuse_rest(**place: str) -> NoReturn:
+    """Refuse the rest: lists and searches, branches and tags, pull requests and discussions, settings."""
+    raise NotOffered(
+        "The Hub's API is here for reading and pushing of models; /api/v1/models lists, changes and deletes them."
+    )

@@ -16,7 +16,6 @@ from services.models.hub.snapshot import RepoFile, Snapshot
 from services.models.hub.tree import list_tree, show_file, show_paths
 from services.models.hub.upstream import Upstream
 from services.models.tables import Model
-from shared.gateway_address import GatewayAddress
 from shared.http.collaborators import collaborator
 from shared.http.errors import error_response
 from shared.http.service import Blueprint
@@ -28,17 +27,10 @@ REPO = "/api/models/<namespace>/<name>"
 
 
 @blp.get(REPO)
+@blp.get(f"{REPO}/revision/<rest:revision>", endpoint="get_revision")
 @blp.arguments(InfoQuery, location="query")
-def get_repository(query: dict[str, bool], namespace: str, name: str) -> Response:
-    """Show a repository as of its present revision."""
-    model, snapshot = requested_snapshot(namespace, name)
-    return jsonify(_show_repository(model, snapshot, f"{namespace}/{name}", **query))
-
-
-@blp.get(f"{REPO}/revision/<rest:revision>")
-@blp.arguments(InfoQuery, location="query")
-def get_revision(query: dict[str, bool], namespace: str, name: str, revision: str) -> Response:
-    """Show a repository as of a revision."""
+def get_repository(query: dict[str, bool], namespace: str, name: str, revision: str | None = None) -> Response:
+    """Show a repository as of a revision, the present one unless another is named."""
     model, snapshot = requested_snapshot(namespace, name, revision)
     return jsonify(_show_repository(model, snapshot, f"{namespace}/{name}", **query))
 
@@ -77,33 +69,18 @@ def list_refs(namespace: str, name: str) -> Response:
     return jsonify({"branches": [branch], "tags": [], "converts": []})
 
 
-@blp.get(f"{REPO}/tree/<revision>")
-@blp.arguments(TreeQuery, location="query")
-def list_root(query: dict[str, Any], namespace: str, name: str, revision: str) -> Response:
-    """List what lies in a revision, a thousand at a time."""
-    _, snapshot = requested_snapshot(namespace, name, revision)
-    return _answer_tree(snapshot, "", **query)
-
-
+@blp.get(f"{REPO}/tree/<revision>", endpoint="list_root")
 @blp.get(f"{REPO}/tree/<revision>/<rest:folder>")
 @blp.arguments(TreeQuery, location="query")
-def list_folder(query: dict[str, Any], namespace: str, name: str, revision: str, folder: str) -> Response:
-    """List what lies in a folder of a revision, a thousand at a time."""
+def list_folder(query: dict[str, Any], namespace: str, name: str, revision: str, folder: str = "") -> Response:
+    """List what lies in a revision or a folder of it, a thousand at a time."""
     _, snapshot = requested_snapshot(namespace, name, revision)
-    return _answer_tree(snapshot, folder.strip("/"), **query)
-
-
-def _answer_tree(snapshot: Snapshot, folder: str, *, recursive: bool, after: str) -> Response:
-    page, next_after = list_tree(snapshot, folder, recursive=recursive, after=after)
+    page, next_after = list_tree(snapshot, folder.strip("/"), **query)
     answer = jsonify(page)
     if next_after is not None:
-        answer.headers["Link"] = f'<{_next_page(recursive, next_after)}>; rel="next"'
+        rest = urlencode({"recursive": str(query["recursive"]).lower(), "cursor": next_after})
+        answer.headers["Link"] = f'<{request_urls().address}{quote(request.path)}?{rest}>; rel="next"'
     return answer
-
-
-def _next_page(recursive: bool, after: str) -> str:
-    query = urlencode({"recursive": str(recursive).lower(), "cursor": after})
-    return f"{collaborator(GatewayAddress).of(request.headers.get)}{quote(request.path)}?{query}"
 
 
 @blp.post(f"{REPO}/paths-info/<rest:revision>")

@@ -27,13 +27,10 @@ from services.models.hub.repositories import create_repository, find_model
 from services.models.hub.resolve import require_branch
 from services.models.hub.snapshot import Snapshots
 from services.models.hub.upload_modes import choose_modes
-from services.models.presigned_urls import LIFETIME
 from services.models.repo_ids import namespace_of, parse_numbered, repo_id_problem
 from shared.auth.access import present_access
 from shared.auth.identities import current_caller
-from shared.auth.signing import in_seconds
 from shared.errors import Forbidden, Unprocessable
-from shared.gateway_address import GatewayAddress
 from shared.http.body import read_lines
 from shared.http.collaborators import collaborator
 from shared.http.errors import error_body
@@ -72,7 +69,7 @@ def create(new: dict[str, Any]) -> Response:
     model, is_new = create_repository(collaborator(Bucket), repo_id, current_caller().job_id)
     if current_caller().job_id not in (None, model.job_id):
         raise Forbidden(f"The scope write is missing: {repo_id} is of another job.")
-    created = {"url": f"{_address()}/{repo_id}", "name": repo_id, "id": f"{model.id:024x}"}
+    created = {"url": f"{request_urls().address}/{repo_id}", "name": repo_id, "id": f"{model.id:024x}"}
     if is_new:
         return jsonify(created)
     conflict = jsonify(error_body(409, f"There is a repository {repo_id} already.") | created)
@@ -109,24 +106,18 @@ def preupload(body: dict[str, Any], query: dict[str, bool], namespace: str, name
 def begin_objects(body: dict[str, Any], namespace: str, name: str) -> Response:
     """Give links for the parts of files that are not there yet."""
     model = requested_model(namespace, name)
-    snapshot = collaborator(Snapshots).get(model)
-    end = _Ending(f"/api/models/{namespace}/{name}/lfs")
-    objects = batch(collaborator(Bucket), model, snapshot, body["objects"], request_urls(), end)
+    snapshot, urls = collaborator(Snapshots).get(model), request_urls()
+    path = f"/api/models/{namespace}/{name}/lfs"
+
+    def end(staged_id: int) -> Mapping[str, str]:
+        # The client sends no token to the first of the two.
+        complete = present_access().add_ticket(f"{path}/{staged_id}/complete", urls.expire_at, "upload")
+        return {"complete": urls.address + complete, "verify": f"{urls.address}{path}/verify"}
+
+    objects = batch(collaborator(Bucket), model, snapshot, body["objects"], urls, end)
     answer = jsonify({"transfer": "multipart", "objects": objects})
     answer.headers.update({**NO_STORE, "Content-Type": LFS})
     return answer
-
-
-class _Ending:
-    """The addresses that end an upload; the client sends no token to the first of them."""
-
-    def __init__(self, path: str) -> None:
-        self._path = path
-        self._expires_at = in_seconds(int(LIFETIME.total_seconds()))
-
-    def __call__(self, staged_id: int) -> Mapping[str, str]:
-        complete = present_access().add_upload_ticket(f"{self._path}/{staged_id}/complete", self._expires_at)
-        return {"complete": _address() + complete, "verify": f"{_address()}{self._path}/verify"}
 
 
 @blp.post("/api/models/<namespace>/<name>/lfs/<id:staged_id>/complete")
@@ -156,14 +147,10 @@ def commit(query: dict[str, bool], namespace: str, name: str, revision: str) -> 
     with collaborator(CommitLimit).admit(request.content_length):
         change = read_commit(read_lines(MAX_COMMIT_BYTES, MAX_LINE_BYTES))
         sha = apply_commit(collaborator(Bucket), collaborator(Snapshots), model.id, change)
-    url = f"{_address()}/{namespace}/{name}/commit/{sha}"
+    url = f"{request_urls().address}/{namespace}/{name}/commit/{sha}"
     return jsonify({"success": True, "commitOid": sha, "commitUrl": url, "hookOutput": ""})
 
 
 def _refuse_pull_request(query: Mapping[str, bool]) -> None:
     if query["create_pr"]:
         raise NotOffered("There are no pull requests here: push to main.")
-
-
-def _address() -> str:
-    return collaborator(GatewayAddress).of(request.headers.get)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from flask import request
 
-from services.models.presigned_urls import PresignedUrls, UrlSigner
+from services.models.presigned_urls import PresignedUrls
+from services.models.settings import Settings
 from shared.auth.access import present_access
 from shared.http.collaborators import collaborator
 
@@ -14,4 +15,4 @@ NO_STORE = {"Cache-Control": "no-store"}
 
 def request_urls() -> PresignedUrls:
     """Return the URLs for the address by which the present request came."""
-    return collaborator(UrlSigner).for_request(request.headers.get, present_access().add_ticket)
+    return PresignedUrls(collaborator(Settings), request.headers.get, present_access().add_ticket)

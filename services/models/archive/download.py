@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Generator
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
-from services.models.archive.layout import Archive, Read
-from services.models.archive.object_reader import ObjectDamaged, require_present
+from services.models.archive.layout import Read
+from services.models.archive.object_reader import Content, ObjectDamaged, require_present
 from services.models.archive.plan import Plan, PlanCache
 from services.models.archive.prefetch import read_pieces
-from services.models.archive.sender import send_pieces
 from services.models.archive.streaming_zip import stream_zip
 from services.models.files.file_records import record_damage
 from services.models.records.models import get_model
@@ -19,6 +18,9 @@ from services.models.selection import Selection
 from services.models.tables import Model
 from shared.errors import Conflict, Gone, NotFound, Unavailable
 from shared.s3.bucket import Bucket
+
+_SMALL_BYTES = 64 * 1024
+"""Pieces below this go out together: each write costs more than copying it does."""
 
 
 @dataclass(frozen=True)
@@ -31,11 +33,6 @@ class Download:
     """The digest by which its address names the archive, which no other one has."""
     revision: str | None
     """The digest of the model's whole archive, once its layout is known."""
-
-    @property
-    def archive(self) -> Archive | None:
-        """Its length and ETag, once every checksum is known."""
-        return self.plan.archive
 
     @property
     def filename(self) -> str:
@@ -59,9 +56,8 @@ class Download:
         contents = [member.content for member in members]
         try:
             if archive is not None:
-                yield from send_pieces(
-                    bucket, contents, archive.pieces(start, archive.length if stop is None else stop)
-                )
+                pieces = archive.pieces(start, archive.length if stop is None else stop)
+                yield from _send_pieces(bucket, contents, pieces)
             else:
                 require_present(bucket, [member.content for member in members if member.error is not None])
                 entries = [(member.name.decode(), member.content.size) for member in members]
@@ -72,6 +68,31 @@ class Download:
         except ObjectDamaged as error:
             record_damage(model, error.stored.key, error.stored.etag, error.message)
             raise
+
+
+def _send_pieces(bucket: Bucket, contents: Sequence[Content], pieces: Iterable[bytes | Read]) -> Generator[bytes]:
+    """Yield what ``pieces`` name, the small ones together; nothing before the first file of them was opened."""
+    pending = b""
+    with closing(read_pieces(bucket, contents, pieces)) as turns:
+        for turn in turns:
+            if isinstance(turn, bytes):
+                pending += turn
+                if len(pending) >= _SMALL_BYTES:
+                    yield pending
+                    pending = b""
+                continue
+            with closing(turn) as chunks:
+                for chunk in chunks:
+                    if len(chunk) < _SMALL_BYTES:
+                        yield pending + chunk
+                    else:
+                        # Joining the two would copy the large one.
+                        if pending:
+                            yield pending
+                        yield chunk
+                    pending = b""
+    if pending:
+        yield pending
 
 
 def find_download(plans: PlanCache, model_id: int, selection: Selection, filename: str | None = None) -> Download:

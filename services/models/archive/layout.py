@@ -129,7 +129,7 @@ class Archive:
     def _central_record(self, index: int) -> bytes:
         name, size, crc32 = self._entries[index]
         sizes, offset = self._large_sizes(index), self._locals[index]
-        extra = _zip64_extra(*sizes, *_large_offset(offset))
+        extra = _zip64_extra(*sizes, *((offset,) if offset >= _FULL_32 else ()))
         version = _ZIP64_VERSION if extra else _PLAIN_VERSION
         short = _FULL_32 if sizes else size
         fixed = _CENTRAL.pack(
@@ -155,10 +155,6 @@ def _dos_time(moment: datetime) -> tuple[int, int]:
     """Return MS-DOS time and date, in UTC: even seconds, from 1980 on."""
     at = max(moment.astimezone(UTC), datetime(1980, 1, 1, tzinfo=UTC))
     return at.hour << 11 | at.minute << 5 | at.second // 2, (at.year - 1980) << 9 | at.month << 5 | at.day
-
-
-def _large_offset(offset: int) -> tuple[int, ...]:
-    return (offset,) if offset >= _FULL_32 else ()
 
 
 def _extra_length(values: int) -> int:

@@ -68,11 +68,11 @@ class PlanCache(ManifestCache[Plan]):
     """The plans of one process; one without a layout is made anew each time."""
 
     def __init__(self, max_members: int = MAX_CACHED_MEMBERS) -> None:
-        super().__init__(lambda manifest: plan_archive(manifest), _count_members, max_members)
-
-
-def _count_members(plan: Plan) -> int | None:
-    return None if plan.archive is None else len(plan.members)
+        super().__init__(
+            lambda manifest: plan_archive(manifest),
+            lambda plan: None if plan.archive is None else len(plan.members),
+            max_members,
+        )
 
 
 def plan_archive(manifest: Manifest) -> Plan:

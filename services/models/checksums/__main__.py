@@ -30,6 +30,7 @@ from shared.s3.bucket import Bucket
 from shared.s3.client import S3Settings, connect
 from shared.s3.errors import ObjectChanged, ObjectMissing
 from shared.settings import Positive, exit_on, load
+from shared.telemetry.failures import failures_logged
 from shared.telemetry.json_lines import log_json_lines
 from shared.telemetry.server import MetricsSettings, note_turn, serve_metrics
 
@@ -63,16 +64,10 @@ def main() -> None:
         note_turn()
         if time.monotonic() >= sweep_at:
             sweep_at = time.monotonic() + _SWEEP_EVERY_S
-            _sweep(bucket)
+            with failures_logged(log, "old uploads are left to the next sweep"):
+                expire_uploads(bucket)
         if not work_once(bucket, holder, rate):
             time.sleep(_IDLE_S)
-
-
-def _sweep(bucket: Bucket) -> None:
-    try:
-        expire_uploads(bucket)
-    except Unavailable as error:
-        log.warning("Old uploads stay for now: %s", error)
 
 
 class Stop:
@@ -105,18 +100,19 @@ def work_once(bucket: Bucket, holder: str, rate: RateLimit) -> bool:
 def _read_one(bucket: Bucket, claim: Claim, rate: RateLimit) -> None:
     try:
         kept_crc32 = _crc32_of_the_store(bucket, claim)
-        with kept_alive(lambda: queue.renew(claim)) as lost:
+        with kept_alive(lambda: queue.record(claim)) as lost:
             crc32, sha256 = hash_file(bucket, claim.stored, rate, lost)
     except (ObjectMissing, Conflict) as error:
         telemetry.checksum_errors.inc()
-        queue.record_error(claim, error.message)
-        log.warning("Model %d: no checksums for %s: %s", claim.model_id, claim.stored.key, error)
+        queue.finish(claim, error=error.message)
+        log.warning("Model %d: no checksums for %s: %s", claim.file.model_id, claim.stored.key, error)
         return
     mismatch = _mismatch(claim, kept_crc32, crc32, sha256)
-    queue.record_checksums(claim, crc32, sha256, mismatch)
+    queue.finish(claim, crc32=crc32, sha256=sha256, error=mismatch)
     telemetry.checksum_bytes.inc(claim.stored.size)
     telemetry.checksum_errors.inc(mismatch is not None)
-    log.info("Model %d: read %s (%d bytes) %s", claim.model_id, claim.stored.key, claim.stored.size, mismatch or "")
+    stored = claim.stored
+    log.info("Model %d: read %s (%d bytes) %s", claim.file.model_id, stored.key, stored.size, mismatch or "")
 
 
 def _crc32_of_the_store(bucket: Bucket, claim: Claim) -> int | None:
@@ -125,15 +121,15 @@ def _crc32_of_the_store(bucket: Bucket, claim: Claim) -> int | None:
     if (found.etag, found.size) != (recorded.etag, recorded.size):
         raise ObjectChanged("The stored object is not the one that was recorded.")
     if recorded.crc32 is None and found.crc32 is not None:
-        queue.record_crc32(claim, found.crc32)
+        queue.record(claim, crc32=found.crc32)
     return found.crc32 if recorded.crc32 is None else recorded.crc32
 
 
 def _mismatch(claim: Claim, kept_crc32: int | None, crc32: int, sha256: str) -> str | None:
-    if claim.announced_sha256 not in (None, sha256):
-        return f"The SHA-256 of {claim.path} is not the one that its sender announced."
+    if claim.file.announced_sha256 not in (None, sha256):
+        return f"The SHA-256 of {claim.file.path} is not the one that its sender announced."
     if kept_crc32 not in (None, crc32):
-        return f"The CRC-32 of {claim.path} is not the one that the store keeps of it."
+        return f"The CRC-32 of {claim.file.path} is not the one that the store keeps of it."
     return None
 
 

@@ -17,13 +17,10 @@ _CANDIDATES = 50
 class Claim:
     """A file claimed by ``holder``."""
 
-    file_id: int
+    file: File
     holder: str
-    model_id: int
-    path: str
     stored: StoredObject
     """With the CRC-32 that the store keeps of it, where it was asked before."""
-    announced_sha256: str | None
 
 
 @connected
@@ -37,33 +34,18 @@ def claim_file(holder: str) -> Claim | None:
         if File.update(holder=holder, held_until=lease_end()).where(File.id == row.id, unread).execute():
             storage_path = Model.select(Model.storage_path).where(Model.id == row.model_id).scalar()
             stored = StoredObject(f"{storage_path}/{row.path}", row.size, row.etag, row.crc32)
-            return Claim(row.id, holder, row.model_id, row.path, stored, row.announced_sha256)
+            return Claim(row, holder, stored)
     return None
 
 
 @connected
-def renew(claim: Claim) -> bool:
-    """Keep the lease for another while; False where it is lost."""
-    return bool(_update(claim, held_until=lease_end()))
+def record(claim: Claim, **values: Any) -> bool:
+    """Write what is known of the file, and keep the lease for another while; False, and nothing, where it is lost."""
+    columns = {"held_until": lease_end()} | values
+    row = (File.id == claim.file.id) & (File.holder == claim.holder)
+    return bool(File.update(**columns).where(row).execute())
 
 
-@connected
-def record_crc32(claim: Claim, crc32: int) -> None:
-    """Write what the store keeps; nothing happens where the lease is lost."""
-    _update(claim, crc32=crc32)
-
-
-@connected
-def record_checksums(claim: Claim, crc32: int, sha256: str, error: str | None) -> None:
-    """Write what was computed and what is wrong with it, and end the lease; nothing happens where that is lost."""
-    _update(claim, crc32=crc32, sha256=sha256, error=error, holder=None, held_until=None)
-
-
-@connected
-def record_error(claim: Claim, error: str) -> None:
-    """Write why the file will have no checksums, and end the lease."""
-    _update(claim, error=error, holder=None, held_until=None)
-
-
-def _update(claim: Claim, **values: Any) -> int:
-    return int(File.update(**values).where(File.id == claim.file_id, File.holder == claim.holder).execute())
+def finish(claim: Claim, **values: Any) -> None:
+    """Write the checksums, or the error why there are none, and end the lease; nothing happens where that is lost."""
+    record(claim, **values, holder=None, held_until=None)

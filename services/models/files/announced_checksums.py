@@ -16,7 +16,7 @@ from shared.errors import Unprocessable
 
 _BYTES = {"md5": 16, "sha1": 20, "sha256": 32, "sha512": 64, "crc32": 4}
 _DIGESTS = {"md5": "md5", "sha": "sha1", "sha-256": "sha256", "sha-512": "sha512"}
-_AMAZON = ("crc32", "sha1", "sha256")
+_IN_BASE64 = {"Content-MD5": "md5"} | {f"x-amz-checksum-{name}": name for name in ("crc32", "sha1", "sha256")}
 _MEMBER = re.compile(r"\s*([A-Za-z0-9-]+)=(.*)\Z", re.DOTALL)
 
 
@@ -34,16 +34,14 @@ def read_announced(header: Callable[[str], str | None]) -> list[Announced]:
 
 
 def _read(header: Callable[[str], str | None]) -> Iterator[Announced]:
-    if (sent := header("Content-MD5")) is not None:
-        yield _base64("Content-MD5", "md5", sent)
     if (sent := header("x-checksum-sha256")) is not None:
         yield _hexadecimal("x-checksum-sha256", sent)
     # S3's own may also say that the payload is not signed, or how it is signed in chunks.
     if (sent := header("x-amz-content-sha256")) is not None and re.fullmatch("[0-9A-Fa-f]{64}", sent):
         yield _hexadecimal("x-amz-content-sha256", sent)
-    for algorithm in _AMAZON:
-        if (sent := header(f"x-amz-checksum-{algorithm}")) is not None:
-            yield _base64(f"x-amz-checksum-{algorithm}", algorithm, sent)
+    for name, algorithm in _IN_BASE64.items():
+        if (sent := header(name)) is not None:
+            yield _base64(name, algorithm, sent)
     for name in ("Content-Digest", "Repr-Digest", "Digest"):
         for member in (header(name) or "").split(","):
             match = _MEMBER.match(member)

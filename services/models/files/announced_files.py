@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
@@ -25,25 +25,16 @@ def announce_files(model_id: int, sizes: Sequence[tuple[str, int]]) -> None:
 @connected
 def take_announced(model_id: int, sizes: Iterable[int]) -> list[str | None]:
     """Return for each size the path that was announced first with it, each path once; a guess where several have it."""
-    wanted = list(sizes)
-    waiting: dict[int, deque[tuple[int, str]]] = {}
-    taken: list[int] = []
-    paths: list[str | None] = []
+    waiting: defaultdict[int, deque[tuple[int, str]]] = defaultdict(deque)
     with database.atomic():
         columns = (AnnouncedFile.id, AnnouncedFile.path, AnnouncedFile.size)
         query = AnnouncedFile.select(*columns).where(AnnouncedFile.model_id == model_id).order_by(AnnouncedFile.id)
         for row_id, path, size in tuples(query):
-            waiting.setdefault(size, deque()).append((row_id, path))
-        for size in wanted:
-            if waiting.get(size):
-                row_id, path = waiting[size].popleft()
-                taken.append(row_id)
-                paths.append(path)
-            else:
-                paths.append(None)
-        for some in slices(taken):
+            waiting[size].append((row_id, path))
+        found = [waiting[size].popleft() if waiting[size] else (None, None) for size in sizes]
+        for some in slices([row_id for row_id, _ in found if row_id is not None]):
             AnnouncedFile.delete().where(AnnouncedFile.id.in_(some)).execute()
-    return paths
+    return [path for _, path in found]
 
 
 @connected

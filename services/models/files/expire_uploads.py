@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import logging
 from datetime import UTC, datetime
+from typing import Any
 
 from services.models.files.announced_files import forget_announced
-from services.models.files.staged_objects import drop_staged, find_expired
+from services.models.files.parts import forget
+from services.models.files.staged_objects import drop_staged
 from services.models.presigned_urls import LIFETIME
-from services.models.tables import StagedObject, Upload, connected
+from services.models.tables import InParts, StagedObject, Upload, connected
 from shared.database.queries import tuples
 from shared.s3.bucket import Bucket
 
@@ -27,11 +29,11 @@ def expire_uploads(bucket: Bucket, now: datetime | None = None) -> None:
     through it leaves one. Raises Unavailable.
     """
     now = now or datetime.now(UTC)
-    for upload in _expired(now):
+    for upload in _expired(Upload, now):
         bucket.abort_upload(upload.key, upload.store_id)
-        _forget(upload)
+        forget(upload)
         log.info("Model %d: aborted the expired upload %d of %s", upload.model_id, upload.id, upload.path)
-    for staged in find_expired(now, _MOST_AT_ONCE):
+    for staged in _expired(StagedObject, now):
         drop_staged(bucket, staged)
         log.info("Model %d: dropped %s, which no commit took", staged.model_id, staged.key)
     forget_announced(now)
@@ -43,14 +45,8 @@ def expire_uploads(bucket: Bucket, now: datetime | None = None) -> None:
 
 
 @connected
-def _expired(now: datetime) -> list[Upload]:
-    return list(Upload.select().where(Upload.expires_at <= now).order_by(Upload.expires_at).limit(_MOST_AT_ONCE))
-
-
-@connected
-def _forget(upload: Upload) -> None:
-    # Not one that a request has kept alive meanwhile: it will find that the store lost it, and say so.
-    Upload.delete().where(Upload.id == upload.id, Upload.expires_at == upload.expires_at).execute()
+def _expired(table: type[InParts], now: datetime) -> list[Any]:
+    return list(table.select().where(table.expires_at <= now).order_by(table.expires_at).limit(_MOST_AT_ONCE))
 
 
 @connected

@@ -12,8 +12,6 @@ from shared.errors import Unprocessable
 from shared.s3.bucket import Readable
 from shared.s3.request_body import RequestBody
 
-_ALWAYS = ("sha256", "crc32")
-
 
 class FileBody(RequestBody):
     """A file as it comes; ``size``, ``crc32`` and ``sha256`` are true at its end.
@@ -30,24 +28,22 @@ class FileBody(RequestBody):
     ) -> None:
         super().__init__(source, declared_size, before_read)
         self._announced = read_announced(header)
-        self._sha256 = hashlib.sha256()
-        others = {announced.algorithm for announced in self._announced} - set(_ALWAYS)
-        self._others = {name: hashlib.new(name, usedforsecurity=False) for name in others}
+        names = {"sha256", *(announced.algorithm for announced in self._announced)} - {"crc32"}
+        self._hashes = {name: hashlib.new(name, usedforsecurity=False) for name in names}
         self.crc32 = 0
 
     @property
     def sha256(self) -> str:
-        return self._sha256.hexdigest()
+        return self._hashes["sha256"].hexdigest()
 
     def _take(self, piece: bytes) -> None:
         self.crc32 = isal_zlib.crc32(piece, self.crc32)
-        self._sha256.update(piece)
-        for other in self._others.values():
-            other.update(piece)
+        for each in self._hashes.values():
+            each.update(piece)
 
     def _finish(self) -> None:
-        found = {name: other.digest() for name, other in self._others.items()}
-        found |= {"sha256": self._sha256.digest(), "crc32": self.crc32.to_bytes(4, "big")}
+        found = {name: each.digest() for name, each in self._hashes.items()}
+        found["crc32"] = self.crc32.to_bytes(4, "big")
         for header, algorithm, digest in self._announced:
             if found[algorithm] != digest:
                 raise Unprocessable.field(header, f"Is not the {algorithm.upper()} of the body that came.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from typing import Any, NamedTuple
+from typing import Any
 
 from services.models.files.holds import FileHold, locked_model
 from services.models.paths import fold, parents
@@ -11,7 +11,7 @@ from services.models.records.models import get_model
 from services.models.tables import File, Model, connected, database
 from shared.database.pagination import Page, paginate
 from shared.database.queries import get_or_404, tuples
-from shared.errors import Conflict, NotFound, Unavailable
+from shared.errors import Conflict, Unavailable
 
 
 @connected
@@ -51,34 +51,27 @@ def find_etag(model_id: int, path: str) -> str | None:
     return None if etag is None else f'"{etag}"'
 
 
-def is_trusted(file: File | Standing) -> bool:
+def is_trusted(file: File) -> bool:
     """Say whether a file is what its sender said it is, as far as anybody can know: it may be handed out."""
     if file.announced_sha256 is None:
         return file.error is None or file.sha256 is None
     return file.sha256 is not None and file.error is None
 
 
-class Standing(NamedTuple):
-    """Whether a file may be handed out, and as which object."""
-
-    path: str
-    etag: str
-    sha256: str | None
-    error: str | None
-    announced_sha256: str | None
-
-
 @connected
-def find_standing(model_id: int, path: str) -> Standing:
-    """Return the standing of a file by its exact path, or raise NotFound; one cheap query."""
-    columns = [getattr(File, name) for name in Standing._fields]
-    rows = tuples(File.select(*columns).where(File.model_id == model_id, File.path == path))
-    if not rows:
-        raise NotFound(f"There is no file {path} of model {model_id}.")
-    return Standing(*rows[0])
+def find_standing(model_id: int, path: str) -> File:
+    """Return what says whether a file may be handed out, and as which object, by its exact path, or raise NotFound.
+
+    With these columns alone it is one cheap query.
+    """
+    query = File.select(File.path, File.etag, File.sha256, File.error, File.announced_sha256)
+    file: File = get_or_404(
+        query.where(File.model_id == model_id, File.path == path), f"file {path} of model {model_id}"
+    )
+    return file
 
 
-def require_trusted(file: File | Standing) -> None:
+def require_trusted(file: File) -> None:
     """Raise Conflict for a file that is known to be wrong, Unavailable for one that is still being verified."""
     if not is_trusted(file):
         if file.error is not None:

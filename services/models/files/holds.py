@@ -20,13 +20,14 @@ _CHANGEABLE = frozenset({"uploading", "error"})
 
 
 @dataclass(frozen=True)
-class ModelHold:
-    """The right to change a model's files; ``lost`` is set once it has lapsed."""
+class FileHold:
+    """The right to change the object ``key``, or any of a model's; the model may be frozen once it is ``lost``."""
 
     id: int
     model_id: int
     lost: threading.Event
     path: str = "its files"
+    key: str = ""
 
     def check(self) -> None:
         """Raise Unavailable once the hold is lost."""
@@ -41,19 +42,12 @@ class ModelHold:
             raise Unavailable(f"The change to {self.path} took too long to be safe.")
 
 
-@dataclass(frozen=True)
-class FileHold(ModelHold):
-    """The right to change the object ``key``; once it has lapsed the model may be frozen."""
-
-    key: str = ""
-
-
 @contextmanager
-def hold_model(model_id: int) -> Iterator[ModelHold]:
+def hold_model(model_id: int) -> Iterator[FileHold]:
     """Keep everybody else from a model's files during the block, whatever its status; NotFound or Conflict."""
     hold_id = _insert_for_all(model_id)
     with _renewed(hold_id) as lost:
-        yield ModelHold(hold_id, model_id, lost)
+        yield FileHold(hold_id, model_id, lost)
 
 
 @contextmanager
@@ -131,6 +125,7 @@ def _require_changeable(model: Model, path: str) -> None:
     require_not_frozen_elsewhere(model, [path])
 
 
+@connected
 def require_not_frozen_elsewhere(model: Model, paths: Iterable[str]) -> None:
     """Raise Conflict where a ready model that shares the storage path has one of a model's ``paths``."""
     # What is frozen for one must not change through another.

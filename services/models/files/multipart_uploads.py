@@ -8,14 +8,13 @@ from typing import Any
 
 from services.models.files.file_records import require_no_clash
 from services.models.files.holds import FileHold, hold_file, locked_model
-from services.models.files.parts import Sent, join_parts, part_size, sizes_of
+from services.models.files.parts import Sent, extend, find_upload, join_parts, part_size, sizes_of
 from services.models.files.put_file import record
 from services.models.presigned_urls import LIFETIME, PresignedUrls
 from services.models.records.models import get_model
 from services.models.tables import File, Upload, connected, database
 from shared.database.pagination import Page, paginate
-from shared.database.queries import update_row
-from shared.errors import Conflict, NotFound, ServiceError
+from shared.errors import Conflict, ServiceError
 from shared.s3.bucket import Bucket
 from shared.s3.multipart import PartInfo
 
@@ -75,26 +74,11 @@ def _progress(upload: Upload, came: Sequence[PartInfo], urls: PresignedUrls) -> 
     return {**upload.__data__, "status": upload.status, "parts": fresh, "uploaded": uploaded}
 
 
-@connected
-def _get(model_id: int, upload_id: int) -> Upload:
-    known = (Upload.id == upload_id) & (Upload.model_id == model_id) & (Upload.expires_at > datetime.now(UTC))
-    upload: Upload | None = Upload.get_or_none(known)
-    if upload is None:
-        raise NotFound(f"Model {model_id} has no upload {upload_id}.")
-    return upload
-
-
 def _get_extended(model_id: int, upload_id: int) -> Upload:
-    """Return the upload; an open one expires no sooner than links that are signed now."""
-    upload = _get(model_id, upload_id)
+    upload: Upload = find_upload(Upload, model_id, upload_id)
     if upload.etag is None:
-        _update(upload, expires_at=datetime.now(UTC) + LIFETIME)
+        extend(upload)
     return upload
-
-
-@connected
-def _update(upload: Upload, **values: Any) -> None:
-    update_row(upload, **values)
 
 
 def complete_upload(bucket: Bucket, model_id: int, upload_id: int, sent: Sent) -> File:
@@ -109,7 +93,7 @@ def complete_upload(bucket: Bucket, model_id: int, upload_id: int, sent: Sent) -
             require_no_clash(model_id, upload.path)
             etag = join_parts(bucket, upload, sent)
             record(bucket, hold, size=upload.size, etag=etag, announced_sha256=upload.sha256)
-            _update(upload, etag=etag)
+            extend(upload, etag=etag)
     return _recorded(upload)
 
 
@@ -124,7 +108,7 @@ def _recorded(upload: Upload) -> File:
 
 def abort_upload(bucket: Bucket, model_id: int, upload_id: int) -> None:
     """Drop an open upload and its parts; NotFound, or Conflict where it is completed."""
-    upload = _get(model_id, upload_id)
+    upload = find_upload(Upload, model_id, upload_id)
     if upload.etag is not None:
         raise Conflict(f"Upload {upload_id} is completed; delete the file instead.")
     bucket.abort_upload(upload.key, upload.store_id)

@@ -1,14 +1,18 @@
-"""The parts of a multipart upload: how large each is, and how they become the object."""
+"""The parts of a multipart upload: how large each is, how they become the object, and the row that knows of them."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from itertools import pairwise
-from typing import Any, Protocol
+from typing import Any
 
 import gevent
 
+from services.models.presigned_urls import LIFETIME
+from services.models.tables import InParts, connected
+from shared.database.queries import get_or_404, update_row
 from shared.errors import Conflict, Unavailable, Unprocessable
 from shared.s3.bucket import Bucket
 from shared.s3.errors import ObjectMissing, StoreHangs
@@ -24,14 +28,24 @@ Sent = list[dict[str, Any]]
 """The parts as their sender names them: ``number`` and ``etag`` of each."""
 
 
-class InParts(Protocol):
-    """A row of an upload whose parts go straight into the store."""
+@connected
+def find_upload(table: type[InParts], model_id: int, upload_id: int) -> Any:
+    """Return the row of a model's upload, or raise NotFound where there is none, or none any more."""
+    known = (table.id == upload_id) & (table.model_id == model_id) & (table.expires_at > datetime.now(UTC))
+    return get_or_404(table.select().where(known), f"upload {upload_id} of model {model_id}")
 
-    id: Any
-    size: Any
-    part_size: Any
-    key: Any
-    store_id: Any
+
+@connected
+def extend(upload: InParts, **values: Any) -> None:
+    """Set fields of the row, which expires no sooner than links that are signed now."""
+    update_row(upload, expires_at=datetime.now(UTC) + LIFETIME, **values)
+
+
+@connected
+def forget(upload: InParts) -> None:
+    """Delete the row; not one that a request has kept alive meanwhile: it will find that the store lost it."""
+    table = type(upload)
+    table.delete().where(table.id == upload.id, table.expires_at == upload.expires_at).execute()
 
 
 def part_size(size: int) -> int:

@@ -4,28 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 from services.models.files.file_body import FileBody
 from services.models.files.file_records import find_etag, forget_file, record_file, require_no_clash
 from services.models.files.holds import FileHold, hold_file
 from services.models.records.models import get_model
+from services.models.tables import File
 from shared.errors import NotFound, ServiceError
 from shared.s3.bucket import Bucket, Readable
 from shared.s3.errors import StoreHangs
-
-
-@dataclass(frozen=True)
-class FileRecord:
-    """What was stored; ``size`` in bytes."""
-
-    path: str
-    size: int
-    crc32: int | None
-    sha256: str | None
-    etag: str
-
 
 Precondition = Callable[[str | None], None]
 """Is given the quoted etag of the file that is there, or None, and raises PreconditionFailed."""
@@ -39,8 +27,9 @@ def put_file(
     declared_size: int | None,
     header: Callable[[str], str | None],
     precondition: Precondition | None = None,
-) -> FileRecord:
-    """Stream ``source`` to the store and record it; on any error there is neither an object nor a row.
+) -> File:
+    """Stream ``source`` to the store, record it and return what was stored; on any error there is neither an object
+    nor a row.
 
     Of two uploads of one path that run side by side both succeed, and the one whose object the store kept is on
     record; where one has a precondition, the other is a Conflict. Raises what ``hold_file`` and ``FileBody`` raise,
@@ -58,7 +47,7 @@ def put_file(
             if bucket.has(hold.key, etag):
                 bucket.remove(hold.key)
             raise
-    return FileRecord(path, body.size, body.crc32, body.sha256, etag)
+    return File(path=path, size=body.size, crc32=body.crc32, sha256=body.sha256, etag=etag)
 
 
 @contextmanager

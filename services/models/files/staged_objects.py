@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any
 
-from services.models.files.parts import Sent, check_parts, join_parts, part_size
+from services.models.files.parts import Sent, check_parts, extend, find_upload, forget, join_parts, part_size
 from services.models.presigned_urls import LIFETIME
 from services.models.tables import StagedObject, connected
-from shared.database.queries import slices, update_row
-from shared.errors import Conflict, NotFound
+from shared.database.queries import slices
+from shared.errors import Conflict
 from shared.s3.bucket import Bucket
 
 FOLDER = "uploads"
@@ -51,12 +50,11 @@ def staging_key(model_id: int, sha256: str) -> str:
 
 @connected
 def _find_extended(model_id: int, sha256: str, size: int) -> StagedObject | None:
-    now = datetime.now(UTC)
     same = (StagedObject.model_id == model_id) & (StagedObject.sha256 == sha256) & (StagedObject.size == size)
-    query = StagedObject.select().where(same, StagedObject.expires_at > now)
+    query = StagedObject.select().where(same, StagedObject.expires_at > datetime.now(UTC))
     row: StagedObject | None = query.order_by(~_WHOLE, StagedObject.id.desc()).first()
     if row is not None:
-        update_row(row, expires_at=now + LIFETIME)
+        extend(row)
     return row
 
 
@@ -67,44 +65,25 @@ def _insert(**columns: object) -> StagedObject:
 
 def complete_staged(bucket: Bucket, model_id: int, staged_id: int, sent: Sent) -> None:
     """Make the parts the content; idempotent. Raises NotFound and what ``join_parts`` raises."""
-    row = _get(model_id, staged_id)
+    row = find_upload(StagedObject, model_id, staged_id)
     if row.is_whole:
         return
     if row.key == staging_key(model_id, row.sha256):
-        _record(row, etag=join_parts(bucket, row, sent))
+        extend(row, etag=join_parts(bucket, row, sent))
     else:
         check_parts(bucket, row, sent)
-        _record(row, parts=sent)
-
-
-@connected
-def _get(model_id: int, staged_id: int) -> StagedObject:
-    known = (StagedObject.id == staged_id) & (StagedObject.model_id == model_id)
-    row: StagedObject | None = StagedObject.get_or_none(known & (StagedObject.expires_at > datetime.now(UTC)))
-    if row is None:
-        raise NotFound(f"There is no upload {staged_id}.")
-    return row
-
-
-@connected
-def _record(row: StagedObject, **values: Any) -> None:
-    update_row(row, expires_at=datetime.now(UTC) + LIFETIME, **values)
-
-
-def put_together(bucket: Bucket, row: StagedObject) -> str:
-    """Make an object of the parts that wait in their place, and return its etag; idempotent."""
-    return join_parts(bucket, row, row.parts)
+        extend(row, parts=sent)
 
 
 def move_to_staging(bucket: Bucket, row: StagedObject) -> None:
     """Take content away from a place that turned out not to be its own; Conflict where another object has that."""
     wrong, key = row.key, staging_key(row.model_id, row.sha256)
     if bucket.has(wrong):
-        _forget(row)
+        forget(row)
         raise Conflict(f"{wrong} was written by another request meanwhile; push again.", retry_after=1)
-    etag = bucket.copy(wrong, key, size=row.size, etag=put_together(bucket, row))
+    etag = bucket.copy(wrong, key, size=row.size, etag=join_parts(bucket, row, row.parts))
     bucket.remove(wrong)
-    _record(row, key=key, etag=etag, parts=None)
+    extend(row, key=key, etag=etag, parts=None)
 
 
 @connected
@@ -117,17 +96,10 @@ def find_staged(model_id: int, sha256s: Iterable[str]) -> dict[str, StagedObject
     return found
 
 
-@connected
-def find_expired(now: datetime, limit: int) -> list[StagedObject]:
-    """Return staged contents that no commit has taken in time."""
-    query = StagedObject.select().where(StagedObject.expires_at <= now)
-    return list(query.order_by(StagedObject.expires_at).limit(limit))
-
-
 def end_staged(bucket: Bucket, row: StagedObject) -> None:
     """Drop what a commit has put in its place. Raises Unavailable."""
     if row.etag is None:  # its parts are the file now, and not for an abort to delete
-        _forget(row)
+        forget(row)
     else:
         drop_staged(bucket, row)
 
@@ -138,14 +110,9 @@ def drop_staged(bucket: Bucket, row: StagedObject) -> None:
         bucket.abort_upload(row.key, row.store_id)
     elif _is_last(row):
         bucket.remove(row.key)
-    _forget(row)
+    forget(row)
 
 
 @connected
 def _is_last(row: StagedObject) -> bool:
     return not StagedObject.select().where(StagedObject.key == row.key, StagedObject.id != row.id).exists()
-
-
-@connected
-def _forget(row: StagedObject) -> None:
-    StagedObject.delete().where(StagedObject.id == row.id, StagedObject.expires_at == row.expires_at).execute()

@@ -10,8 +10,10 @@ from typing import NamedTuple
 
 from isal import isal_zlib
 
-from services.models.files.staged_objects import move_to_staging, put_together, staging_key
+from services.models.files.parts import join_parts
+from services.models.files.staged_objects import move_to_staging, staging_key
 from services.models.hub.commit_names import Change
+from services.models.records.manifest import ManifestFile
 from services.models.tables import Model, StagedObject
 from shared.errors import Unprocessable
 from shared.s3.bucket import Bucket
@@ -19,33 +21,14 @@ from shared.s3.bucket import Bucket
 _AT_ONCE = 3
 
 
-class ManifestRow(NamedTuple):
-    """A file of a manifest, by its path below the storage path."""
-
-    path: str
-    size: int
-    etag: str
-    crc32: int | None = None
-    sha256: str | None = None
-    announced_sha256: str | None = None
-
-    @property
-    def known_sha256(self) -> str | None:
-        return self.announced_sha256 or self.sha256
-
-    def is_same(self, other: ManifestRow | None) -> bool:
-        """Whether two rows are of one object."""
-        return other is not None and (self.path, self.size, self.etag) == other[:3]
-
-
 def place_contents(
     bucket: Bucket,
     model: Model,
     change: Change,
-    rows: Mapping[str, ManifestRow],
+    rows: Mapping[str, ManifestFile],
     staged: Mapping[str, StagedObject],
     check: Callable[[], None],
-) -> list[ManifestRow]:
+) -> list[ManifestFile]:
     """Write a change's contents and return their rows; what is in its place already stays.
 
     ``check`` is called before each and may raise. Raises Unprocessable for a checksum that nothing has.
@@ -57,16 +40,27 @@ def place_contents(
         check()
         row, present = staged[change.checksums[path]], rows.get(path)
         is_there = present is not None and present.known_sha256 == row.sha256
-        etag = present.etag if present is not None and is_there else put_together(bucket, row)
-        sources[row.sha256] = sources[row.sha256].with_etag(etag)
+        etag = present.etag if present is not None and is_there else join_parts(bucket, row, row.parts)
+        source = sources[row.sha256]
+        sources[row.sha256] = source._replace(row=source.row._replace(etag=etag))
 
-    def put(path: str) -> ManifestRow:
+    def put(path: str) -> ManifestFile:
         check()
-        return _put(bucket, model, path, change.contents[path], rows.get(path))
+        content, present = change.contents[path], rows.get(path)
+        sha256 = hashlib.sha256(content).hexdigest()
+        if present is not None and (present.size, present.sha256) == (len(content), sha256):
+            return present
+        etag = bucket.put(f"{model.storage_path}/{path}", io.BytesIO(content))
+        return ManifestFile(path, len(content), etag, isal_zlib.crc32(content), sha256)
 
-    def copy(path: str) -> ManifestRow:
+    def copy(path: str) -> ManifestFile:
         check()
-        return _copy(bucket, model, sources[change.checksums[path]], rows.get(path), path)
+        (source, row), present = sources[change.checksums[path]], rows.get(path)
+        if present is not None and present.known_sha256 == row.known_sha256:
+            return present
+        key = f"{model.storage_path}/{path}"
+        etag = row.etag if source == key else bucket.copy(source, key, size=row.size, etag=row.etag)
+        return row._replace(path=path, etag=etag)
 
     # What replaces nothing comes first: a replaced file is unreadable from then on to the commit's end.
     def is_replaced(path: str) -> bool:
@@ -88,38 +82,18 @@ def _leave_wrong_places(bucket: Bucket, model: Model, change: Change, staged: Ma
     return [path for path, row in waiting if row.etag is None]
 
 
-def _put(bucket: Bucket, model: Model, path: str, content: bytes, present: ManifestRow | None) -> ManifestRow:
-    sha256 = hashlib.sha256(content).hexdigest()
-    if present is not None and (present.size, present.sha256) == (len(content), sha256):
-        return present
-    etag = bucket.put(f"{model.storage_path}/{path}", io.BytesIO(content))
-    return ManifestRow(path, len(content), etag, isal_zlib.crc32(content), sha256)
-
-
-def _copy(bucket: Bucket, model: Model, source: _Source, present: ManifestRow | None, path: str) -> ManifestRow:
-    row = source.row
-    if present is not None and present.known_sha256 == row.known_sha256:
-        return present
-    key = f"{model.storage_path}/{path}"
-    etag = row.etag if source.key == key else bucket.copy(source.key, key, size=row.size, etag=row.etag)
-    return row._replace(path=path, etag=etag)
-
-
 class _Source(NamedTuple):
     """An object that has the content of a checksum, and what is known of it."""
 
     key: str
-    row: ManifestRow
-
-    def with_etag(self, etag: str) -> _Source:
-        return self._replace(row=self.row._replace(etag=etag))
+    row: ManifestFile
 
 
 def _find_sources(
     bucket: Bucket,
     model: Model,
     change: Change,
-    rows: Mapping[str, ManifestRow],
+    rows: Mapping[str, ManifestFile],
     staged: Mapping[str, StagedObject],
 ) -> dict[str, _Source]:
     """Return where the content of each checksum is: staged, or a file of the model."""
@@ -128,7 +102,7 @@ def _find_sources(
     for path, sha256 in change.checksums.items():
         if sha256 in staged:
             whole = staged[sha256]
-            row = ManifestRow(path, whole.size, whole.etag or "", announced_sha256=sha256)
+            row = ManifestFile(path, whole.size, whole.etag or "", announced_sha256=sha256)
             sources[sha256] = _Source(whole.key, row)
         elif sha256 in present:
             sources[sha256] = _keep(bucket, model, present[sha256], change)
@@ -137,7 +111,7 @@ def _find_sources(
     return sources
 
 
-def _keep(bucket: Bucket, model: Model, row: ManifestRow, change: Change) -> _Source:
+def _keep(bucket: Bucket, model: Model, row: ManifestFile, change: Change) -> _Source:
     """Return a file of the model as a source; a copy of one that the change itself replaces."""
     key = f"{model.storage_path}/{row.path}"
     is_replaced = row.path in change.contents or change.checksums.get(row.path, row.known_sha256) != row.known_sha256

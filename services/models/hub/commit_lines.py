@@ -8,13 +8,15 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from shared.errors import BadRequest, TooLarge, Unprocessable
 from shared.http import strict_json
 from shared.s3.object_paths import path_problem
 
 MAX_OPERATIONS = 10_000
+
+Content = TypeVar("Content", bytes, str)
 
 
 @dataclass
@@ -60,9 +62,9 @@ def _take(commit: Commit, item: Any, *, is_first: bool) -> None:
     if key == "header":
         commit.parent = _text(value, "parentCommit", required=False) or None
     elif key == "file":
-        _add(commit, _path(value), content=_content(value))
+        _add(commit, commit.contents, _path(value), _content(value))
     elif key == "lfsFile":
-        _add(commit, _path(value), checksum=_checksum(value))
+        _add(commit, commit.checksums, _path(value), _checksum(value))
     elif key == "deletedFile":
         commit.deleted_files.append(_path(value))
     elif key == "deletedFolder":
@@ -71,13 +73,10 @@ def _take(commit: Commit, item: Any, *, is_first: bool) -> None:
         raise Unprocessable.field("key", "Must be file, lfsFile, deletedFile or deletedFolder.")
 
 
-def _add(commit: Commit, path: str, *, content: bytes | None = None, checksum: str | None = None) -> None:
+def _add(commit: Commit, part: dict[str, Content], path: str, content: Content) -> None:
     commit.contents.pop(path, None)
     commit.checksums.pop(path, None)
-    if content is not None:
-        commit.contents[path] = content
-    elif checksum is not None:
-        commit.checksums[path] = checksum
+    part[path] = content
 
 
 def _path(value: Mapping[str, Any]) -> str:

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from services.models.hub.commit_lines import Commit
 from services.models.hub.errors import EntryNotFound
-from services.models.hub.places import place_of
-from services.models.hub.snapshot import Snapshot, files_below
+from services.models.hub.snapshot import Snapshot, files_below, place_of
 from services.models.paths import fold, parents
 from services.models.records.display_names import name_files
 from shared.errors import Conflict

@@ -8,11 +8,10 @@ from typing import Any
 from services.models.files.announced_files import announce_files, take_announced
 from services.models.files.parts import sizes_of
 from services.models.files.staged_objects import find_staged, stage
-from services.models.hub.places import place_of
-from services.models.hub.snapshot import Snapshot
+from services.models.hub.snapshot import Snapshot, place_of
 from services.models.presigned_urls import PresignedUrls
 from services.models.records.models import get_model
-from services.models.tables import Model, StagedObject
+from services.models.tables import Model
 from shared.errors import Unprocessable
 from shared.s3.bucket import Bucket
 
@@ -54,13 +53,9 @@ def _offer(
     if row.is_whole:
         return {**wanted}
     to_end = actions(row.id)
-    upload = {"href": to_end["complete"], "header": _header(row, urls)}
-    return {**wanted, "authenticated": True, "actions": {"upload": upload, "verify": {"href": to_end["verify"]}}}
-
-
-def _header(row: StagedObject, urls: PresignedUrls) -> dict[str, str]:
     links = {str(number): urls.part_url(row.key, row.store_id, number) for number in sizes_of(row)}
-    return {"chunk_size": str(row.part_size), **links}
+    upload = {"href": to_end["complete"], "header": {"chunk_size": str(row.part_size), **links}}
+    return {**wanted, "authenticated": True, "actions": {"upload": upload, "verify": {"href": to_end["verify"]}}}
 
 
 def require_staged(model_id: int, sha256: str, size: int) -> None:

@@ -36,11 +36,11 @@ def find_model(repo_id: str) -> Model | None:
     if numbered is None:
         # What no model can be called may be no text for a database, either.
         known = None if repo_id_problem(repo_id) else Model.own_repo_id == repo_id
-    elif numbered.kind == "model":
+    elif numbered[0] == "model":
         # One with a name of its own has that alone.
-        known = (Model.id == numbered.number) & Model.own_repo_id.is_null()
+        known = (Model.id == numbered[1]) & Model.own_repo_id.is_null()
     else:
-        known = (Model.job_id == numbered.number) & (Model.status == "ready")
+        known = (Model.job_id == numbered[1]) & (Model.status == "ready")
         query = query.order_by(Model.created_at.desc(), Model.id.desc())
     found: Model | None = None if known is None else query.where(known).first()
     return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -54,7 +54,7 @@ def make_snapshot(manifest: Manifest) -> Snapshot:
 
 
 def _sha256_of(row: ManifestFile) -> str:
-    known = row.announced_sha256 or row.sha256
+    known = row.known_sha256
     if known is None and row.error is not None:
         raise Conflict(f"{row.path}: {row.error}")
     if known is None:
@@ -88,3 +88,12 @@ def files_below(snapshot: Snapshot, folder: str) -> Iterator[RepoFile]:
     """Yield the files below a folder of the repository, all for ``""``."""
     head = f"{folder}/" if folder else ""
     return (file for file in snapshot.files.values() if file.name.startswith(head))
+
+
+def place_of(name: str, folders: Sequence[str]) -> str:
+    """Return the path of a new file, given the folders of adapters and GGUF files; the card is the archive's, too."""
+    if name == CARD:
+        return name
+    lora, gguf = folders
+    folder = gguf if name.lower().endswith(".gguf") else lora
+    return f"{folder}/{name}" if folder else name

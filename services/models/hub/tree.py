@@ -19,22 +19,11 @@ def show_file(file: RepoFile) -> dict[str, Any]:
     pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{file.sha256}\nsize {file.size}\n".encode()
     return {
         "type": "file",
-        "oid": git_blob_oid(pointer),
+        "oid": hashlib.sha1(b"blob %d\0%b" % (len(pointer), pointer), usedforsecurity=False).hexdigest(),
         "size": file.size,
         "path": file.name,
         "lfs": {"oid": file.sha256, "size": file.size, "pointerSize": len(pointer)},
     }
-
-
-def git_blob_oid(content: bytes) -> str:
-    """Return git's name of a blob."""
-    return hashlib.sha1(b"blob %d\0%b" % (len(content), content), usedforsecurity=False).hexdigest()
-
-
-def _show_folder(path: str, snapshot: Snapshot) -> dict[str, Any]:
-    # Git would hash what is in the folder; nobody asks for more than that it changes with the commit.
-    oid = hashlib.sha1(f"{snapshot.sha} {path}".encode(), usedforsecurity=False).hexdigest()
-    return {"type": "directory", "oid": oid, "size": 0, "path": path}
 
 
 def list_tree(
@@ -44,7 +33,7 @@ def list_tree(
 
     Unless ``recursive``, a folder stands for all that is below it. Raises EntryNotFound where there is no such folder.
     """
-    if folder and next(files_below(snapshot, folder), None) is None:
+    if folder and not any(files_below(snapshot, folder)):
         raise EntryNotFound(f"There is no folder {folder}.", snapshot.sha)
     entries = sorted(set(_paths_in(snapshot, folder, recursive=recursive)))
     page = [path for path in yielding(entries) if path > after][: PAGE + 1]
@@ -61,14 +50,14 @@ def _paths_in(snapshot: Snapshot, folder: str, *, recursive: bool) -> Iterator[s
 
 def _show(path: str, snapshot: Snapshot) -> dict[str, Any]:
     file = snapshot.files.get(path)
-    return _show_folder(path, snapshot) if file is None else show_file(file)
+    if file is not None:
+        return show_file(file)
+    # Git would hash what is in the folder; nobody asks for more than that it changes with the commit.
+    oid = hashlib.sha1(f"{snapshot.sha} {path}".encode(), usedforsecurity=False).hexdigest()
+    return {"type": "directory", "oid": oid, "size": 0, "path": path}
 
 
 def show_paths(snapshot: Snapshot, paths: Iterable[str]) -> list[dict[str, Any]]:
     """Return those of the paths that are there, files and folders."""
-    wanted = [path.rstrip("/") for path in paths]
-    return [_show(path, snapshot) for path in yielding(wanted) if _is_there(snapshot, path)]
-
-
-def _is_there(snapshot: Snapshot, path: str) -> bool:
-    return path in snapshot.files or next(files_below(snapshot, path), None) is not None
+    wanted = yielding([path.rstrip("/") for path in paths])
+    return [_show(path, snapshot) for path in wanted if path in snapshot.files or any(files_below(snapshot, path))]

@@ -31,10 +31,6 @@ _LISTINGS = 5
 """How often the store is listed again because files changed meanwhile, before a client is told to come back."""
 
 
-class _StaleListing(Exception):
-    """The store was listed before the model's files changed."""
-
-
 def create_model(bucket: Bucket, sent: RequestKey | None, status: str, **new: Any) -> tuple[Model, bool]:
     """Store a model, or return the one that the same request stored before, and say which.
 
@@ -94,17 +90,10 @@ def update_model(
             _require_transition(model, "ready")
         # Listed before the transaction: nothing waits for the store inside of one.
         listing = list_objects(bucket, model.storage_path) if freezes else None
-        try:
-            return _apply(
-                model_id,
-                fields,
-                listing,
-                model.revision,
-                precondition,
-                allow_empty=changes.get("allow_empty", False),
-            )
-        except _StaleListing:
-            continue
+        allow_empty = changes.get("allow_empty", False)
+        updated = _apply(model_id, fields, listing, model.revision, precondition, allow_empty=allow_empty)
+        if updated is not None:
+            return updated
     raise Conflict(f"The files of model {model_id} are still changing.", retry_after=1)
 
 
@@ -117,7 +106,8 @@ def _apply(
     precondition: Callable[[Model], None],
     *,
     allow_empty: bool,
-) -> Model:
+) -> Model | None:
+    """Return the model, or None, with nothing done, where the store was listed before the model's files changed."""
     with database.atomic():
         model = lock_model(model_id)
         precondition(model)
@@ -126,7 +116,7 @@ def _apply(
             _require_transition(model, status)
         freezes = status == "ready" and model.status != "ready"
         if freezes and (listing is None or model.revision != revision):
-            raise _StaleListing
+            return None
         changed = {name for name, value in changes.items() if getattr(model, name) != value}
         for name in changed:
             setattr(model, name, changes[name])

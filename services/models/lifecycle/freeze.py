@@ -15,9 +15,6 @@ from shared.s3.readable_bucket import ObjectInfo
 _CHECKSUMS = ("crc32", "sha256", "announced_sha256")
 _COLUMNS = ("model_id", "path", "folded", "size", "etag", *_CHECKSUMS)
 
-_Key = tuple[str, int, str]
-"""Path, size and etag: where all three are the same so is the object."""
-
 
 def freeze(model: Model, listing: list[ObjectInfo], *, allow_empty: bool) -> None:
     """Make ``listing`` (sorted by key) the model's manifest; call it in a transaction that holds the model's row.
@@ -28,7 +25,10 @@ def freeze(model: Model, listing: list[ObjectInfo], *, allow_empty: bool) -> Non
     """
     if not listing and not allow_empty:
         raise Conflict(f"There is no file below {model.storage_path}/; with allow_empty it is ready all the same.")
-    _require_no_open_upload(model)
+    is_open = Upload.etag.is_null() & (Upload.expires_at > datetime.now(UTC))
+    upload = Upload.get_or_none(Upload.model_id == model.id, is_open)
+    if upload is not None:
+        raise Conflict(f"Upload {upload.id} of {upload.path} is open: complete it or delete it.")
     Hold.delete().where(Hold.model_id == model.id, Hold.held_until < datetime.now(UTC)).execute()
     if Hold.select().where(Hold.model_id == model.id).exists():
         raise Conflict(f"An upload to model {model.id} is under way.", retry_after=1)
@@ -63,21 +63,14 @@ def _generate(model: Model, sizes: dict[str, int]) -> None:
     model.revision += 1
 
 
-def _require_no_open_upload(model: Model) -> None:
-    is_open = Upload.etag.is_null() & (Upload.expires_at > datetime.now(UTC))
-    upload = Upload.get_or_none(Upload.model_id == model.id, is_open)
-    if upload is not None:
-        raise Conflict(f"Upload {upload.id} of {upload.path} is open: complete it or delete it.")
-
-
-def _known_checksums(model_id: int) -> dict[_Key, tuple[Any, ...]]:
-    """What is wrong with each file, and its checksums.
+def _known_checksums(model_id: int) -> dict[tuple[Any, ...], tuple[Any, ...]]:
+    """Return what is wrong with each file, and its checksums, by path, size and etag: with these alike it is the same.
 
     One that is not what its sender announced stays so. One with another error is read again: perhaps it is back.
     """
     columns = [getattr(File, name) for name in _CHECKSUMS]
     query = File.select(File.path, File.size, File.etag, File.error, *columns).where(File.model_id == model_id)
-    known: dict[_Key, tuple[Any, ...]] = {}
+    known: dict[tuple[Any, ...], tuple[Any, ...]] = {}
     for path, size, etag, error, crc32, sha256, announced in tuples(query):
         is_settled = error is None or (sha256 is not None and announced is not None)
         known[path, size, etag] = (error, crc32, sha256, announced) if is_settled else (None, None, None, announced)

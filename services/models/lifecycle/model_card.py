@@ -51,7 +51,8 @@ def checksum_lines(sums: Iterable[tuple[str, str]]) -> str:
 def _card(model: Record, lora_folder: str, gguf_folder: str, sizes: Mapping[str, int]) -> str:
     parts = [f"# {_one_line(model.name)}", model.description.strip(), _facts(model)]
     if any(is_in(path, lora_folder) for path in sizes):
-        parts.append(_peft(model, lora_folder, has_tokenizer=_join(lora_folder, "tokenizer_config.json") in sizes))
+        tokenizer = f"{lora_folder}/tokenizer_config.json".removeprefix("/")
+        parts.append(_peft(model, lora_folder, has_tokenizer=tokenizer in sizes))
     ggufs = [path for path in sizes if is_below(path, gguf_folder) and path.lower().endswith(".gguf")]
     if ggufs:
         parts.append(_gguf(model, ggufs[0]))
@@ -74,10 +75,6 @@ def _facts(model: Record) -> str:
             for name, value in model.training_metrics.items()
         ]
     return "\n".join(lines)
-
-
-def _join(folder: str, name: str) -> str:
-    return f"{folder}/{name}" if folder else name
 
 
 def _peft(model: Record, folder: str, *, has_tokenizer: bool) -> str:

@@ -7,22 +7,26 @@ from typing import NamedTuple
 from services.models.records.models import get_model
 from services.models.tables import File, Generated, Model, connected, database
 from shared.database.queries import tuples
-from shared.pacing import yield_turn
+from shared.pacing import yield_turn, yielding
 
 _ROWS_A_READ = 1_000
 
 
 class ManifestFile(NamedTuple):
-    """What an archive needs of a file; a tuple, for a model may have 100,000."""
+    """What is on record of a file; a tuple, for a model may have 100,000."""
 
     path: str
     size: int
     etag: str
-    crc32: int | None
-    """Known together with the other one, so that an archive is planned once."""
-    sha256: str | None
-    error: str | None
-    announced_sha256: str | None
+    crc32: int | None = None
+    sha256: str | None = None
+    error: str | None = None
+    announced_sha256: str | None = None
+
+    @property
+    def known_sha256(self) -> str | None:
+        """What its sender announced, or whoever read it found."""
+        return self.announced_sha256 or self.sha256
 
     @property
     def is_unverified(self) -> bool:
@@ -42,18 +46,21 @@ def read_manifest(model_id: int) -> Manifest:
     """Return the manifest of one revision, or raise NotFound; a long one yields to other requests."""
     while True:
         model = get_model(model_id)
-        files = _read_files(model_id)
+        files = read_files(model_id)
         documents = _read_documents(model_id)
         # A transaction would not do: on PostgreSQL each of its statements sees what others have done by then.
         if get_model(model_id).revision == model.revision:
-            return Manifest(model, files, documents)
+            # Both checksums are known together, so that an archive is planned once.
+            whole = [row if row.sha256 else row._replace(crc32=None) for row in yielding(files)]
+            return Manifest(model, whole, documents)
 
 
-def _read_files(model_id: int) -> list[ManifestFile]:
+def read_files(model_id: int) -> list[ManifestFile]:
+    """Return what is on record of a model's files, by path; many of them yield to other requests."""
     files: list[ManifestFile] = []
     while True:
         block = _read_block(model_id, files[-1].path if files else "")
-        files += [row if row.sha256 else row._replace(crc32=None) for row in map(ManifestFile._make, block)]
+        files += map(ManifestFile._make, block)
         if len(block) < _ROWS_A_READ:
             return files
         yield_turn()

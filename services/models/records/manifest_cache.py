@@ -40,10 +40,9 @@ class ManifestCache(Generic[Made]):
 
     def _make(self, model_id: int) -> Made:
         # Who waited for another request finds here what that one made.
-        found = self._find(get_model(model_id))
-        return found or self._keep(read_manifest(model_id))
-
-    def _keep(self, manifest: Manifest) -> Made:
+        if found := self._find(get_model(model_id)):
+            return found
+        manifest = read_manifest(model_id)
         made = self._make_of(manifest)
         count = self._count(made)
         if count is not None:

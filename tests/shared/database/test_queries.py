@@ -96,7 +96,7 @@ def test_rows_that_another_transaction_holds_are_passed_over(opened, item):
 
     def claim():
         with connection(opened), opened.atomic():
-            found.extend(row.id for row in opened.lock_free_rows(item.select().order_by(item.id)))
+            found.extend(row.id for row in opened.lock_rows(item.select().order_by(item.id), skip_locked=True))
 
     with opened.atomic():
         opened.lock_rows(item.select().where(item.id == first.id)).get()
