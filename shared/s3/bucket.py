@@ -7,11 +7,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from itertools import pairwise
-from typing import Any, Protocol, cast
-from urllib.parse import quote
+from typing import Protocol
 
 import urllib3
-from minio.datatypes import parse_copy_object
 
 from shared.errors import Unavailable
 from shared.s3.client import PartBody
@@ -57,8 +55,7 @@ class Bucket(UploadBucket):
         with translated():
             part = _read_part(data)
             if len(part) < PART_BYTES:
-                headers: Any = {"Content-Type": content_type}
-                return self.client._put_object(self.name, key, cast(bytes, part), headers).etag or ""
+                return self.client.put(self.name, key, part, content_type)
             return self._put_parts(key, part, data, content_type)
 
     def _put_parts(self, key: str, part: PartBody, data: Readable, content_type: str) -> str:
@@ -67,8 +64,7 @@ class Bucket(UploadBucket):
             # Its end waits for the parts that are on their way: none may come after the upload was dropped.
             with ThreadPoolExecutor(_PARTS_AT_ONCE) as senders:
                 while len(part):
-                    number, body = len(sent) + 1, cast(bytes, part)
-                    send = partial(self.client._upload_part, self.name, key, body, None, upload_id, number)
+                    send = partial(self.client.put_part, self.name, key, upload_id, len(sent) + 1, part)
                     sent.append((senders.submit(send), part.checksum))
                     if len(sent) >= _PARTS_AT_ONCE:
                         sent[-_PARTS_AT_ONCE][0].result()
@@ -78,13 +74,13 @@ class Bucket(UploadBucket):
     @contextmanager
     def _upload(self, key: str, content_type: str | None = None) -> Iterator[str]:
         """Open a multipart upload for a block, which completes it; dropped where that fails."""
-        upload_id = self.begin_upload(key, content_type)
+        upload_id = self.client.begin_upload(self.name, key, content_type)
         try:
             yield upload_id
         except urllib3.exceptions.ReadTimeoutError:
             raise  # the abort would hang, too; it is left to whoever expires uploads
         except Exception:
-            self.abort_upload(key, upload_id)
+            self.client.abort_upload(self.name, key, upload_id)
             raise
 
     def copy(self, source: str, key: str, *, size: int, etag: str) -> str:
@@ -92,18 +88,16 @@ class Bucket(UploadBucket):
 
         A large one in parts: no answer comes before a part is copied, and one that takes long counts as none.
         """
-        place = quote(f"/{self.name}/{source}")
-        headers: Any = {"x-amz-copy-source": place, "x-amz-copy-source-if-match": f'"{etag}"'}
         with translated():
             if size <= COPIED_AT_ONCE_BYTES:
-                return parse_copy_object(self.client._execute("PUT", self.name, key, headers=headers))[0]
+                return self.client.copy(self.name, key, source, etag)
             edges = [*range(0, size, COPIED_AT_ONCE_BYTES), size]
             with self._upload(key) as upload_id:
-                parts: list[tuple[str, None]] = []
-                for number, (start, stop) in enumerate(pairwise(edges), start=1):
-                    ranged = headers | {"x-amz-copy-source-range": f"bytes={start}-{stop - 1}"}
-                    parts.append((self.client._upload_part_copy(self.name, key, upload_id, number, ranged)[0], None))
-                return self.complete_upload(key, upload_id, parts)
+                parts = [
+                    self.client.copy_part(self.name, key, upload_id, number, source, etag, span)
+                    for number, span in enumerate(pairwise(edges), start=1)
+                ]
+                return self.complete_upload(key, upload_id, [(part, None) for part in parts])
 
     def remove(self, key: str) -> None:
         """Delete an object; one that is not there is no error."""

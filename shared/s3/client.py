@@ -1,25 +1,34 @@
-"""minio-py's client as we want it, with parts that carry a CRC-32; and presigned URLs.
+"""minio-py with the calls that it keeps private: multipart uploads, their listing, and presigned URLs.
 
-Its private names are used in this package and nowhere else; our requirements pin the versions that have them.
+Its private names are used here and nowhere else; our requirements pin the versions that have them.
 """
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
-from urllib.parse import SplitResult, urlsplit
+from typing import Any, cast
+from urllib.parse import SplitResult, quote, urlsplit
+from xml.etree import ElementTree
 
 import urllib3
 from isal import isal_zlib
 from minio import Minio
 from minio.credentials.credentials import Credentials
+from minio.datatypes import (
+    CompleteMultipartUploadResult,
+    ListMultipartUploadsResult,
+    ListPartsResult,
+    parse_copy_object,
+)
 from minio.signer import presign_v4
 
 from shared.settings import HttpUrl
 
+_NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 _CONNECT_TIMEOUT_S = 3
 READ_TIMEOUT_S = 10
 """Without a byte of an answer; what hangs is known after it. A store that takes longer to put ten thousand parts
@@ -27,6 +36,9 @@ together does so all the same, and the request is repeated."""
 
 _POOL_SIZE = 320
 """Of idle connections: 64 downloads, each with four small files ahead of the one that it sends."""
+
+SentPart = tuple[str, str | None]
+"""The etag of a part that the store has, and the CRC-32 that it was sent with, if it was."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +106,7 @@ class _Retry(urllib3.Retry):
 
 
 class S3Client(Minio):
-    """minio-py's client, but for bodies in parts, which carry a CRC-32 instead of a second hash."""
+    """minio-py's client, and multipart uploads whose parts carry a CRC-32 instead of a second hash."""
 
     def _build_headers(
         self, host: str, headers: Any = None, body: Any = None, creds: Any = None
@@ -109,6 +121,73 @@ class S3Client(Minio):
             "x-amz-checksum-crc32": body.checksum,
         }
         return {**built, **sent}, date
+
+    def put(self, bucket: str, key: str, body: PartBody, content_type: str) -> str:
+        """Store an object by one request and return its etag."""
+        return self._put_object(bucket, key, cast(bytes, body), {"Content-Type": content_type}).etag or ""
+
+    def begin_upload(self, bucket: str, key: str, content_type: str | None = None) -> str:
+        """Open a multipart upload and return the store's id of it; with a content type its parts carry a CRC-32."""
+        headers: Any = {}
+        if content_type is not None:
+            headers = {"Content-Type": content_type, "x-amz-checksum-algorithm": "CRC32"}
+        return self._create_multipart_upload(bucket, key, headers)
+
+    def put_part(self, bucket: str, key: str, upload_id: str, number: int, body: PartBody) -> str:
+        """Store a part and return its etag."""
+        return self._upload_part(bucket, key, cast(bytes, body), None, upload_id, number)
+
+    def copy(self, bucket: str, key: str, source: str, etag: str) -> str:
+        """Copy the object ``source`` of the bucket, which must have that etag, and return the copy's."""
+        headers = _copy_headers(bucket, source, etag)
+        return parse_copy_object(self._execute("PUT", bucket, key, headers=headers))[0]
+
+    def copy_part(
+        self, bucket: str, key: str, upload_id: str, number: int, source: str, etag: str, span: tuple[int, int]
+    ) -> str:
+        """Copy the bytes from ``span[0]`` up to, not including, ``span[1]`` as a part, and return its etag."""
+        headers = _copy_headers(bucket, source, etag)
+        headers["x-amz-copy-source-range"] = f"bytes={span[0]}-{span[1] - 1}"
+        return self._upload_part_copy(bucket, key, upload_id, number, headers)[0]
+
+    def list_parts(self, bucket: str, key: str, upload_id: str, marker: str | None) -> ListPartsResult:
+        """Return a page of an upload's parts, those after ``marker``."""
+        return self._list_parts(bucket, key, upload_id, part_number_marker=marker)
+
+    def list_uploads(self, bucket: str, key_marker: str | None) -> ListMultipartUploadsResult:
+        """Return a page of the bucket's open uploads, those after ``key_marker``; their keys come as they are.
+
+        minio-py's own call asks for encoded keys: SeaweedFS says then that it encodes them and does not, Ceph's gateway
+        does and does not say so.
+        """
+        query: dict[str, Any] = {"uploads": ""} | ({} if key_marker is None else {"key-marker": key_marker})
+        return ListMultipartUploadsResult(self._execute("GET", bucket, query_params=query))
+
+    def complete_upload(self, bucket: str, key: str, upload_id: str, parts: Sequence[SentPart]) -> str:
+        """Make the parts 1, 2, 3 … the object, and return its etag.
+
+        "" where the answer has none: S3 may answer 200 and put an error into the body, and Ceph's gateway has put the
+        parts together and leaves the etag empty.
+        """
+        root = ElementTree.Element("CompleteMultipartUpload", xmlns=_NAMESPACE)
+        for number, (etag, checksum) in enumerate(parts, 1):
+            part = ElementTree.SubElement(root, "Part")
+            for name, value in (("PartNumber", str(number)), ("ETag", f'"{etag}"'), ("ChecksumCRC32", checksum)):
+                if value is not None:
+                    ElementTree.SubElement(part, name).text = value
+        body = ElementTree.tostring(root)
+        md5 = base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
+        headers: Any = {"Content-Type": "application/xml", "Content-MD5": md5}
+        answer = self._execute("POST", bucket, key, body=body, headers=headers, query_params={"uploadId": upload_id})
+        return CompleteMultipartUploadResult(answer).etag or ""
+
+    def abort_upload(self, bucket: str, key: str, upload_id: str) -> None:
+        """Drop a multipart upload and its parts."""
+        self._abort_multipart_upload(bucket, key, upload_id)
+
+
+def _copy_headers(bucket: str, source: str, etag: str) -> Any:
+    return {"x-amz-copy-source": quote(f"/{bucket}/{source}"), "x-amz-copy-source-if-match": f'"{etag}"'}
 
 
 def presign(

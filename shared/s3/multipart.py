@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-from xml.etree import ElementTree
-
-from minio.datatypes import CompleteMultipartUploadResult, ListMultipartUploadsResult
 
 from shared.errors import Unavailable
+from shared.s3.client import SentPart
 from shared.s3.errors import RETRY_AFTER_S, ObjectMissing, translated
 from shared.s3.readable_bucket import ReadableBucket
 
@@ -21,10 +18,6 @@ MAX_OBJECT_BYTES = 5 * 2**40
 MAX_PARTS = 10_000
 """Both are S3's."""
 
-SentPart = tuple[str, str | None]
-"""The etag of a part that the store has, and the CRC-32 that it was sent with, if it was."""
-
-_NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -49,16 +42,10 @@ class OpenUpload:
 class UploadBucket(ReadableBucket):
     """Keeps the open uploads of the bucket."""
 
-    def begin_upload(self, key: str, content_type: str | None = None) -> str:
-        """Open a multipart upload and return the store's id of it.
-
-        With a content type its parts carry a CRC-32; those of one without come by presigned URLs.
-        """
-        headers: Any = {}
-        if content_type is not None:
-            headers = {"Content-Type": content_type, "x-amz-checksum-algorithm": "CRC32"}
+    def begin_upload(self, key: str) -> str:
+        """Open a multipart upload whose parts come by presigned URLs, and return the store's id of it."""
         with translated():
-            return self.client._create_multipart_upload(self.name, key, headers)
+            return self.client.begin_upload(self.name, key)
 
     def list_parts(self, key: str, upload_id: str) -> Sequence[PartInfo]:
         """Return the parts that came so far, the oldest first; ObjectMissing where the store has no such upload.
@@ -69,7 +56,7 @@ class UploadBucket(ReadableBucket):
         marker = None
         while True:
             with translated():
-                page = self.client._list_parts(self.name, key, upload_id, part_number_marker=marker)
+                page = self.client.list_parts(self.name, key, upload_id, marker)
             found += page.parts
             if not page.is_truncated:
                 break
@@ -82,15 +69,8 @@ class UploadBucket(ReadableBucket):
 
         Raises ObjectMissing where the store has no such upload, Unavailable where it does not put them together.
         """
-        body = _part_list(parts)
-        md5 = base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
-        headers: Any = {"Content-Type": "application/xml", "Content-MD5": md5}
-        query: Any = {"uploadId": upload_id}
         with translated():
-            answer = self.client._execute("POST", self.name, key, body=body, headers=headers, query_params=query)
-            etag = CompleteMultipartUploadResult(answer).etag
-        # The answer has none where S3 answers 200 and puts an error into the body, and where Ceph's gateway has put
-        # the parts together and leaves it empty.
+            etag = self.client.complete_upload(self.name, key, upload_id, parts)
         stored = etag or self.joined_etag(key, [etag for etag, _ in parts])
         if stored is None:
             raise Unavailable("The store did not put the parts together.", retry_after=RETRY_AFTER_S)
@@ -105,37 +85,22 @@ class UploadBucket(ReadableBucket):
         """Drop an upload and its parts; one that is not there is no error."""
         try:
             with translated():
-                self.client._abort_multipart_upload(self.name, key, upload_id)
+                self.client.abort_upload(self.name, key, upload_id)
         except ObjectMissing:
             return
 
     def list_uploads(self) -> Iterator[OpenUpload]:
-        """Yield the open uploads: of one key the first thousand.
-
-        minio-py's own call asks for encoded keys: SeaweedFS says then that it encodes them and does not, Ceph's gateway
-        does and does not say so.
-        """
+        """Yield the open uploads: of one key the first thousand."""
         marker: str | None = None
         while True:
-            query: dict[str, Any] = {"uploads": ""} | ({} if marker is None else {"key-marker": marker})
             with translated():
-                page = ListMultipartUploadsResult(self.client._execute("GET", self.name, query_params=query))
+                page = self.client.list_uploads(self.name, marker)
             for upload in page.uploads:
                 if upload.upload_id is not None and upload.initiated_time is not None:
                     yield OpenUpload(upload.object_name, upload.upload_id, upload.initiated_time)
             marker = page.next_key_marker
             if not page.is_truncated or marker is None:
                 return
-
-
-def _part_list(parts: Sequence[SentPart]) -> bytes:
-    root = ElementTree.Element("CompleteMultipartUpload", xmlns=_NAMESPACE)
-    for number, (etag, checksum) in enumerate(parts, 1):
-        part = ElementTree.SubElement(root, "Part")
-        for name, value in (("PartNumber", str(number)), ("ETag", f'"{etag}"'), ("ChecksumCRC32", checksum)):
-            if value is not None:
-                ElementTree.SubElement(part, name).text = value
-    return bytes(ElementTree.tostring(root))
 
 
 def multipart_etag(etags: Sequence[str]) -> str | None:

@@ -106,4 +106,4 @@ def test_a_store_that_stays_away_has_no_object(piped, bucket):
     assert [found.key for found in bucket.list("put-away/")] == []
     # What is left of it is open for as long as nobody sweeps.
     [begun] = [found for found in bucket.list_uploads() if found.key == "put-away/a"]
-    bucket.abort_upload(begun.key, begun.id)
+    bucket.client.abort_upload("models", begun.key, begun.id)
