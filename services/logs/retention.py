@@ -35,8 +35,9 @@ def sweep_for_ever(days: int | None, announce: Callable[[int], None]) -> None:
     while True:
         gevent.sleep(pause * random.uniform(0.5, 1.5))  # the workers do not all begin at once
         pause = EVERY_S
-        with failures_logged(log, "expired logs and keys are left to the next sweep"):
+        with failures_logged(log, "expired idempotency keys are left to the next sweep"):
             forget_expired()
+        with failures_logged(log, "expired logs are left to the next sweep"):
             _sweep(days, announce)
 
 

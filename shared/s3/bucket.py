@@ -13,7 +13,7 @@ import urllib3
 
 from shared.errors import Unavailable
 from shared.s3.client import PartBody
-from shared.s3.errors import translated
+from shared.s3.errors import StoreHangs, translated
 from shared.s3.multipart import UploadBucket
 from shared.s3.readable_bucket import CHUNK_BYTES
 
@@ -77,7 +77,7 @@ class Bucket(UploadBucket):
         upload_id = self.client.begin_upload(self.name, key, content_type)
         try:
             yield upload_id
-        except urllib3.exceptions.ReadTimeoutError:
+        except (urllib3.exceptions.ReadTimeoutError, StoreHangs):
             raise  # the abort would hang, too; it is left to whoever expires uploads
         except Exception:
             self.client.abort_upload(self.name, key, upload_id)

@@ -56,10 +56,11 @@ def test_a_name_is_there_once_it_is_asked_for():
 
 
 @pytest.mark.faults
-def test_an_evaluation_is_waited_for_while_the_service_restarts(system, tmp_path):
-
+def test_an_evaluation_is_waited_for_while_the_service_restarts(system):
     with Tunedeck(system.url) as tunedeck:
-        model = wait_until(lambda: tunedeck.models(status="ready", base_model="example-base"), 60)[0]
+        test_set = tunedeck.push_dataset(ROOT / "examples/kernel/data/test_split.json")
+        job = tunedeck.create_job(dataset_id=1, configuration={"epochs": 1})["ID"]
+        model = wait_until(lambda: tunedeck.models(status="ready", job_id=job), 60)[0]
         seen = []
 
         def kill(evaluation):
@@ -68,6 +69,6 @@ def test_an_evaluation_is_waited_for_while_the_service_restarts(system, tmp_path
                     os.kill(pid, signal.SIGKILL)
             seen.append(evaluation["status"])
 
-        begun = tunedeck.evaluate(model["ID"], "test_split.json")
+        begun = tunedeck.evaluate(model["ID"], test_set["name"])
         assert tunedeck.wait(begun["id"], on_progress=kill)["status"] == "completed"
         assert len(seen) > 1

@@ -1,6 +1,8 @@
 """Bucket.put(): one request or several parts, whole or not at all"""
 
 import os
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -8,6 +10,7 @@ from shared.errors import Unavailable
 from shared.s3 import bucket as shared_bucket
 from shared.s3.bucket import Bucket
 from shared.s3.client import PartBody, connect
+from shared.s3.errors import StoreHangs
 from tests.support.pipe import Pipe
 
 PART = 5 * 2**20
@@ -107,3 +110,47 @@ def test_a_store_that_stays_away_has_no_object(piped, bucket):
     # What is left of it is open for as long as nobody sweeps.
     [begun] = [found for found in bucket.list_uploads() if found.key == "put-away/a"]
     bucket.client.abort_upload("models", begun.key, begun.id)
+
+
+@pytest.fixture
+def hanging():
+    """A store that takes uploads and hangs as it is to put the parts together, and the methods that it was asked by."""
+    asked, ends = [], threading.Event()
+    begun = b"<InitiateMultipartUploadResult><UploadId>1</UploadId></InitiateMultipartUploadResult>"
+
+    class Store(BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            asked.append(self.command)
+            if self.command == "POST" and "uploadId=" in self.path:
+                self.close_connection = ends.wait()
+                return
+            self.send_response(200)
+            self.send_header("ETag", '"etag"')
+            self.send_header("Content-Length", str(len(begun)))
+            self.end_headers()
+            self.wfile.write(begun)
+
+        do_PUT = do_DELETE = do_POST
+
+        def log_message(self, *args):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Store)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}", asked
+    ends.set()
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_store_that_hangs_at_the_end_is_not_asked_for_more(store_settings, hanging):
+    """It may put the parts together yet; the abort would hang as long again."""
+    url, asked = hanging
+    settings = type(store_settings)(**{**vars(store_settings), "s3_endpoint": url})
+    with pytest.raises(StoreHangs):
+        Bucket(connect(settings, read_timeout_s=0.5), "models").put("put-hangs/a", Body(CONTENT))
+    assert asked.count("PUT") == 3
+    assert "DELETE" not in asked
