@@ -8,7 +8,7 @@ from threading import Event
 
 from isal import isal_zlib
 
-from services.models.archive.object_reader import StoredObject, read_content, require_present
+from services.models.archive.object_reader import ObjectReader, StoredObject, require_present
 from shared.lease import LeaseLost
 from shared.s3.bucket import Bucket
 
@@ -38,7 +38,7 @@ def hash_file(bucket: Bucket, stored: StoredObject, rate: RateLimit, lost: Event
     """
     crc32, sha256 = 0, hashlib.sha256()
     # Without the recorded CRC-32: whether that is the right one is for the caller to say.
-    for chunk in read_content(bucket, stored._replace(crc32=None), 0, stored.size):
+    for chunk in ObjectReader(bucket, stored._replace(crc32=None)).chunks():
         if lost.is_set():
             raise LeaseLost
         crc32 = isal_zlib.crc32(chunk, crc32)

@@ -28,8 +28,9 @@ def stage(bucket: Bucket, model_id: int, sha256: str, size: int, place: str | No
     ``place`` is the key that it will probably have. An interrupted upload goes on under the row that it has. Raises
     Unavailable.
     """
-    row = _find_extended(model_id, sha256, size)
+    row = _find(model_id, sha256, size)
     if row is not None:
+        extend(row)
         return row
     # Each model's own: nobody learns by a checksum what others have, nor is given what they only say they sent.
     key = place or staging_key(model_id, sha256)
@@ -49,12 +50,10 @@ def staging_key(model_id: int, sha256: str) -> str:
 
 
 @connected
-def _find_extended(model_id: int, sha256: str, size: int) -> StagedObject | None:
+def _find(model_id: int, sha256: str, size: int) -> StagedObject | None:
     same = (StagedObject.model_id == model_id) & (StagedObject.sha256 == sha256) & (StagedObject.size == size)
     query = StagedObject.select().where(same, StagedObject.expires_at > datetime.now(UTC))
     row: StagedObject | None = query.order_by(~_WHOLE, StagedObject.id.desc()).first()
-    if row is not None:
-        extend(row)
     return row
 
 
