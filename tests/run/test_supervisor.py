@@ -119,9 +119,9 @@ raise SystemExit(3)
 def test_it_kills_a_part_that_ignores_sigterm_and_what_it_started(tmp_path):
     port = free_port()
     stubborn = (
-        "import signal,socket,subprocess,sys,time; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
+        "import signal,socket,subprocess,sys; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
         "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']); "
-        f"print(child.pid, flush=True); listener = socket.create_server(('127.0.0.1', {port})); time.sleep(60)"
+        f"print(child.pid, flush=True); listener = socket.create_server(('127.0.0.1', {port})); signal.pause()"
     )
     ready = f"tcp://127.0.0.1:{port}"
     system = Supervised(tmp_path, f"[Part('stubborn', [PY, '-c', {stubborn!r}], {{}}, (), {ready!r})]")

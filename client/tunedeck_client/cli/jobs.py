@@ -20,16 +20,14 @@ def jobs() -> None:
 def _show_jobs(found: list[Record]) -> None:
     print_table(
         ("ID", "STATUS", "NAME", "DATASET", "PROGRESS", "KERNEL", "CREATED"),
-        (
-            [job["ID"], job["status"], job["name"], job["dataset_id"]]
-            + [
-                None if job["progress"] is None else f"{job['progress']:.0%}",
-                job["kernel"],
-                job["created_at"],
-            ]
-            for job in found
-        ),
+        (_row(job) for job in found),
     )
+
+
+def _row(job: Record) -> list[object]:
+    progress = None if job["progress"] is None else f"{job['progress']:.0%}"
+    known = [job["ID"], job["status"], job["name"], job["dataset_id"], progress]
+    return [*known, job["kernel"], job["created_at"]]
 
 
 @jobs.command("list")

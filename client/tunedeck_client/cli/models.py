@@ -30,10 +30,24 @@ def _show_pushed(made: Record) -> None:
     help="Also optimizer.pt, scheduler.pt, rng_state*, runs and checkpoint-*.",
 )
 @shown_by(_show_pushed)
-def push(tunedeck: Tunedeck, folder: str, job: int | None, **options: Any) -> Record:
+def push(
+    tunedeck: Tunedeck,
+    folder: str,
+    base_model: str | None,
+    name: str | None,
+    job: int | None,
+    include_state: bool,
+) -> Record:
     """Upload a folder as a model, make it ready and print its ID. Repeat after a break: it goes on."""
     with transfer_progress() as progress:
-        return tunedeck.push(folder, job_id=job, on_progress=progress, **options)
+        return tunedeck.push(
+            folder,
+            base_model=base_model,
+            name=name,
+            job_id=job,
+            include_state=include_state,
+            on_progress=progress,
+        )
 
 
 @click.command()
@@ -82,9 +96,11 @@ def _show_models(found: list[Record]) -> None:
 @ids.option("--job", "Those of a job.")
 @limit_option
 @shown_by(_show_models)
-def list_models(tunedeck: Tunedeck, job: int | None, **filters: Any) -> list[Record]:
+def list_models(
+    tunedeck: Tunedeck, status: str | None, base_model: str | None, job: int | None, limit: int
+) -> list[Record]:
     """List models, newest first."""
-    return tunedeck.models(job_id=job, **filters)
+    return tunedeck.models(limit=limit, status=status, base_model=base_model, job_id=job)
 
 
 def _show_model(found: Record) -> None:
