@@ -15,6 +15,7 @@ from run import settings
 from tests.support.fake_api import FakeApi
 from tests.support.logs_double import LogsDouble
 from tests.support.pipe import Pipe
+from tests.support.waiting import wait_until
 
 CLIENT = Path(__file__).resolve().parents[2] / "client"
 
@@ -97,11 +98,11 @@ def fake_api():
 
 @pytest.fixture
 def make_log(tmp_path):
-    """A logger with a handler for job 7; patient settings are cut short."""
+    """A logger with a handler for job 7, that retries soon and gives up soon at its end."""
     handlers = []
 
     def make(url, **options):
-        settings = {"spool_dir": tmp_path / "spool", "backoff": 0.02, "timeout": 0.5, "exit_timeout": 0.05}
+        settings = {"spool_dir": tmp_path / "spool", "backoff": 0.02, "exit_timeout": 0.05}
         handler = JobLogHandler(7, url=url, **settings | options)
         log = logging.Logger(f"training-{len(handlers)}")
         log.addHandler(handler)
@@ -111,6 +112,24 @@ def make_log(tmp_path):
     yield make
     for handler in handlers:
         handler.close()
+
+
+@pytest.fixture
+def log_in_one_batch(service, make_log, tmp_path):
+    """Log a first line, and others while its request waits for its answer: those are one batch; the handler."""
+
+    def log_in_one_batch(messages):
+        log, handler = make_log(service.url)
+        with service.holding_back():
+            log.info("first")
+            assert service.wait_for(lambda s: s.requests)
+            for message in messages:
+                log.info("%s", message)
+            files = (tmp_path / "spool" / "job-7").glob
+            wait_until(lambda: sum(file.read_bytes().count(b"\n") for file in files("*/*")) == 1 + len(messages))
+        return handler
+
+    return log_in_one_batch
 
 
 def _environment():
@@ -127,7 +146,7 @@ def run_python(tmp_path):
             env=_environment() | (environ or {}),
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=90,
             check=False,
             **options,
         )

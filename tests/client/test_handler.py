@@ -1,20 +1,27 @@
 """The handler and a service in good health."""
 
-import io
 import json
 import logging
 import logging.config
 import re
+import socket
 import threading
 import time
 import weakref
 
 import pytest
 from tunedeck_client import JobLogHandler, __version__
-from tunedeck_client.shipping.sender import LINGER
+from tunedeck_client.handler import CLOSE_TIMEOUT
+from tunedeck_client.shipping.batch import Batch
+from tunedeck_client.shipping.log_shipper import LogShipper
 
-SLOW_MACHINE = 3
-"""What bounds in seconds are multiplied by, on a machine with other things to do."""
+from tests.support.waiting import wait_until
+
+
+@pytest.fixture
+def long_linger(monkeypatch):
+    """Without a flush, an error or a full batch a line that follows another stays in the spool."""
+    monkeypatch.setattr("tunedeck_client.shipping.sender.LINGER", 600)
 
 
 def test_it_works(service, make_log):
@@ -38,25 +45,23 @@ def test_it_sends_a_lone_line_without_a_flush(service, make_log):
     assert service.wait_for(lambda s: s.lines)
 
 
-def test_it_gathers_lines_and_keeps_their_order(service, make_log):
+def test_it_gathers_lines_and_keeps_their_order(service, make_log, long_linger):
     log, handler = make_log(service.url)
     for number in range(3_500):
         log.info("%d", number)
     assert handler.flush()
     assert service.messages == [str(number) for number in range(3_500)]
-    assert len(service.requests) <= 12, "of a few hundred lines each, even where the machine is busy"
+    assert len(service.requests) <= 12, "of 500 lines each at least, but for the first and the last"
     assert max(body.count(b"\n") for _, body, _, _ in service.requests) <= 1_000
     assert [line["timestamp"] for line in service.lines] == sorted(line["timestamp"] for line in service.lines)
 
 
-def test_a_steady_trickle_makes_few_requests(service, make_log):
-    log, _ = make_log(service.url)
-    for number in range(30):
-        log.info("%d", number)
-        time.sleep(0.01)
-    assert service.wait_for(lambda s: len(s.lines) == 30)
-    times = [arrival for _, _, _, arrival in service.requests]
-    assert len(service.requests) <= (times[-1] - times[0]) / LINGER + 2
+def test_lines_that_follow_another_linger(service, log_in_one_batch, long_linger):
+    handler = log_in_one_batch(range(30))
+    time.sleep(0.2)  # they would go out in it
+    assert len(service.requests) == 1
+    assert handler.flush()
+    assert len(service.requests) == 2
 
 
 def test_a_request_holds_about_one_mebibyte(service, make_log):
@@ -135,23 +140,29 @@ def test_trouble_makes_no_log_records_of_its_own(service, make_log):
     assert service.messages == ["once"]
 
 
-def test_emit_is_quick_though_the_service_is_dead(free_port, make_log):
-    def cost(handler):
-        log = logging.Logger("timed")
-        log.addHandler(handler)
-        start = time.perf_counter()
-        for number in range(5_000):
-            log.info("step %d", number)
-        return time.perf_counter() - start
+def test_who_logs_neither_connects_nor_writes(free_port, make_log, monkeypatch):
+    """What a log call costs beside a dead service is measured by `bench.run`."""
+    connects, writes = set(), set()
 
-    _, handler = make_log(f"http://127.0.0.1:{free_port}")
-    plain = min(cost(logging.StreamHandler(io.StringIO())) for _ in range(3))
-    assert min(cost(handler) for _ in range(3)) < 15 * plain
+    def noted(call, threads):
+        def call_and_note(*arguments, **options):
+            threads.add(threading.current_thread().name)
+            return call(*arguments, **options)
+
+        return call_and_note
+
+    monkeypatch.setattr(socket, "create_connection", noted(socket.create_connection, connects))
+    monkeypatch.setattr(Batch, "append", noted(Batch.append, writes))
+    log, _ = make_log(f"http://127.0.0.1:{free_port}")
+    for number in range(5_000):
+        log.info("step %d", number)
+    wait_until(lambda: connects)
+    assert (connects, writes) == ({"tunedeck-sender"}, {"tunedeck-writer"})
 
 
 def test_emit_is_quick_though_the_service_hangs(service, make_log):
     service.always = "hang"
-    log, _ = make_log(service.url, timeout=20.0)
+    log, _ = make_log(service.url, timeout=600)
     log.info("first")
     assert service.wait_for(lambda s: s.requests)
     for _ in range(1_000):
@@ -248,12 +259,14 @@ def test_close_and_flush_in_turn_lose_nothing(service, make_log):
     assert handler.flush() is True
 
 
-def test_logging_waits_no_two_seconds_for_a_dead_service(free_port, start_service, make_log):
+def test_logging_waits_a_moment_for_a_dead_service(free_port, start_service, make_log, monkeypatch):
+    timeouts, flush = [], LogShipper.flush
+    monkeypatch.setattr(LogShipper, "flush", lambda self, timeout: timeouts.append(timeout) or flush(self, timeout))
     log, handler = make_log(f"http://127.0.0.1:{free_port}")
     log.info("before")
-    begin = time.monotonic()
     logging.shutdown([weakref.ref(handler)])
-    assert time.monotonic() - begin < 2.0 * SLOW_MACHINE
+    assert timeouts == [CLOSE_TIMEOUT]
+    assert CLOSE_TIMEOUT < 1
     log.info("after")
     service = start_service(free_port)
     assert handler.flush(30) is True
@@ -274,14 +287,12 @@ def test_a_record_of_two_loggers_is_sent_once(service, make_log):
     assert service.messages == ["once", "once"], "two records, and three handlers that saw each"
 
 
-def test_an_error_does_not_linger(service, make_log):
+def test_an_error_does_not_linger(service, make_log, long_linger):
     log, _ = make_log(service.url)
     log.info("first")
     assert service.wait_for(lambda s: len(s.lines) == 1)
     log.error("second")
     assert service.wait_for(lambda s: len(s.lines) == 2)
-    first, second = (arrival for _, _, _, arrival in service.requests)
-    assert second - first < LINGER * SLOW_MACHINE
 
 
 def test_after_close_no_thread_is_left_whatever_the_service_does(free_port, start_service, make_log):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
 import json
@@ -32,6 +33,8 @@ class LogsDouble:
         self.refuse_point = lambda point: None
         self._lock = threading.Lock()
         self._released = threading.Event()
+        self._may_answer = threading.Event()
+        self._may_answer.set()
         service = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -63,7 +66,16 @@ class LogsDouble:
     def messages(self):
         return [line["message"] for line in self.lines]
 
-    def wait_for(self, condition, timeout=8.0):
+    @contextlib.contextmanager
+    def holding_back(self):
+        """Judge the requests for lines that come meanwhile, and answer them at the end."""
+        self._may_answer.clear()
+        try:
+            yield
+        finally:
+            self._may_answer.set()
+
+    def wait_for(self, condition, timeout=30.0):
         end = time.monotonic() + timeout
         while time.monotonic() < end:
             if condition(self):
@@ -82,6 +94,7 @@ class LogsDouble:
             status, headers, answer = self._judge(order, request, key, body)
             self.requests.append((key, body, status, time.monotonic()))
             self.headers.append(dict(request.headers))
+        self._may_answer.wait(30)
         time.sleep(self.delay)
         if order == "hang":
             self._released.wait(30)

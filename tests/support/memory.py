@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from tests.support.system import descendants
+from tests.support.processes import descendants
 
 
 def memory(master: subprocess.Popen[bytes]) -> int:

@@ -19,6 +19,7 @@ import requests
 from run.parts import ROOT
 from run.settings import free_port
 from tests.support.measured_session import with_greenlets
+from tests.support.processes import command_line, descendants
 
 READY_WITHIN_S = 90
 STOP_WITHIN_S = 10
@@ -108,18 +109,6 @@ class System:
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(STOP_WITHIN_S)
-
-
-def descendants(pid: int) -> list[int]:
-    found = []
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in task.read_text().split():
-            found += [int(child), *descendants(int(child))]
-    return found
-
-
-def command_line(pid: int) -> str:
-    return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
 
 
 def start_system(data_dir: Path, **environ: str) -> System:

@@ -3,10 +3,10 @@
 import os
 import signal
 import time
-from pathlib import Path
 
 import pytest
 
+from tests.support.processes import is_alive
 from tests.support.waiting import wait_until
 
 SAVES = """
@@ -66,14 +66,6 @@ print("ready", flush=True)
 print(child.pid, flush=True)
 time.sleep(60)
 """
-
-
-def is_alive(pid):
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return False
-    return state != "Z"
 
 
 def test_the_whole_group_ends(start_ready, logs):

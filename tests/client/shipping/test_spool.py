@@ -131,7 +131,7 @@ def test_ranks_share_a_folder(service, start_python):
     rank = 'for n in range(300): log.info("%d %d", os.getpid(), n)\nassert handler.flush()\n'
     service.plan = [503, "lose", "reset"] * 3
     ranks = [start_python(rank, service.url) for _ in range(3)]
-    assert [process.wait(20) for process in ranks] == [0, 0, 0]
+    assert [process.wait(60) for process in ranks] == [0, 0, 0]
     for process in ranks:
         mine = [message for message in service.messages if message.startswith(f"{process.pid} ")]
         assert mine == [f"{process.pid} {number}" for number in range(300)]
@@ -142,9 +142,7 @@ def test_a_living_process_keeps_its_file(service, start_python, make_log, tmp_pa
     living = 'log.info("mine"); print("ready", flush=True); time.sleep(60)\n'
     process = start_python(living, "http://127.0.0.1:1")
     process.stdout.readline()
-    deadline = time.monotonic() + 5
-    while not files(tmp_path / "spool") and time.monotonic() < deadline:
-        time.sleep(0.01)
+    wait_until(lambda: files(tmp_path / "spool"))
     _, handler = make_log(service.url)
     assert handler.flush() is True
     assert service.lines == []
@@ -204,14 +202,14 @@ def test_torn_and_corrupt_records_are_skipped(service, make_log, tmp_path, rest,
 
 
 def test_a_spool_file_that_vanishes_is_a_loss_and_no_obstacle(service, make_log, tmp_path):
-    service.plan = [503]
-    log, handler = make_log(service.url, backoff=0.3)
-    log.info("first")
-    assert service.wait_for(lambda s: s.requests)
-    for _ in range(10):
-        log.info("gone")
-    time.sleep(0.1)
-    files(tmp_path / "spool")[-1].unlink()
+    log, handler = make_log(service.url)
+    with service.holding_back():
+        log.info("first")
+        assert service.wait_for(lambda s: s.requests)
+        for _ in range(10):
+            log.info("gone")
+        wait_until(lambda: [len(file.read_bytes().splitlines()) for file in files(tmp_path / "spool")] == [1, 10])
+        files(tmp_path / "spool")[-1].unlink()
     assert handler.flush() is False
     log.info("last")
     assert handler.flush() is True
@@ -304,17 +302,15 @@ for number in range(1200):
 handler.flush(0.2)
 os.environ.get("KILL") and os.kill(os.getpid(), 9)
 open(os.path.join(os.path.dirname(spool), "go"), "w").close()
-print(handler.flush(20))
+print(handler.flush(60))
 """
 
 
 def test_a_disk_that_takes_no_more_falls_back_to_memory(free_port, start_service, start_python, tmp_path):
     process = start_python(DISK_FULL, f"http://127.0.0.1:{free_port}")
-    deadline = time.monotonic() + 10
-    while not (tmp_path / "go").exists() and time.monotonic() < deadline:
-        time.sleep(0.01)
+    wait_until((tmp_path / "go").exists)
     service = start_service(free_port)
-    assert process.communicate(timeout=20)[0] == "True\n"
+    assert process.communicate(timeout=90)[0] == "True\n"
     assert service.messages == [str(number) for number in range(1_200)]
 
 
