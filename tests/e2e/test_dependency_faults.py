@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from tests.support.cluster import fault
-from tests.support.system import descendants
+from tests.support.processes import descendants
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.faults

@@ -12,7 +12,8 @@ import requests
 from run.parts import ROOT
 from run.token_file import add_token
 from tests.e2e.test_system import listeners
-from tests.support.system import descendants, start_system
+from tests.support.processes import descendants
+from tests.support.system import start_system
 from tests.support.waiting import wait_until
 
 

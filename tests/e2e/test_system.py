@@ -5,31 +5,31 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import requests
 
-from tests.support.system import command_line, descendants, start_system
+from tests.support.processes import GONE, command_line, descendants
+from tests.support.system import start_system
+from tests.support.waiting import wait_until
 
 
 def listeners(pid: int) -> set[str]:
     """Return the addresses on which a process listens, from the kernel's own tables."""
-    inodes = set()
-    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
-        try:
-            target = os.readlink(descriptor)
-        except FileNotFoundError:
-            continue
-        if target.startswith("socket:["):
-            inodes.add(target[8:-1])
-    found = set()
-    for table in ("tcp", "tcp6"):
-        for row in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:
-            columns = row.split()
-            if columns[3] == "0A" and columns[9] in inodes:
-                found.add(columns[1].rpartition(":")[0])
+    inodes, found = set(), set()
+    with suppress(*GONE):
+        for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(FileNotFoundError):
+                target = os.readlink(descriptor)
+                if target.startswith("socket:["):
+                    inodes.add(target[8:-1])
+        for table in ("tcp", "tcp6"):
+            for row in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:
+                columns = row.split()
+                if columns[3] == "0A" and columns[9] in inodes:
+                    found.add(columns[1].rpartition(":")[0])
     return found
 
 
@@ -45,8 +45,12 @@ def test_every_process_listens_on_loopback_alone(system):
 
 
 def test_each_part_has_the_open_files_that_the_machine_allows(system):
+    limits = []
     for pid in descendants(system.process.pid):
-        row = next(line for line in Path(f"/proc/{pid}/limits").read_text().splitlines() if "open files" in line)
+        with suppress(*GONE):
+            limits += [line for line in Path(f"/proc/{pid}/limits").read_text().splitlines() if "open files" in line]
+    assert len(limits) >= 6
+    for row in limits:
         soft, hard = row.split()[3:5]
         assert soft == hard
 
@@ -54,21 +58,16 @@ def test_each_part_has_the_open_files_that_the_machine_allows(system):
 @pytest.mark.parametrize("words", ["services.logs.app", "caddy", "valkey", "services.models.app", "weed"])
 def test_a_part_that_is_killed_comes_back(system, words):
     victim = system.processes(words)[0]
+    begin = len(system.printed)
     os.kill(victim, signal.SIGKILL)
-    time.sleep(0.3)
+    wait_until(lambda: "died (SIGKILL), starting it again" in system.printed[begin:])
 
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            if requests.get(f"{system.url}/api/v1/models", timeout=20).status_code == 200 and (
-                requests.get(f"{system.url}/api/v1/jobs", timeout=20).status_code == 200
-            ):
-                break
-        except requests.ConnectionError:
-            pass
-        assert time.monotonic() < deadline, system.printed
-        time.sleep(0.2)
-    assert "died (SIGKILL), starting it again" in system.printed
+    def answers():
+        with suppress(requests.ConnectionError):
+            paths = ("models", "jobs")
+            return {requests.get(f"{system.url}/api/v1/{path}", timeout=20).status_code for path in paths} == {200}
+
+    wait_until(answers, 60)
 
 
 def test_a_second_run_finds_everything_again(tmp_path):
@@ -102,21 +101,21 @@ def test_a_taken_port_is_named_at_once(tmp_path):
 
         refused = start_system(tmp_path / "data", PORT=str(port))
 
-        assert refused.process.wait(10) == 1
+        assert refused.process.wait(60) == 1
     assert f"error: PORT={port} is taken on 127.0.0.1" in refused.printed
 
 
 def test_a_second_run_over_the_same_data_is_refused(system):
     refused = start_system(system.data_dir)
 
-    assert refused.process.wait(10) == 1
+    assert refused.process.wait(60) == 1
     assert f"another `make run` uses DATA_DIR={system.data_dir}" in refused.printed
 
 
 def test_a_bad_setting_is_named(tmp_path):
     refused = start_system(tmp_path / "data", LOGS_PORT="many")
 
-    assert refused.process.wait(10) == 1
+    assert refused.process.wait(60) == 1
     assert "error: LOGS_PORT='many': must be a whole number" in refused.printed
 
 

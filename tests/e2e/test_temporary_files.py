@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.system import System, descendants, start_system
+from tests.support.processes import descendants
+from tests.support.system import System, start_system
 from tests.support.waiting import wait_until
 
 

@@ -88,7 +88,7 @@ def test_it_works(serve: Serve, temporary: Path) -> None:
 
     process.terminate()
 
-    assert process.wait(10) == 0
+    assert process.wait(60) == 0
     assert list(temporary.iterdir()) == []
 
 
@@ -125,7 +125,7 @@ def test_a_folder_that_the_environment_names_is_kept_and_emptied_of_counts(
 
     assert list(temporary.iterdir()) == []
     process.terminate()
-    assert process.wait(10) == 0
+    assert process.wait(60) == 0
     assert [path.name for path in metrics.iterdir()] == ["notes.txt"]
 
 

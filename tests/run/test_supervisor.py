@@ -7,10 +7,11 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 from pathlib import Path
 
 from run.settings import free_port
+from tests.support.processes import is_alive
+from tests.support.waiting import wait_until
 
 SERVER = """
 import http.server, sys
@@ -40,23 +41,12 @@ class Supervised:
         with self.out.open("wb") as out:
             self.process = subprocess.Popen([sys.executable, "-c", source], stdout=out, stderr=subprocess.STDOUT)
 
-    def wait_for(self, text: str, seconds: float = 20) -> None:
-        deadline = time.monotonic() + seconds
-        while text not in self.out.read_text():
-            assert time.monotonic() < deadline, self.out.read_text()
-            time.sleep(0.05)
+    def wait_for(self, text: str) -> None:
+        wait_until(lambda: text in self.out.read_text(), 60)
 
     def children(self) -> list[int]:
         path = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
         return [int(pid) for pid in path.read_text().split()]
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return "Z" not in Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1][:3]
 
 
 def test_it_starts_parts_in_the_order_of_their_needs_and_stops_them_all(tmp_path):
@@ -68,7 +58,7 @@ def test_it_starts_parts_in_the_order_of_their_needs_and_stops_them_all(tmp_path
 
     system.process.send_signal(signal.SIGTERM)
 
-    assert system.process.wait(10) == 0
+    assert system.process.wait(60) == 0
     assert system.out.read_text().splitlines() == ["first is ready", "second is ready", "all ready"]
     assert len(children) == 2
     assert not any(is_alive(pid) for pid in children)
@@ -85,7 +75,7 @@ def test_it_names_and_restarts_a_part_that_dies(tmp_path):
 
     assert second != first
     system.process.send_signal(signal.SIGINT)
-    assert system.process.wait(10) == 0
+    assert system.process.wait(60) == 0
 
 
 def test_it_gives_up_on_a_part_that_never_becomes_ready(tmp_path):
@@ -131,7 +121,7 @@ def test_it_kills_a_part_that_ignores_sigterm_and_what_it_started(tmp_path):
 
     system.process.send_signal(signal.SIGTERM)
 
-    assert system.process.wait(12) == 0
+    assert system.process.wait(60) == 0
     assert not is_alive(child)
     assert not is_alive(grandchild)
 
@@ -144,7 +134,4 @@ def test_its_parts_die_with_it_even_when_it_is_killed(tmp_path):
     system.process.kill()
     system.process.wait()
 
-    deadline = time.monotonic() + 5
-    while is_alive(child) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not is_alive(child)
+    wait_until(lambda: not is_alive(child))

@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from tests.support.memory import memory
-from tests.support.system import descendants
+from tests.support.processes import descendants
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.faults
