@@ -4,9 +4,9 @@ import io
 import os
 import socket
 import ssl
-import time
 import uuid
 import zipfile
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -16,6 +16,7 @@ from minio import Minio
 from run import parts
 from run.settings import free_port, gateway_hosts
 from tests.support.services import environ_of
+from tests.support.waiting import wait_until
 
 MODELS = "/api/v1/models"
 FILES = {
@@ -112,15 +113,14 @@ def test_they_carry_the_public_url(serve, new_database, redis_url, store_setting
 
 def wait_for_certificate(port, root):
     """Caddy listens before it has made itself a certificate for the name."""
-    deadline = time.monotonic() + 10
     context = ssl.create_default_context(cafile=root)
-    while True:
-        with socket.create_connection(("localhost", port), timeout=5) as plain:
-            try:
-                return context.wrap_socket(plain, server_hostname="localhost").close()
-            except ssl.SSLError:
-                assert time.monotonic() < deadline
-        time.sleep(0.05)
+
+    def is_trusted():
+        with socket.create_connection(("localhost", port), timeout=5) as plain, suppress(ssl.SSLError):
+            context.wrap_socket(plain, server_hostname="localhost").close()
+            return True
+
+    wait_until(is_trusted)
 
 
 def test_they_are_https_where_the_gateway_is(behind, service_of_links, model_id):

@@ -230,11 +230,11 @@ def test_it_outlives_an_outage(services: StandIn, kernel: JobRunner, stop: threa
     thread = threading.Thread(target=kernel.run)
     thread.start()
     for _ in range(6):
-        assert asked.acquire(timeout=5)
+        assert asked.acquire(timeout=30)
     services.away = False
-    assert done.wait(5)
+    assert done.wait(30)
     stop.set()
-    thread.join(5)
+    thread.join(30)
     assert not thread.is_alive()
 
 

@@ -52,7 +52,7 @@ class Running:
         if self.process.poll() is None:
             self.signal(signal.SIGTERM)
         try:
-            return self.process.wait(15)
+            return self.process.wait(30)
         finally:
             self.kill()
 

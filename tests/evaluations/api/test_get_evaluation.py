@@ -106,7 +106,7 @@ def test_it_is_shown_while_the_models_service_hangs(evaluations, serve, new_eval
         alone.running.kill()
 
     assert (answer.status_code, answer.json()["stale"]) == (200, None)
-    assert 0.9 < took < 3
+    assert 0.9 < took < 10
 
 
 def test_an_outside_workers_results_have_no_provenance_of_ours(show, new_evaluation, put):

@@ -57,7 +57,7 @@ def test_what_another_worker_stored_stays_and_tells_nothing_of_the_time_left(
     stopping = start_worker()
     until(evaluation, answers_are(10))
     stopping.process.terminate()
-    assert stopping.process.wait(10) == 0
+    assert stopping.process.wait(30) == 0
     start_worker()
     found = until(evaluation, lambda found: found["status"] == "running" and found["progress"]["eta_seconds"] is None)
     assert found["progress"]["answers"] == 10
@@ -100,7 +100,7 @@ def test_a_set_of_other_content_begins_at_none(start_worker, inference, new_set,
     stopping = start_worker()
     until(evaluation, answers_are(6))
     stopping.process.terminate()
-    assert stopping.process.wait(10) == 0
+    assert stopping.process.wait(30) == 0
     new_set(second, path.removeprefix("datasets/"))
     start_worker()
     progress = until(evaluation, lambda found: (found["progress"] or {}).get("total") == 8)["progress"]
@@ -117,6 +117,6 @@ def test_what_another_worker_waited_for_is_not_told_once_the_server_answers(
     in_vain = start_worker(INFERENCE_URL="http://127.0.0.1:9/v1")
     until(evaluation, lambda found: "waiting for the server" in ((found["progress"] or {}).get("message") or ""))
     in_vain.process.terminate()
-    assert in_vain.process.wait(10) == 0
+    assert in_vain.process.wait(30) == 0
     start_worker()
     assert until(evaluation, answers_are(4))["progress"]["message"] is None

@@ -49,20 +49,20 @@ def test_killed_and_started_again_empty(load, service):
     run.wait_for(50)
 
     run.finish()
-    assert max(writer.slowest_s for writer in run.writers) < 2
+    assert max(writer.slowest_s for writer in run.writers) < 8
 
 
 def test_hung(load, service, paused):
     run = load(writers=4, readers=8)
     run.wait_for(50)
     with paused(service.redis):
-        for _ in range(5):
+        for _ in range(20):
             run.wait_for(20)
-            time.sleep(0.5)  # paused for more than two ticks in all
+            time.sleep(0.5)  # paused for several ticks, and longer than any request takes, in all
     run.wait_for(50)
 
     run.finish()
-    assert max(writer.slowest_s for writer in run.writers) < 2
+    assert max(writer.slowest_s for writer in run.writers) < 8
 
 
 def test_gone_for_good(service):
@@ -88,7 +88,7 @@ def test_gone_for_good(service):
         sent.append((number, str(number)))
     end_job(service.url, job)
     for reader in readers:
-        reader.join(6)
+        reader.join(30)
 
     assert all(reader.finished and reader.lines == sent for reader in readers)
     assert requests.get(f"{service.url}/readyz", timeout=5).status_code == 503

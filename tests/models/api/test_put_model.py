@@ -4,7 +4,6 @@ import http.client
 import io
 import json
 import threading
-import time
 import uuid
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +11,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from services.models.tables import Hold
 from tests.support.databases import on, one_database
+from tests.support.waiting import wait_until
 
 MODELS = "/api/v1/models"
 
@@ -203,14 +204,15 @@ def test_several_may_enter_ready_at_once(models, create, upload):
     assert models.get(f"{url}/files").json()["total"] == 5
 
 
-def test_it_rejects_ready_while_an_upload_is_under_way(models, create):
+def test_it_rejects_ready_while_an_upload_is_under_way(models, create, tables):
     model = create()
     url = f"{MODELS}/{model['ID']}"
     connection = http.client.HTTPConnection(urlsplit(models.url).netloc)
     connection.putrequest("PUT", f"{url}/files/slow")
     connection.putheader("Content-Length", "10")
     connection.endheaders(b"12345")
-    time.sleep(0.5)
+    with tables(models.running.part.environ["DATABASE_URL"]):
+        wait_until(lambda: Hold.select().where(Hold.model_id == model["ID"]).exists())
     answer = models.put(url, json={"status": "ready", "allow_empty": True})
     assert (answer.status_code, "under way" in answer.json()["message"]) == (409, True)
     connection.send(b"67890")
