@@ -19,6 +19,8 @@ pytestmark = [pytest.mark.faults, only_on("postgresql")]
 
 MODELS = "/api/v1/models"
 WITHIN_S = 15
+SLACK_S = 5
+"""For a busy machine."""
 
 
 @pytest.fixture
@@ -59,7 +61,7 @@ def answers_503(*requests):
     with ThreadPoolExecutor(len(requests)) as pool:
         for answer, took in pool.map(timed, requests):
             assert (answer.status_code, "Retry-After" in answer.headers) == (503, True), answer.text
-            assert took < WITHIN_S
+            assert took < WITHIN_S + SLACK_S
 
 
 def new_model(models):
@@ -91,7 +93,7 @@ def test_the_logs_service_behind_models(logs, models, behind_pipe):
     with hung(pipe):
         answer, took = timed(lambda: own.get(model))
         assert (answer.status_code, answer.json()["model"]["job"]) == (200, None)
-        assert took < WITHIN_S
+        assert took < WITHIN_S + SLACK_S
     wait_until(lambda: own.get(model).json()["model"]["job"] is not None)
 
 

@@ -116,7 +116,7 @@ def wait_for_certificate(port, root):
     context = ssl.create_default_context(cafile=root)
 
     def is_trusted():
-        with socket.create_connection(("localhost", port), timeout=5) as plain, suppress(ssl.SSLError):
+        with socket.create_connection(("localhost", port), timeout=30) as plain, suppress(ssl.SSLError):
             context.wrap_socket(plain, server_hostname="localhost").close()
             return True
 

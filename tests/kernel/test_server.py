@@ -45,7 +45,7 @@ def port(served_models: ServedModels) -> Iterator[int]:
 
 @pytest.fixture
 def connection(port: int) -> Iterator[http.client.HTTPConnection]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     yield connection
     connection.close()
 
@@ -163,7 +163,7 @@ def test_it_rejects_what_is_too_long(connection: http.client.HTTPConnection) -> 
 
 @pytest.mark.parametrize("request_bytes", [b"nonsense\r\n\r\n", b"BREW / HTTP/1.1\r\n\r\n"])
 def test_it_rejects_what_is_hardly_http(connection: http.client.HTTPConnection, request_bytes: bytes) -> None:
-    with socket.create_connection((connection.host, connection.port), timeout=5) as raw:
+    with socket.create_connection((connection.host, connection.port), timeout=30) as raw:
         raw.sendall(request_bytes)
         assert b'"invalid_request_error"' in b"".join(iter(lambda: raw.recv(4096), b""))
 

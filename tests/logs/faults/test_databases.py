@@ -214,7 +214,7 @@ def test_a_job_is_made_anew(service):
         execute("UPDATE job SET created_at = %s WHERE id = %s", created, job)
 
     wait_until(lambda: all("reset" in reader.events.controls for reader in readers))
-    assert requests.get(f"{service.url}/api/v1/jobs/{job}", timeout=5).json()["created_at"] == "2020-01-01T00:00:00Z"
+    assert requests.get(f"{service.url}/api/v1/jobs/{job}", timeout=30).json()["created_at"] == "2020-01-01T00:00:00Z"
     end_readers(readers, service, job, (1, "new 1"), (2, "new 2"), (3, "new 3"))
 
 
@@ -249,7 +249,7 @@ def test_a_sqlite_backup_is_restored_under_the_service(service, tmp_path):
         backup.backup(live)
 
     wait_until(lambda: all("reset" in reader.events.controls for reader in readers))
-    assert requests.get(f"{service.url}/api/v1/jobs/{job}", timeout=5).status_code == 200
+    assert requests.get(f"{service.url}/api/v1/jobs/{job}", timeout=30).status_code == 200
     end_readers(readers, service, job, (1, "1"))
 
 

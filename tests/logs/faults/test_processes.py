@@ -124,7 +124,7 @@ def test_asked_to_stop(service, number):
     assert 500 <= min(delays) < 1_500
     assert 4_000 < max(delays) <= 5_000
     if number == signal.SIGHUP:
-        answer = until_answered(lambda: requests.get(f"{service.url}/api/v1/jobs/{job}", timeout=5))
+        answer = until_answered(lambda: requests.get(f"{service.url}/api/v1/jobs/{job}", timeout=30))
         assert answer.status_code == 200
     else:
         # A kept-alive connection without a request would hold the worker for all of its graceful timeout.

@@ -76,7 +76,7 @@ def test_gone_for_good(service):
     time.sleep(0.5)  # the readers are there first
     sent = []
     for number in range(1, 4):
-        answer = requests.post(f"{service.url}/api/v1/jobs/{job}/logs", json={"message": str(number)}, timeout=5)
+        answer = requests.post(f"{service.url}/api/v1/jobs/{job}/logs", json={"message": str(number)}, timeout=30)
         sent.append((answer.json()["ID"], str(number)))
         pushed = time.monotonic()
         while not all(reader.lines == sent for reader in readers):
@@ -84,15 +84,15 @@ def test_gone_for_good(service):
             time.sleep(0.02)
     # Three lines and the end at once: the tick finds them together, and the lines go first.
     for number in range(4, 7):
-        requests.post(f"{service.url}/api/v1/jobs/{job}/logs", json={"message": str(number)}, timeout=5)
+        requests.post(f"{service.url}/api/v1/jobs/{job}/logs", json={"message": str(number)}, timeout=30)
         sent.append((number, str(number)))
     end_job(service.url, job)
     for reader in readers:
         reader.join(30)
 
     assert all(reader.finished and reader.lines == sent for reader in readers)
-    assert requests.get(f"{service.url}/readyz", timeout=5).status_code == 503
-    assert requests.get(f"{service.url}/healthz", timeout=5).status_code == 200
+    assert requests.get(f"{service.url}/readyz", timeout=30).status_code == 503
+    assert requests.get(f"{service.url}/healthz", timeout=30).status_code == 200
     assert service.log[logged:].count("Redis does not answer") <= 2
     assert "Traceback" not in service.log[logged:]
 
@@ -128,7 +128,7 @@ def test_a_dead_workers_streams_do_not_count(service):
     for worker in service.workers:
         worker.kill()
     wait_until(lambda: len(service.workers) == 2)
-    until_answered(lambda: requests.get(f"{service.url}/healthz", timeout=5))
+    until_answered(lambda: requests.get(f"{service.url}/healthz", timeout=30))
 
     wait_until(lambda: open_streams() == 0)
     for raw in streams:

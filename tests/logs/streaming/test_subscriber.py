@@ -17,14 +17,14 @@ def ends():
     """A subscriber's socket, with little room, and the client's end of it."""
     ours, theirs = gevent.socket.socketpair()
     ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4608)
-    ours.settimeout(5)
+    ours.settimeout(30)
     with ours, theirs:
         yield ours, theirs
 
 
 def waiting(subscriber):
     """Let a subscriber's own greenlet wait, as a stream's does."""
-    greenlet = gevent.spawn(subscriber.wait, 5)
+    greenlet = gevent.spawn(subscriber.wait, 600)
     gevent.sleep(0)
     assert subscriber.waits
     return greenlet
@@ -39,7 +39,7 @@ def test_it_works(ends):
     assert subscriber.cursor == 1
     assert subscriber.waits
     subscriber.wake()
-    greenlet.get(timeout=1)
+    greenlet.get(timeout=30)
 
 
 def test_what_the_socket_does_not_take_its_greenlet_writes(ends):
@@ -53,7 +53,7 @@ def test_what_the_socket_does_not_take_its_greenlet_writes(ends):
     read = b""
     while len(read) < len(long):
         read += theirs.recv(65536)
-    greenlet.get(timeout=1)
+    greenlet.get(timeout=30)
     assert read == long
 
 
@@ -68,7 +68,7 @@ def test_a_socket_without_room_gets_nothing_and_its_greenlet_is_woken(ends):
             break
     greenlet = waiting(subscriber)
     subscriber.push(CHUNK, 4)
-    greenlet.get(timeout=1)
+    greenlet.get(timeout=30)
     assert subscriber.cursor == 3
 
 
@@ -78,7 +78,7 @@ def test_a_broken_socket_is_its_greenlets_to_find(ends):
     greenlet = waiting(subscriber)
     theirs.close()
     subscriber.push(CHUNK, 4)
-    greenlet.get(timeout=1)
+    greenlet.get(timeout=30)
     assert subscriber.cursor == 3
 
 
@@ -86,7 +86,7 @@ def test_an_answer_without_chunks_is_its_greenlets(ends):
     subscriber = Subscriber(Subscription(), 3)
     greenlet = waiting(subscriber)
     subscriber.push(CHUNK, 4)
-    greenlet.get(timeout=1)
+    greenlet.get(timeout=30)
     assert subscriber.cursor == 3
 
 
@@ -106,7 +106,7 @@ def test_who_wants_no_more_than_a_line_is_woken_there(ends):
     subscriber.pass_to(4)
     assert subscriber.waits
     subscriber.pass_to(5)
-    greenlet.get(timeout=1)
+    greenlet.get(timeout=30)
 
 
 def test_no_bytes_are_no_chunk():
