@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from tests.support.reported_jobs import Jobs
 from tests.support.system import System
 from tests.support.waiting import wait_until
 
 WAIT_MS = 20_000
+expect.set_options(timeout=WAIT_MS)
 WIDE = {"width": 1440, "height": 900}
 
 
