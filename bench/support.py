@@ -18,6 +18,7 @@ from run import parts
 from run.parts import Part
 from run.readiness import answers
 from run.settings import free_port
+from tests.support.processes import descendants
 
 SERVER_CORE, CLIENT_CORE = 0, 1
 START_WITHIN_S = 120
@@ -230,11 +231,4 @@ def cpu_s(pid: int) -> float:
 
 def family(pid: int) -> list[int]:
     """Return a process and all that it started."""
-    return [pid, *_descendants(pid)]
-
-
-def _descendants(pid: int) -> list[int]:
-    children = [
-        int(child) for task in Path(f"/proc/{pid}/task").glob("*/children") for child in task.read_text().split()
-    ]
-    return children + [deeper for child in children for deeper in _descendants(child)]
+    return [pid, *descendants(pid)]

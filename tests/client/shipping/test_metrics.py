@@ -155,6 +155,7 @@ def test_a_full_spool_drops_the_oldest_and_says_so(free_port, start_service, mak
     for step in range(3_000):
         handler.log_metrics({"loss": step}, step)
     wait_until(lambda: any('"step": 2999,' in file.read_text() for file in newest(tmp_path / "spool")))
+    assert handler.flush(0.1) is False
     service = start_service(free_port)
     assert service.wait_for(lambda s: ("loss", 2_999) in s.points)
     kept = sorted(step for _, step in service.points)
