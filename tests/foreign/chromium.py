@@ -45,7 +45,7 @@ class Chromium:
 
     def close(self):
         self._process.terminate()
-        self._process.wait(20)
+        self._process.wait(60)
         os.close(self._commands)
         os.close(self._answers)
 
@@ -57,7 +57,9 @@ class Chromium:
         downloads = self._open_tab("chrome://downloads")
         state = None
         while state != _COMPLETE:
-            assert time.monotonic() < deadline, "the download did not end"
+            assert time.monotonic() < deadline, (
+                f"the download did not end: state {state}, resumed {self.interruptions} times"
+            )
             time.sleep(0.5)  # as someone who looks at the page
             asked = {"expression": _RESUME, "awaitPromise": True, "returnByValue": True}
             state, stopped = self._call("Runtime.evaluate", downloads, **asked)["result"]["value"]
@@ -73,7 +75,7 @@ class Chromium:
         if session is not None:
             command["sessionId"] = session
         os.write(self._commands, json.dumps(command).encode() + b"\0")
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             message = self._next_message()
             if message.get("id") == self._number:

@@ -1,11 +1,10 @@
-"""Downloads that live through kill -9 of the models service, of S3 and of the gateway, by whatever resumes them"""
+"""Downloads that live through kill -9 of the gateway, of the models service and of S3, by whatever resumes them"""
 
 import hashlib
 import os
 import re
 import signal
 import subprocess
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -16,14 +15,17 @@ import requests
 from tests.foreign.chromium import Chromium
 from tests.support.pipe import Pipe
 from tests.support.system import start_system
+from tests.support.waiting import wait_until
 
 FILES = {"lora_adapters/a.bin": 30_000_000, "gguf/b.gguf": 30_000_000, "c": 5}
-RATE = 5_000_000
-"""Bytes a second of each connection: the archive takes twelve seconds, and three interruptions more."""
+STAGE = 10_000_000
+"""Each client has had so many bytes more, and waits for the next ones, when something is killed."""
 
-WITHIN_S = 90
-VICTIMS = {"the models service": "services.models.app", "S3": "weed -logtostderr=true mini", "the gateway": "caddy run"}
-KILLS_AT_S = (2, 5, 9)
+BUFFER = 65_536
+WITHIN_S = 180
+VICTIMS = ("caddy run", "services.models.app", "weed -logtostderr=true mini")
+"""What is killed, by words of its command line. The gateway is the first: what it had to send, but for some 4 MB that
+the kernel has of it, is lost to each connection of each client; a read of S3 that breaks is no client's concern."""
 
 
 def repeat(folder, *command):
@@ -46,9 +48,7 @@ def wget(folder, url):
 
 
 def aria2(folder, url):
-    # Four connections would have it all before the first kill.
-    options = ["-q", "-c", "-x4", "-s4", "-k1M", "--max-overall-download-limit=5M"]
-    options += ["--auto-file-renaming=false", "--max-tries=1"]
+    options = ["-q", "-c", "-x4", "-s4", "-k1M", "--auto-file-renaming=false", "--max-tries=1"]
     repeat(folder, "aria2c", *options, "--log-level=debug", f"--log={folder}.log", url)
     # It goes on as long as one of its connections lives, so its runs say less than its log.
     return aria2_log(folder).count("Download aborted. URI=")
@@ -110,15 +110,16 @@ def downloads(tmp_path_factory):
         path = make_model(system)
         whole = system.get(path)
         assert whole.status_code == 200
-        pipe = Pipe(f"127.0.0.1:{system.port}", RATE)
-        url = f"http://127.0.0.1:{pipe.port}/api/v1{path}"
-        with ThreadPoolExecutor() as pool:
-            interruptions = {}
+        with ThreadPoolExecutor(len(CLIENTS)) as pool:
+            interruptions, pipes = {}, []
             for name, client in CLIENTS.items():
                 own = folder / re.sub("[^a-z0-9]", "", name.lower())
                 own.mkdir()
+                pipes.append(Pipe(f"127.0.0.1:{system.port}", BUFFER))
+                pipes[-1].hang_in_answer(STAGE)
+                url = f"http://127.0.0.1:{pipes[-1].port}/api/v1{path}"
                 interruptions[name] = own, pool.submit(client, own, url)
-            threading.Thread(target=kill_all, args=(system,)).start()
+            kill_all(system, pipes)
         yield hashlib.sha256(whole.content).digest(), path.rsplit("/", 1)[1], interruptions
 
 
@@ -133,12 +134,19 @@ def make_model(system):
     return f"{url}/download/{archive.rsplit('/', 1)[1]}"
 
 
-def kill_all(system):
-    begin = time.monotonic()
-    for moment, words in zip(KILLS_AT_S, VICTIMS.values(), strict=True):
-        time.sleep(max(0, begin + moment - time.monotonic()))
-        for pid in system.processes(words):
-            os.kill(pid, signal.SIGKILL)
+def kill_all(system, pipes):
+    """Kill one after the other, each when every client waits in the midst of the archive."""
+    try:
+        for words in VICTIMS:
+            wait_until(lambda: all(pipe.hangs for pipe in pipes), WITHIN_S)
+            for pid in system.processes(words):
+                os.kill(pid, signal.SIGKILL)
+            for pipe in pipes:
+                pipe.mend()
+                pipe.hang_in_answer(STAGE)
+    finally:
+        for pipe in pipes:
+            pipe.mend()
 
 
 @pytest.mark.parametrize("client", CLIENTS)

@@ -9,12 +9,13 @@ from contextlib import suppress
 class Pipe:
     """A forwarder to ``host`` (or the path of a socket), which can be cut at any byte.
 
-    ``rate`` limits the bytes a second of each connection.
+    ``buffer`` limits the bytes of each connection to the server that the kernel receives before they are read, which
+    else are as many as the server has to send.
     """
 
-    def __init__(self, host, rate=None):
+    def __init__(self, host, buffer=None):
         name, _, port = host.partition(":")
-        self._rate = rate
+        self._buffer = buffer
         self._slow = None
         self._target = host if host.startswith("/") else (name, int(port))
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -25,7 +26,7 @@ class Pipe:
         """How many bytes came from the server."""
         self.taken = 0
         """How many bytes came from clients."""
-        self._hangs_at = None
+        self._hangs_at = self._hangs_at_passed = None
         self.connected = 0
         """How many connections to the server are open."""
         self.accepted = 0
@@ -58,6 +59,10 @@ class Pipe:
         if not after:
             self._flows.clear()
 
+    def hang_in_answer(self, after):
+        """Hang once so many bytes came from the server."""
+        self._hangs_at_passed = self.passed + after
+
     def slow(self, rate):
         """Pass on so many bytes a second of each connection, in both directions, and those smoothly."""
         self._slow = rate
@@ -67,7 +72,7 @@ class Pipe:
         return not self._flows.is_set()
 
     def mend(self):
-        self._hangs_at = self._slow = None
+        self._hangs_at = self._hangs_at_passed = self._slow = None
         self._flows.set()
         self.open, self.passes, self._refuses_then = True, None, False
 
@@ -78,7 +83,7 @@ class Pipe:
                 client.close()
                 continue
             try:
-                server = _connect(self._target)
+                server = _connect(self._target, self._buffer)
             except OSError:
                 client.close()
                 continue
@@ -107,8 +112,8 @@ class Pipe:
                 target.sendall(data)
                 if counted:
                     self.passed += len(data)
-                if counted and self._rate:
-                    time.sleep(len(data) / self._rate)  # that is the rate
+                    if self._hangs_at_passed is not None and self.passed >= self._hangs_at_passed:
+                        self._flows.clear()
                 if left is not None:
                     left -= len(data)
                     if left <= 0:
@@ -120,11 +125,11 @@ class Pipe:
             end.close()
 
 
-def _connect(target):
-    if isinstance(target, tuple):
-        return socket.create_connection(target)
-    server = socket.socket(socket.AF_UNIX)
+def _connect(target, buffer):
+    server = socket.socket(socket.AF_INET if isinstance(target, tuple) else socket.AF_UNIX)
     try:
+        if buffer is not None:
+            server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
         server.connect(target)
     except OSError:
         server.close()
