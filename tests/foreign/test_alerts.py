@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import signal
+import threading
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -28,7 +29,7 @@ from tests.support.databases import run_sql
 from tests.support.evaluations import Inference
 from tests.support.waiting import wait_until
 
-FIRES_WITHIN_S = 60
+FIRES_WITHIN_S = 120
 SHORT = (
     (r"\[(15m|1h)\]", "[60s]"),
     (r"\[\d+m\]", "[15s]"),
@@ -149,28 +150,38 @@ def test_the_database_is_away(cluster, server, fires, firing):  # noqa: F811
     wait_until(lambda: ask(cluster, "GET", "/models").status_code == 200)
 
 
-def test_the_database_is_slow(cluster, fires):
+def test_the_database_is_slow(cluster, firing):
     pipe = cluster.pipes["postgresql"]
-    assert ask(cluster, "GET", "/models").status_code == 200
-    time.sleep(5)  # a scrape sees that it was fast
-    with ThreadPoolExecutor(80) as pool:
-        pipe.hang()
-        asked = [pool.submit(ask, cluster, "GET", "/models") for _ in range(80)]
-        time.sleep(4)  # slower than the alert allows
-        pipe.mend()
-        fires("AnswersSlow")
-        fires("DatabaseWaits")
-        assert {answer.result().status_code for answer in asked} <= {200, 503}
+
+    def ask_slowly():
+        with ThreadPoolExecutor(80) as pool:
+            pipe.hang()
+            asked = [pool.submit(ask, cluster, "GET", "/models") for _ in range(80)]
+            time.sleep(4)  # slower than the alert allows
+            pipe.mend()
+            assert {answer.result().status_code for answer in asked} <= {200, 503}
+
+    # Again and again: the rate of what was counted once is none.
+    wait_until(lambda: (ask_slowly(), firing("AnswersSlow") and firing("DatabaseWaits"))[1], FIRES_WITHIN_S)
 
 
 def test_redis_is_away_and_channels_lag(cluster, fires):
     job = create_job(cluster.url)
     streams = [ask(cluster, "GET", f"/jobs/{job}/logs", stream=True) for _ in range(8)]
     cluster.redis.kill()
+    seen = threading.Event()
+
+    def push_until_seen():
+        while not seen.is_set():
+            ask(cluster, "POST", f"/jobs/{job}/logs", json={"message": "x"})
+
     with ThreadPoolExecutor(1) as pool:
-        pool.submit(lambda: [ask(cluster, "POST", f"/jobs/{job}/logs", json={"message": "x"}) for _ in range(500)])
-        fires("NotificationsFail")
-        fires("StreamsLag")
+        pool.submit(push_until_seen)
+        try:
+            fires("NotificationsFail")
+            fires("StreamsLag")
+        finally:
+            seen.set()
     cluster.redis.start()
     for stream in streams:
         stream.close()
@@ -209,18 +220,21 @@ def test_checksums_are_late_and_then_wrong(cluster, model, store, fires):
     fires("ChecksumErrors")
 
 
-def test_a_lease_is_lost(cluster, model, fires, start):
+def test_a_lease_is_lost(cluster, server, model, fires, start):  # noqa: F811
     """A process that stood still for longer than its lease finds that another one has its file."""
     process = cluster.running["checksums"][0]
-    model(b"x" * 20 * 2**20)
-    wait_until(lambda: ask(cluster, "GET", "/models").status_code == 200)
-    time.sleep(3)  # twenty seconds of reading have begun
+    number, _ = model(b"x" * 20 * 2**20)  # twenty seconds of reading
+
+    def holder():
+        return run_sql(server.get_uri(database="models"), f"SELECT holder FROM file WHERE model_id = {number}")[0]
+
+    first = wait_until(holder)
     process.signal(signal.SIGSTOP)
     part = process.part
     other = start(
         Part("other checksums", part.command, part.environ | {"METRICS_PORT": str(free_port())}, (), "alive:")
     )
-    time.sleep(14)  # longer than its lease
+    wait_until(lambda: holder() not in (None, first), 60)
     process.signal(signal.SIGCONT)
     fires("LeasesLost")
     other.kill()
