@@ -13,7 +13,7 @@ from tests.support.reported_jobs import Jobs
 from tests.support.system import System
 from tests.support.waiting import wait_until
 
-WAIT_MS = 20_000
+WAIT_MS = 60_000
 expect.set_options(timeout=WAIT_MS)
 WIDE = {"width": 1440, "height": 900}
 

@@ -36,7 +36,7 @@ def test_it_works_from_a_new_job_to_the_verdict(trained, open_page):
     expect(page.get_by_role("heading", level=1)).to_contain_text("by keyboard")
     expect(page.get_by_role("heading", level=1)).to_be_focused()
 
-    expect(page.locator(".facts").first).to_contain_text("completed", timeout=30_000)
+    expect(page.locator(".facts").first).to_contain_text("completed")
     expect(page.locator(".facts").first).to_contain_text("Model from Job")
     tab_to(page, "Model from Job")
     page.keyboard.press("Enter")
@@ -48,7 +48,7 @@ def test_it_works_from_a_new_job_to_the_verdict(trained, open_page):
     page.keyboard.type("test_split")
     tab_to(page, "Evaluate")
     page.keyboard.press("Enter")
-    expect(page.locator(".verdict")).to_contain_text("better by", timeout=30_000)
+    expect(page.locator(".verdict")).to_contain_text("better by")
     tab_to(page, "all rows")
     page.keyboard.type("only the fine")
     expect(page).to_have_url(re.compile("winner=fine_tuned"))

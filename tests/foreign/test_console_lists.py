@@ -110,6 +110,7 @@ def test_a_hidden_list_asks_for_nothing(jobs, open_page):
     page.clock.install()
     page.goto("/ui/jobs")
     expect(page.locator("tbody tr").first).to_be_visible()
+    page.wait_for_load_state("networkidle")
     asked = []
     page.on("request", lambda request: asked.append(request.url))
     page.evaluate("setHidden(true)")

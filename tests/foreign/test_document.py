@@ -173,7 +173,9 @@ class Walk:
         file = NODE_MODULES / "tunedeck-sample.mjs"
         file.write_text(script)
         environ = environ_with(self.system.token)
-        done = subprocess.run(["node", str(file)], env=environ, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(
+            ["node", str(file)], env=environ, capture_output=True, text=True, timeout=120, check=False
+        )
         assert done.returncode == 0, done.stderr
         seen = json.loads(done.stdout)
         assert len(seen) == len(stored)

@@ -68,7 +68,7 @@ def check(transcript: list[list[str]]) -> None:
 def run_node(script: str) -> list[list[str]]:
     file = NODE_MODULES / "tunedeck-transcript.mjs"
     file.write_text(script)
-    done = subprocess.run(["node", str(file)], capture_output=True, timeout=60, check=False)
+    done = subprocess.run(["node", str(file)], capture_output=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr.decode()
     transcript: list[list[str]] = json.loads(done.stdout)
     return transcript
@@ -125,7 +125,7 @@ def test_microsoft_fetch_event_source(stream):
 
 
 def test_curl(stream):
-    done = subprocess.run(["curl", "-sN", stream], capture_output=True, timeout=30, check=True)
+    done = subprocess.run(["curl", "-sN", stream], capture_output=True, timeout=120, check=True)
     transcript = []
     for event in done.stdout.decode().split("\n\n"):
         rows = event.split("\n")
@@ -177,9 +177,9 @@ def test_chromium(stream, origin, tmp_path):
             [browser, *flags, "--remote-debugging-port=0", origin], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         try:
-            assert arrived.wait(60)
+            assert arrived.wait(120)
         finally:
             process.terminate()
-            process.wait(20)
+            process.wait(60)
             server.shutdown()
     check(transcripts[0])

@@ -22,7 +22,7 @@ from tests.support.measured_session import with_greenlets
 from tests.support.processes import command_line, descendants
 
 READY_WITHIN_S = 90
-STOP_WITHIN_S = 30
+STOP_WITHIN_S = 60
 
 
 @dataclass
