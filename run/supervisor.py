@@ -15,9 +15,9 @@ from pathlib import Path
 
 from run.log_files import LogFile
 from run.parts import ROOT, Part
-from run.readiness import answers
+from run.readiness import answers, refusal
 
-READY_WITHIN_S = 30.0
+READY_WITHIN_S = 60.0
 STOP_WITHIN_S = 8.0
 LAST_WORDS_WITHIN_S = 1.0
 MAX_FAILED_STARTS = 5
@@ -31,10 +31,11 @@ class PartFailed(Exception):
 
 
 class Supervisor:
-    """Runs parts until a signal, or until one of them cannot be started."""
+    """Runs parts until a signal, or until one of them cannot be started: is not ready in time, again and again."""
 
-    def __init__(self, parts: Sequence[Part], log_dir: Path) -> None:
+    def __init__(self, parts: Sequence[Part], log_dir: Path, ready_within_s: float = READY_WITHIN_S) -> None:
         self._parts = parts
+        self._ready_within_s = ready_within_s
         self._logs = {part.name: LogFile(log_dir / f"{part.name.replace(' ', '-')}.log") for part in parts}
         self._ready = {part.name: asyncio.Event() for part in parts}
         self._running: dict[str, asyncio.subprocess.Process] = {}
@@ -87,9 +88,11 @@ class Supervisor:
                 failed_starts = 0
             else:
                 failed_starts += 1
+                # A service whose dependency is away waits for it, and prints nothing.
+                said = await asyncio.to_thread(refusal, part.ready_url) if part.ready_url else ""
                 code = await self._stop(part.name, process)
                 log = self._logs[part.name]
-                reason = _reason(log.read_last_process())
+                reason = said or _reason(log.read_last_process())
                 _say(f"{part.name} did not become ready ({_ending(code)}): {reason} (see {log.path})")
                 if failed_starts >= MAX_FAILED_STARTS:
                     raise PartFailed(f"{part.name} failed to start {failed_starts} times: {reason}")
@@ -116,7 +119,7 @@ class Supervisor:
         return process
 
     async def _becomes_ready(self, part: Part, process: asyncio.subprocess.Process) -> bool:
-        deadline = time.monotonic() + READY_WITHIN_S
+        deadline = time.monotonic() + self._ready_within_s
         while time.monotonic() < deadline:
             if process.returncode is not None:
                 return part.ready_url is None and process.returncode == 0

@@ -9,6 +9,8 @@ import sys
 import textwrap
 from pathlib import Path
 
+import pytest
+
 from run.settings import free_port
 from tests.support.processes import is_alive
 from tests.support.waiting import wait_until
@@ -22,7 +24,7 @@ http.server.HTTPServer(('127.0.0.1', int(sys.argv[1])), http.server.SimpleHTTPRe
 class Supervised:
     """A Python process that runs a Supervisor over parts written as source text."""
 
-    def __init__(self, folder: Path, parts: str) -> None:
+    def __init__(self, folder: Path, parts: str, ready_within_s: float = 60) -> None:
         self.folder = folder
         source = textwrap.dedent(f"""
             import asyncio, sys
@@ -33,7 +35,7 @@ class Supervised:
             def server(name, port, *needs):
                 return Part(name, [PY, '-c', SERVER, str(port)], {{}}, needs, f'http://127.0.0.1:{{port}}/')
             try:
-                asyncio.run(Supervisor({parts}, Path({str(folder)!r})).run('all ready'))
+                asyncio.run(Supervisor({parts}, Path({str(folder)!r}), {ready_within_s}).run('all ready'))
             except PartFailed as error:
                 sys.exit(f'error: {{error}}')
         """)
@@ -104,6 +106,38 @@ raise SystemExit(3)
     system.wait_for("bad did not become ready (exit code 3): REDIS_URL: must begin with redis:// (see")
     assert system.process.wait(30) == 1
     assert "error: bad failed to start 5 times: REDIS_URL: must begin with redis://\n" in system.out.read_text()
+
+
+REFUSES = """
+import http.server, sys
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(503)
+        self.end_headers()
+        self.wfile.write(sys.argv[2].encode())
+    def log_message(self, *words):
+        pass
+http.server.HTTPServer(('127.0.0.1', int(sys.argv[1])), Handler).serve_forever()
+"""
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        ('{"database": "ok", "store": "Unavailable: it is away"}', "store: Unavailable: it is away"),
+        ('["database"]', "it printed nothing"),
+        ("[" * 20_000, "it printed nothing"),
+        ("starting", "it printed nothing"),
+    ],
+)
+def test_it_tells_what_a_service_waits_for(tmp_path, answer, reason):
+    port = free_port()
+    part = f"Part('web', [PY, '-c', {REFUSES!r}, '{port}', {answer!r}], {{}}, (), 'http://127.0.0.1:{port}/')"
+    system = Supervised(tmp_path, f"[{part}]", ready_within_s=2)
+
+    system.wait_for(f"web did not become ready (SIGTERM): {reason} (see {tmp_path / 'web.log'})")
+    system.process.send_signal(signal.SIGINT)
+    assert system.process.wait(60) == 0
 
 
 def test_it_kills_a_part_that_ignores_sigterm_and_what_it_started(tmp_path):

@@ -21,7 +21,7 @@ from run.settings import free_port
 from tests.support.measured_session import with_greenlets
 from tests.support.processes import command_line, descendants
 
-READY_WITHIN_S = 90
+READY_WITHIN_S = 180
 STOP_WITHIN_S = 60
 
 
