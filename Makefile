@@ -107,13 +107,13 @@ bench-console: $(VENV)/test.stamp ## benchmarks of the console
 screenshots: $(VENV)/test.stamp ## the README's pictures, made anew by Chromium
 	$(BIN)/python -m tests.support.screenshots
 
-# The files name no index. Needs uv.
+# The files name no index: uv writes none unless it is told to. Needs uv.
 lock: ## pin every requirement with its hashes
 	for name in logs models evaluations run test; do \
-		uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 			--no-header --no-annotate requirements/$$name.in -o requirements/$$name.txt || exit 1; \
 	done
-	uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header --no-annotate \
+	uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
 		tests/foreign/training_clients.in -o tests/foreign/training_clients.txt
 
 # pip-audit asks the registry; --strict, for a registry that knows no advisories would pass for good news. Offline, get
