@@ -31,7 +31,7 @@ class PartFailed(Exception):
 
 
 class Supervisor:
-    """Runs parts until a signal, or until one of them cannot be started: is not ready in time, again and again."""
+    """Runs parts until a signal, or until one of them cannot be started; a start has ``ready_within_s`` to succeed."""
 
     def __init__(self, parts: Sequence[Part], log_dir: Path, ready_within_s: float = READY_WITHIN_S) -> None:
         self._parts = parts
@@ -88,8 +88,11 @@ class Supervisor:
                 failed_starts = 0
             else:
                 failed_starts += 1
-                # A service whose dependency is away waits for it, and prints nothing.
-                said = await asyncio.to_thread(refusal, part.ready_url) if part.ready_url else ""
+                said = ""
+                # A service whose dependency is away waits for it, and prints nothing; who has ended is not asked, for
+                # another process may have its port.
+                if part.ready_url is not None and process.returncode is None:
+                    said = await asyncio.to_thread(refusal, part.ready_url)
                 code = await self._stop(part.name, process)
                 log = self._logs[part.name]
                 reason = said or _reason(log.read_last_process())

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from run.readiness import refusal
 from run.settings import free_port
 from tests.support.processes import is_alive
 from tests.support.waiting import wait_until
@@ -138,6 +139,17 @@ def test_it_tells_what_a_service_waits_for(tmp_path, answer, reason):
     system.wait_for(f"web did not become ready (SIGTERM): {reason} (see {tmp_path / 'web.log'})")
     system.process.send_signal(signal.SIGINT)
     assert system.process.wait(60) == 0
+
+
+def test_a_part_that_ends_is_not_spoken_for_by_who_has_its_port(tmp_path, children):
+    port = free_port()
+    children.append(subprocess.Popen([sys.executable, "-c", REFUSES, str(port), '{"store": "of somebody else"}']))
+    wait_until(lambda: refusal(f"http://127.0.0.1:{port}/") == "store: of somebody else")
+    part = f"Part('web', [PY, '-c', 'raise SystemExit(\"in use\")'], {{}}, (), 'http://127.0.0.1:{port}/')"
+    system = Supervised(tmp_path, f"[{part}]")
+
+    assert system.process.wait(60) == 1
+    assert system.out.read_text().count("web did not become ready (exit code 1): in use (see") == 5
 
 
 def test_it_kills_a_part_that_ignores_sigterm_and_what_it_started(tmp_path):
